@@ -1,0 +1,59 @@
+# make serve     install what is missing into .venv, and serve on http://127.0.0.1:8080
+# make test      install what tests need too, Debian packages included, and run them all
+# make check     lint, formatting, types, import rules
+# make format    put the code into shape
+# make lock      write the lock files anew from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
+	--allow-unsafe --no-emit-index-url --no-emit-find-links --extra heic $(UPGRADE)
+
+# What tests call, and the Debian package that it comes from
+TOOLS := exiftool:libimage-exiftool-perl strace:strace
+
+.PHONY: install serve test check format lock tools
+
+install: .venv/installed
+
+serve: install
+	@exec $(BIN)/imges serve
+
+test: .venv/installed-dev tools
+	$(BIN)/pytest -n 2
+
+check: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lock: .venv/installed-dev
+	$(PIP_COMPILE) --build-deps-for editable --output-file requirements.lock pyproject.toml
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' \
+		| $(PIP_COMPILE) --extra testing --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml -
+
+# The stamps are younger than what they were made from: a second run has nothing to do.
+.venv/installed: requirements.lock pyproject.toml
+	@echo "installing into .venv; this takes a minute or two" >&2
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(PIP_INSTALL) --require-hashes --requirement requirements.lock
+	$(PIP_INSTALL) --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/installed-dev: .venv/installed requirements-dev.lock
+	$(PIP_INSTALL) --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+tools:
+	@PATH="$$PATH:/usr/sbin"; missing=; \
+	for tool in $(TOOLS); do command -v $${tool%%:*} >/dev/null || missing="$$missing $${tool##*:}"; done; \
+	install="apt-get install --yes --no-install-recommends$$missing"; \
+	if [ -z "$$missing" ]; then exit 0; \
+	elif [ "$$(id -u)" != 0 ]; then echo "tests need more Debian packages: sudo $$install" >&2; exit 2; fi; \
+	export DEBIAN_FRONTEND=noninteractive; $$install || { apt-get update && $$install; }

@@ -1,0 +1,3 @@
+"""imges: the image host that people run themselves."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Pages (Jinja2) and their static files, installed as `imges.templates`."""

@@ -1,0 +1,19 @@
+# What we use of `multipart`, which brings no types of its own.
+
+from collections.abc import Iterator
+
+class MultipartError(ValueError): ...
+
+class MultipartSegment:
+    name: str
+    filename: str | None
+    content_type: str | None
+    charset: str | None
+    def header(self, name: str, default: str = ...) -> str: ...
+
+class PushMultipartParser:
+    def __init__(self, boundary: str, *, max_segment_count: int = ..., header_charset: str = ...) -> None: ...
+    def parse(self, chunk: bytes) -> Iterator[MultipartSegment | bytes | None]: ...
+    def close(self) -> None: ...
+
+def parse_options_header(header: str) -> tuple[str, dict[str, str]]: ...

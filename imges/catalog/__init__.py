@@ -1,0 +1,34 @@
+"""The catalog: rows of pictures and keys, in SQLite or PostgreSQL."""
+
+from imges.catalog.catalog import Catalog, open_catalog
+from imges.catalog.types import (
+    GUEST,
+    ApiKey,
+    ApiKeyNameTaken,
+    GuestStays,
+    Image,
+    KeyTaken,
+    NewImage,
+    NoSuchApiKey,
+    RowClaimed,
+    Scope,
+    State,
+    StoredFile,
+)
+
+__all__ = [
+    "GUEST",
+    "ApiKey",
+    "ApiKeyNameTaken",
+    "Catalog",
+    "GuestStays",
+    "Image",
+    "KeyTaken",
+    "NewImage",
+    "NoSuchApiKey",
+    "RowClaimed",
+    "Scope",
+    "State",
+    "StoredFile",
+    "open_catalog",
+]

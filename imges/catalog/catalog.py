@@ -1,0 +1,46 @@
+"""The catalog as the rest of the program opens it."""
+
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from imges.catalog.api_keys import ApiKeys
+from imges.catalog.images import Images
+from imges.catalog.shared import Shared, secret_of
+from imges.catalog.sqlite import SqliteDatabase
+from imges.catalog.unique_keys import KeyHashes
+from imges.errors import SettingsError
+
+SQLITE = "sqlite:///"
+
+
+class Catalog(Images, ApiKeys, Shared):
+    """All that is known of pictures and API keys.
+
+    Every method may raise CatalogUnavailable, and CatalogFull where it writes; what else is in the docstrings.
+    """
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_catalog(url: str, now: Callable[[], datetime] = utc_now) -> AsyncGenerator[Catalog]:
+    """The catalog at `sqlite:///PATH` (a fourth slash begins an absolute path); made, or migrated, where needed.
+
+    *now* is the clock of leases and of new keys.
+
+    Raises: SettingsError for an address or a database that cannot be used; CatalogUnavailable, CatalogFull.
+    """
+    if not url.startswith(SQLITE) or url == SQLITE:
+        raise SettingsError(f"catalog.url should be {SQLITE}PATH")  # the address may hold a password: not shown
+    database = await SqliteDatabase.open(Path(url.removeprefix(SQLITE)))
+    try:
+        secret = await database.write(partial(secret_of, name="unique_keys", make=partial(os.urandom, 32)))
+        yield Catalog(database, KeyHashes(secret), now)
+    finally:
+        await database.close()

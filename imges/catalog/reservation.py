@@ -1,0 +1,86 @@
+"""How a picture gets its row: one transaction that takes of its key's quota, a number, an id and three object keys."""
+
+from collections.abc import Callable
+
+from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, or_, select, update
+
+from imges.catalog.dialects import insert_or_skip
+from imges.catalog.rows import columns_of, reserved
+from imges.catalog.tables import api_keys, images
+from imges.catalog.types import Image, KeyTaken, NewImage
+from imges.catalog.unique_keys import KeyHashes, Kind, take
+from imges.errors import KeyWrong, QuotaUsedUp
+
+_KEY = api_keys.c
+_SIZE = bindparam("size", type_=BigInteger)
+
+_CHARGE = (  # built once, as every statement of an upload: building costs more than running
+    update(api_keys)
+    .where(_KEY.name == bindparam("key_name"))
+    .where(or_(_KEY.quota_pictures.is_(None), _KEY.pictures < _KEY.quota_pictures))
+    .where(or_(_KEY.quota_bytes.is_(None), _KEY.bytes + _SIZE <= _KEY.quota_bytes))
+    .values(pictures=_KEY.pictures + 1, bytes=_KEY.bytes + _SIZE)
+)
+
+
+def reserve(
+    connection: Connection,
+    new: NewImage,
+    *,
+    lease: str,
+    short_id: Callable[[int], str] | None,
+    hashes: KeyHashes,
+) -> Image:
+    """See `Images.reserve`."""
+    _charge(connection, new)
+    number, image_id = _number_and_id(connection, new, lease, short_id, hashes)
+    wanted: list[tuple[Kind, str]] = [
+        ("object key", new.original.key),
+        ("object key", new.thumb.key),
+        ("object key", new.medium_key),
+    ]
+    if new.id is not None:
+        wanted.append(("id", new.id))
+    take(connection, number, {hashes.of(kind, text): (kind, text) for kind, text in wanted})
+    return reserved(new, number, image_id)
+
+
+def _charge(connection: Connection, new: NewImage) -> None:
+    """Count the picture to its API key; the condition and the counting are one, so that uploads cannot overrun it."""
+    counted = connection.execute(_CHARGE, {"key_name": new.api_key, "size": new.stored_bytes})
+    if not counted.rowcount:
+        known = connection.scalar(select(api_keys.c.name).where(api_keys.c.name == new.api_key))
+        raise QuotaUsedUp if known else KeyWrong("the API key has just been revoked")
+
+
+def _number_and_id(
+    connection: Connection,
+    new: NewImage,
+    lease: str,
+    short_id: Callable[[int], str] | None,
+    hashes: KeyHashes,
+) -> tuple[int, str]:
+    if new.id is not None:
+        number = connection.scalar(insert_or_skip(connection, images), columns_of(new, lease))
+        if number is None:
+            raise KeyTaken("id", new.id)
+        return number, new.id
+    if short_id is None:
+        raise ValueError("a picture without an id needs short_id")
+    return _shortly_named(connection, new, lease, short_id, hashes)
+
+
+def _shortly_named(
+    connection: Connection, new: NewImage, lease: str, short_id: Callable[[int], str], hashes: KeyHashes
+) -> tuple[int, str]:
+    """A number and the id made of it. Numbers are left out whose id came from elsewhere, with an import."""
+    while True:
+        number = connection.execute(insert(images).returning(images.c.number), columns_of(new, lease)).scalar_one()
+        image_id = short_id(number)
+        try:
+            take(connection, number, {hashes.of("id", image_id): ("id", image_id)})
+        except KeyTaken:
+            connection.execute(delete(images).where(images.c.number == number))
+        else:
+            connection.execute(update(images).where(images.c.number == number).values(id=image_id))
+            return number, image_id

@@ -1,0 +1,57 @@
+"""Between rows of the tables and the types that the rest of the program sees."""
+
+from dataclasses import fields
+from typing import Any
+
+from sqlalchemy import RowMapping
+
+from imges.catalog.types import ApiKey, Image, NewImage, Scope, State, StoredFile
+
+_KEPT = [field.name for field in fields(NewImage) if field.name not in {"id", "original", "thumb", "medium"}]
+"""Fields of a new picture that stand in its row, and in `Image`, under the same name."""
+
+_FILE = [field.name for field in fields(StoredFile)]
+_API_KEY = [field.name for field in fields(ApiKey)]
+
+
+def columns_of(new: NewImage, lease: str) -> dict[str, Any]:
+    """The row of a picture that *lease* holds as pending."""
+    row: dict[str, Any] = {name: getattr(new, name) for name in _KEPT}
+    row |= {"id": new.id, "state": State.PENDING, "lease": lease, "views": 0, "stored_bytes": new.stored_bytes}
+    for kind, file in (("original", new.original), ("thumb", new.thumb), ("medium", new.medium)):
+        if file:
+            row |= {f"{kind}_{name}": getattr(file, name) for name in _FILE}
+    return row
+
+
+def reserved(new: NewImage, number: int, image_id: str) -> Image:
+    """*new* as it stands in the catalog once it is reserved."""
+    kept: dict[str, Any] = {name: getattr(new, name) for name in (*_KEPT, "original", "thumb", "medium")}
+    return Image(number=number, id=image_id, state=State.PENDING, views=0, **kept)
+
+
+def image_of(columns: RowMapping) -> Image:
+    """The picture of a row of `images`; of a join too, where no other column has the name of one of them."""
+    kept: dict[str, Any] = {name: columns[name] for name in _KEPT}
+    kept["tags"] = tuple(kept["tags"])
+    return Image(
+        number=columns["number"],
+        id=columns["id"],
+        state=State(columns["state"]),
+        views=columns["views"],
+        original=_file_of(columns, "original"),
+        thumb=_file_of(columns, "thumb"),
+        medium=None if columns["medium_md5"] is None else _file_of(columns, "medium"),
+        **kept,
+    )
+
+
+def _file_of(columns: RowMapping, kind: str) -> StoredFile:
+    return StoredFile(**{name: columns[f"{kind}_{name}"] for name in _FILE})
+
+
+def api_key_of(columns: RowMapping) -> ApiKey:
+    """The key of a row of `api_keys`, without its hash."""
+    kept: dict[str, Any] = {name: columns[name] for name in _API_KEY}
+    kept["scope"] = Scope(kept["scope"])
+    return ApiKey(**kept)

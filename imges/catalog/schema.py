@@ -1,0 +1,75 @@
+"""The schema of a catalog: made when there is none, brought up to date when it is behind, refused when it is too new.
+
+A fresh catalog is made straight from the tables, for Alembic takes a third of a second to import; a test holds that
+the migrations lead to the same. Each revision tells the oldest program that it still serves, for migrations only
+expand: so a node may be older than the catalog while others are updated.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, insert, inspect, select, text
+
+from imges.catalog.tables import metadata, schema_revisions
+from imges.errors import SettingsError
+
+HEAD = "0001"
+"""The newest revision that this program knows; revisions sort by their names."""
+
+OLDEST_PROGRAM = "0001"
+"""A program is served by revision `HEAD` when it knows this revision."""
+
+ALEMBIC_TABLE = """
+CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+)
+"""
+
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+def revision_of(connection: Connection) -> str | None:
+    """The revision of the schema; `None` where there is nothing yet. Raises: SettingsError for another's database."""
+    names = inspect(connection).get_table_names()
+    if not names:
+        return None
+    if {"alembic_version", schema_revisions.name}.issubset(names):
+        revision = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+        if revision is not None:
+            return revision
+    raise SettingsError(f"catalog.url is {_where(connection)}: there is a database, but not a catalog of imges")
+
+
+def create(connection: Connection) -> None:
+    """All tables, in the transaction of the caller."""
+    metadata.create_all(connection)
+    connection.execute(insert(schema_revisions).values(revision=HEAD, oldest_program=OLDEST_PROGRAM))
+    connection.execute(text(ALEMBIC_TABLE))
+    connection.execute(text("INSERT INTO alembic_version (version_num) VALUES (:head)"), {"head": HEAD})
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the migrations that are missing, in the transaction of the caller."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def refuse_newer(connection: Connection, revision: str) -> None:
+    """Raises: SettingsError where *revision*, newer than `HEAD`, does not serve this program any more."""
+    oldest = connection.execute(
+        select(schema_revisions.c.oldest_program).where(schema_revisions.c.revision == revision)
+    ).scalar_one_or_none()
+    if oldest is None or oldest > HEAD:
+        raise SettingsError(
+            f"catalog.url is {_where(connection)}: the catalog was made by a newer imges "
+            f"(schema {revision}, this program knows {HEAD}); update imges"
+        )
+
+
+def _where(connection: Connection) -> str:
+    return connection.engine.url.render_as_string(hide_password=True)

@@ -1,0 +1,131 @@
+"""The tables, of types and indexes that SQLite and PostgreSQL share. A change here needs a migration beside it."""
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    literal_column,
+)
+
+from imges.catalog.columns import Address, Digest, Json, Moment, RowNumber
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "%(table_name)s_%(column_0_name)s",
+        "pk": "%(table_name)s_pk",
+        "fk": "%(table_name)s_%(column_0_name)s_fk",
+        "uq": "%(table_name)s_%(column_0_name)s_unique",
+    }
+)
+
+
+def _file_columns(kind: str, *, nullable: bool) -> list[Column[Any]]:
+    """What `StoredFile` holds, but the key."""
+    return [
+        Column(f"{kind}_size", BigInteger, nullable=nullable),
+        Column(f"{kind}_md5", Digest, nullable=nullable),
+        Column(f"{kind}_width", Integer, nullable=nullable),
+        Column(f"{kind}_height", Integer, nullable=nullable),
+        Column(f"{kind}_bits", Integer, nullable=nullable),
+        Column(f"{kind}_channels", Integer),
+    ]
+
+
+images = Table(
+    "images",
+    metadata,
+    Column("number", RowNumber, primary_key=True),
+    Column("id", Text, unique=True),  # NULL only inside the transaction that makes a short id from the number
+    Column("state", Text, nullable=False),
+    Column("lease", Text),  # only while pending or withdrawing; no foreign key, for a lease may end before its rows
+    Column("place", Text, nullable=False),
+    Column("extension", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment),
+    Column("original_filename", Text, nullable=False),
+    Column("original_key", Text, nullable=False),
+    *_file_columns("original", nullable=False),
+    Column("thumb_key", Text, nullable=False),
+    *_file_columns("thumb", nullable=False),
+    Column("medium_key", Text, nullable=False),
+    *_file_columns("medium", nullable=True),
+    Column("stored_bytes", BigInteger, nullable=False),
+    Column("frames", Integer, nullable=False),
+    Column("views", BigInteger, nullable=False),
+    Column("api_key", Text, nullable=False),  # a name, no foreign key: pictures outlive the key
+    Column("address", Address),
+    Column("delete_token_hash", LargeBinary, nullable=False),
+    Column("title", Text),
+    Column("description", Text),
+    Column("tags", Json, nullable=False),
+    Column("nsfw", Boolean, nullable=False),
+    Column("exif", Json),
+    sqlite_autoincrement=True,  # numbers are never used again, or short ids would be
+)
+
+
+IS_DELETING = images.c.state == literal_column("'deleting'")
+"""Written out, not bound: only so the planner knows that the partial index fits."""
+
+
+def _partial_index(name: str, *columns: Column[Any], where: ColumnElement[bool]) -> None:
+    """An index of only the rows that *where* holds for: a sweep that finds nothing then costs nothing."""
+    Index(name, *columns, sqlite_where=where, postgresql_where=where)
+
+
+_partial_index("images_lease", images.c.lease, where=images.c.lease.is_not(None))
+_partial_index("images_deleting", images.c.number, where=IS_DELETING)
+_partial_index("images_expires", images.c.expires, where=images.c.expires.is_not(None))
+_partial_index("images_address", images.c.address, images.c.number, where=images.c.address.is_not(None))
+_partial_index("images_addressed", images.c.created, where=images.c.address.is_not(None))
+Index("images_md5", images.c.original_md5, images.c.api_key)
+Index("images_api_key", images.c.api_key, images.c.number)
+Index("images_created", images.c.created, images.c.number)
+
+unique_keys = Table(
+    "unique_keys",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # keyed, of an id or an object key
+    Column("image", RowNumber, ForeignKey(images.c.number, ondelete="SET NULL"), index=True),  # NULL: a tombstone
+    sqlite_with_rowid=False,
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("hash", LargeBinary, nullable=False, unique=True),
+    Column("scope", Text, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("expires", Moment),
+    Column("last_used", Moment),
+    Column("quota_pictures", BigInteger),
+    Column("quota_bytes", BigInteger),
+    Column("pictures", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+)
+
+leases = Table("leases", metadata, Column("id", Text, primary_key=True), Column("expires", Moment, nullable=False))
+
+secrets = Table(
+    "secrets", metadata, Column("name", Text, primary_key=True), Column("value", LargeBinary, nullable=False)
+)
+
+schema_revisions = Table(
+    "schema_revisions",
+    metadata,
+    Column("revision", Text, primary_key=True),
+    Column("oldest_program", Text, nullable=False),  # the newest revision that the oldest program still served knows
+)

@@ -1,0 +1,687 @@
+"""What every catalog does, whichever database is below. A subclass gives the fixture `url` of an empty one."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from ipaddress import ip_network
+from pathlib import Path
+from subprocess import PIPE
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from imges.catalog import (
+    GUEST,
+    ApiKey,
+    ApiKeyNameTaken,
+    Catalog,
+    GuestStays,
+    Image,
+    KeyTaken,
+    NewImage,
+    NoSuchApiKey,
+    RowClaimed,
+    Scope,
+    State,
+    open_catalog,
+)
+from imges.catalog.tables import images as images_table
+from imges.catalog.tables import unique_keys
+from imges.errors import Gone, KeyWrong, NotFound, QuotaUsedUp, SettingsError
+from tests.catalog.pictures import MINUTE, NOON, Clock, keys_of, new_image, stored
+
+OpenCatalog = Callable[[], AbstractAsyncContextManager[Catalog]]
+
+REPOSITORY = Path(__file__).parents[2]
+
+FULL = new_image(
+    "full",
+    title="Ein Titel",
+    description="日本語 \U0001f4f7",
+    tags=("one", "two, three"),
+    nsfw=True,
+    exif={"Make": "Canon", "ISO": "100"},
+    expires=NOON + MINUTE,
+    address="2001:db8::7",
+    frames=12,
+)
+
+
+async def state_of(catalog: Catalog, number: int) -> str | None:
+    """The state of the row; None where there is no row."""
+    statement = select(images_table.c.state).where(images_table.c.number == number)
+    return await catalog._database.read(lambda connection: connection.scalar(statement))
+
+
+async def count(catalog: Catalog, table: Any) -> int:
+    statement = select(func.count()).select_from(table)
+    return await catalog._database.read(lambda connection: connection.execute(statement).scalar_one())
+
+
+async def guest(catalog: Catalog) -> ApiKey:
+    return next(key for key in await catalog.keys() if key.name == GUEST)
+
+
+async def published(catalog: Catalog, lease: str, new: NewImage) -> Image:
+    row = await catalog.reserve(new, lease=lease)
+    return await catalog.publish(row.number, lease=lease)
+
+
+async def delete(catalog: Catalog, number: int) -> None:
+    assert await catalog.mark_deleting(number)
+    await catalog.bury(number)
+
+
+class CatalogSuite:
+    @pytest.fixture
+    def clock(self) -> Clock:
+        return Clock()
+
+    @pytest.fixture
+    def open_catalog_at(self, url: str, clock: Clock) -> OpenCatalog:
+        """Opens the one catalog of the test, as often as wanted."""
+        return partial(open_catalog, url, clock)
+
+    @pytest.fixture
+    async def catalog(self, open_catalog_at: OpenCatalog) -> AsyncGenerator[Catalog]:
+        async with open_catalog_at() as catalog:
+            await catalog.ensure_guest(b"hash of guest", None)
+            yield catalog
+
+    @pytest.fixture
+    async def other(self, open_catalog_at: OpenCatalog, catalog: Catalog) -> AsyncGenerator[Catalog]:
+        """A second opening of the same catalog."""
+        async with open_catalog_at() as other:
+            yield other
+
+    @pytest.fixture
+    async def lease(self, catalog: Catalog) -> str:
+        return await catalog.take_lease(MINUTE)
+
+    # Upload
+
+    @pytest.mark.parametrize(
+        "new",
+        [
+            pytest.param(new_image(), id="plain"),
+            pytest.param(FULL, id="everything"),
+            pytest.param(new_image("small", medium=None, address=None), id="no-medium"),
+        ],
+    )
+    async def test_what_was_reserved_is_what_is_found(self, catalog: Catalog, lease: str, new: NewImage):
+        row = await catalog.reserve(new, lease=lease)
+        assert await catalog.publish(row.number, lease=lease) == replace(row, state=State.PUBLISHED)
+        found = await catalog.by_id(row.id, NOON)
+        assert found == replace(row, state=State.PUBLISHED)
+        for name in NewImage.__dataclass_fields__:
+            assert getattr(found, name) == getattr(new, name)
+
+    async def test_a_picture_is_found_under_its_id_and_all_three_keys(self, catalog: Catalog, lease: str):
+        image = await published(catalog, lease, new_image())
+        for key in keys_of(new_image()):
+            assert await catalog.by_key(key, NOON) == image
+
+    async def test_a_key_that_is_only_reserved_leads_to_the_picture_without_a_file(self, catalog: Catalog, lease: str):
+        await published(catalog, lease, new_image(medium=None))
+        image = await catalog.by_key(new_image().medium_key, NOON)
+        assert image.file(new_image().medium_key) is None
+
+    async def test_a_pending_picture_is_not_found(self, catalog: Catalog, lease: str):
+        row = await catalog.reserve(new_image(), lease=lease)
+        with pytest.raises(NotFound):
+            await catalog.by_id(row.id, NOON)
+        with pytest.raises(NotFound):
+            await catalog.by_key(row.original.key, NOON)
+        await catalog.withdraw(row.number, lease=lease)
+        with pytest.raises(NotFound):
+            await catalog.by_id(row.id, NOON)
+
+    @pytest.mark.parametrize("address", ["", "a" * 10_000, "'; --", "nul\0", "\ud800", "../../etc/passwd"])
+    async def test_odd_addresses_were_never_there(self, catalog: Catalog, address: str):
+        with pytest.raises(NotFound):
+            await catalog.by_id(address, NOON)
+        with pytest.raises(NotFound):
+            await catalog.by_key(address, NOON)
+
+    async def test_an_id_is_not_an_object_key(self, catalog: Catalog, lease: str):
+        image = await published(catalog, lease, new_image())
+        with pytest.raises(NotFound):
+            await catalog.by_id(image.original.key, NOON)
+        with pytest.raises(NotFound):
+            await catalog.by_key(image.id, NOON)
+
+    async def test_what_is_published_stays_when_the_catalog_is_closed(
+        self, catalog: Catalog, lease: str, open_catalog_at: OpenCatalog
+    ):
+        image = await published(catalog, lease, new_image())
+        async with open_catalog_at() as again:
+            assert await again.by_key(image.original.key, NOON) == image
+
+    # States
+
+    @pytest.mark.parametrize("state", ["pending", "published", "deleting", "withdrawing", "tombstone", "forgotten"])
+    @pytest.mark.parametrize(
+        ("action", "leads"),
+        [
+            ("publish", {"pending": "published"}),
+            ("withdraw", {"pending": "withdrawing", "withdrawing": "withdrawing"}),
+            ("forget", {"withdrawing": None}),
+            ("mark_deleting", {"published": "deleting"}),
+            ("bury", {"deleting": None}),
+        ],
+    )
+    async def test_a_state_changes_only_from_the_one_before(
+        self, catalog: Catalog, lease: str, state: str, action: str, leads: dict[str, str | None]
+    ):
+        number = (await catalog.reserve(new_image(), lease=lease)).number
+        if state in {"published", "deleting", "tombstone"}:
+            await catalog.publish(number, lease=lease)
+        if state in {"deleting", "tombstone"}:
+            await catalog.mark_deleting(number)
+        if state in {"withdrawing", "forgotten"}:
+            await catalog.withdraw(number, lease=lease)
+        if state == "tombstone":
+            await catalog.bury(number)
+        if state == "forgotten":
+            await catalog.forget(number)
+        before = await state_of(catalog, number)
+        keys_before = await count(catalog, unique_keys)
+
+        arguments = {"lease": lease} if action in {"publish", "withdraw"} else {}
+        try:
+            said = await getattr(catalog, action)(number, **arguments)
+        except RowClaimed:
+            said = False
+
+        allowed = state in leads
+        assert await state_of(catalog, number) == (leads[state] if allowed else before)
+        assert await count(catalog, unique_keys) == (0 if allowed and action == "forget" else keys_before)
+        if action not in {"forget", "bury"}:
+            assert bool(said) == allowed
+
+    @pytest.mark.parametrize("action", ["publish", "withdraw"])
+    async def test_a_row_of_another_lease_is_left_alone(self, catalog: Catalog, lease: str, action: str):
+        row = await catalog.reserve(new_image(), lease=lease)
+        mine = await catalog.take_lease(MINUTE)
+        try:
+            assert not await getattr(catalog, action)(row.number, lease=mine)
+        except RowClaimed:
+            assert action == "publish"
+        assert await state_of(catalog, row.number) == "pending"
+
+    async def test_a_reservation_that_is_cancelled_leaves_nothing(self, catalog: Catalog, lease: str):
+        for turns in range(4):
+            task = asyncio.create_task(catalog.reserve(new_image(), lease=lease))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert (await guest(catalog)).pictures == 0
+            assert await count(catalog, images_table) == await count(catalog, unique_keys) == 0
+
+    # Unique keys
+
+    @pytest.mark.parametrize(
+        ("second", "kind"),
+        [
+            pytest.param(new_image("b", id="id-a"), "id", id="id"),
+            pytest.param(new_image("b", original=stored("2014/06/04/a.png")), "object key", id="original"),
+            pytest.param(new_image("b", thumb=stored("2014/06/04/a.th.png")), "object key", id="thumb"),
+            pytest.param(new_image("b", medium=None, medium_key="2014/06/04/a.md.png"), "object key", id="medium"),
+            pytest.param(new_image("b", original=stored("2014/06/04/a.th.png")), "object key", id="another's-thumb"),
+        ],
+    )
+    @pytest.mark.parametrize("first_is", ["pending", "published", "deleted"])
+    async def test_a_taken_key_is_refused_and_leaves_nothing(
+        self, catalog: Catalog, lease: str, second: NewImage, kind: str, first_is: str
+    ):
+        first = await catalog.reserve(new_image("a"), lease=lease)
+        if first_is != "pending":
+            await catalog.publish(first.number, lease=lease)
+        if first_is == "deleted":
+            await delete(catalog, first.number)
+        before = (await count(catalog, images_table), await count(catalog, unique_keys), await guest(catalog))
+        with pytest.raises(KeyTaken) as caught:
+            await catalog.reserve(second, lease=lease)
+        assert caught.value.kind == kind
+        assert before == (await count(catalog, images_table), await count(catalog, unique_keys), await guest(catalog))
+
+    async def test_of_a_deleted_picture_only_hashes_stay(self, catalog: Catalog, lease: str):
+        image = await published(catalog, lease, new_image())
+        await delete(catalog, image.number)
+        assert await count(catalog, images_table) == 0
+        statement = select(unique_keys)
+        rows = await catalog._database.read(lambda connection: connection.execute(statement).all())
+        assert [row.image for row in rows] == [None] * 4
+        assert {len(row.hash) for row in rows} == {16}
+
+    async def test_two_catalogs_hash_differently(self, catalog: Catalog):
+        assert catalog._hashes.of("id", "a") != type(catalog._hashes)(b"another secret").of("id", "a")
+
+    async def test_a_withdrawn_name_can_be_had_by_another(self, catalog: Catalog, lease: str):
+        row = await catalog.reserve(new_image(), lease=lease)
+        await catalog.withdraw(row.number, lease=lease)
+        with pytest.raises(KeyTaken):
+            await catalog.reserve(new_image(), lease=lease)
+        await catalog.forget(row.number)
+        assert await published(catalog, lease, new_image())
+
+    async def test_of_40_that_want_one_name_at_once_one_gets_it(self, catalog: Catalog, other: Catalog, lease: str):
+        wanting = [
+            place.reserve(new_image(id=f"id-{i}-{n}"), lease=lease)
+            for i in range(20)
+            for n, place in enumerate((catalog, other))
+        ]
+        answers = await asyncio.gather(*wanting, return_exceptions=True)
+        assert sorted(type(answer).__name__ for answer in answers) == ["Image", *["KeyTaken"] * 39]
+        assert (await guest(catalog)).pictures == 1
+
+    async def test_two_processes_share_40_names_and_no_lock_reaches_either(self, catalog: Catalog, url: str):
+        fighters = await asyncio.gather(*(self.process(url, "fight") for _ in range(2)))
+        ends = await asyncio.gather(*(fighter.communicate() for fighter in fighters))
+        assert [(fighter.returncode, stderr) for fighter, (_, stderr) in zip(fighters, ends, strict=True)] == [
+            (0, b"")
+        ] * 2
+        won = [name for stdout, _ in ends for name in stdout.decode().split()]
+        assert sorted(won) == sorted(f"picture-{i}" for i in range(40))
+        assert (await guest(catalog)).pictures == 40
+
+    async def process(self, url: str, task: str) -> asyncio.subprocess.Process:
+        command = [sys.executable, "-m", "tests.catalog.process", url, task]
+        return await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY, stdout=PIPE, stderr=PIPE)
+
+    # Short ids
+
+    async def test_a_short_id_is_made_of_the_number(self, catalog: Catalog, lease: str):
+        row = await catalog.reserve(new_image(id=None), lease=lease, short_id=lambda number: f"s{number}")
+        assert row.id == f"s{row.number}"
+        await catalog.publish(row.number, lease=lease)
+        assert (await catalog.by_id(row.id, NOON)).number == row.number
+
+    async def test_short_ids_that_came_with_an_import_are_left_out(self, catalog: Catalog, lease: str):
+        for imported in ("s2", "s3"):
+            await published(
+                catalog,
+                lease,
+                new_image(
+                    id=imported,
+                    original=stored(imported),
+                    medium_key=f"m{imported}",
+                    medium=None,
+                    thumb=stored(f"t{imported}"),
+                ),
+            )
+        row = await catalog.reserve(new_image(id=None), lease=lease, short_id=lambda number: f"s{number - 1}")
+        assert row.id not in {"s2", "s3"}
+        assert row.id == f"s{row.number - 1}"
+        assert await count(catalog, images_table) == 3
+
+    async def test_a_number_is_never_used_again(self, catalog: Catalog, lease: str):
+        last = await published(catalog, lease, new_image("a"))
+        await delete(catalog, last.number)
+        assert (await catalog.reserve(new_image("b"), lease=lease)).number > last.number
+
+    # Deletion and expiry
+
+    async def test_a_deleted_picture_is_gone_at_once_and_for_ever(self, catalog: Catalog, lease: str):
+        image = await published(catalog, lease, new_image())
+        await catalog.mark_deleting(image.number)
+        for _ in range(2):
+            with pytest.raises(Gone):
+                await catalog.by_id(image.id, NOON)
+            for key in keys_of(new_image()):
+                with pytest.raises(Gone):
+                    await catalog.by_key(key, NOON)
+            await catalog.bury(image.number)
+
+    async def test_a_picture_is_gone_from_the_instant_at_which_it_expires(self, catalog: Catalog, lease: str):
+        image = await published(catalog, lease, new_image(expires=NOON))
+        assert await catalog.by_id(image.id, NOON - timedelta(microseconds=1)) == image
+        with pytest.raises(Gone):
+            await catalog.by_id(image.id, NOON)
+        with pytest.raises(Gone):
+            await catalog.by_key(image.thumb.key, NOON)
+
+    async def test_what_has_expired_is_handed_out_for_deletion_once(self, catalog: Catalog, lease: str):
+        rows = [await published(catalog, lease, new_image(f"{i}", expires=NOON + i * MINUTE)) for i in range(3)]
+        await published(catalog, lease, new_image("stays"))
+        await catalog.reserve(new_image("pending", expires=NOON), lease=lease)
+        expired = await catalog.expire(NOON + MINUTE, limit=10)
+        assert sorted(image.id for image in expired) == [row.id for row in rows[:2]]
+        assert {image.state for image in expired} == {State.DELETING}
+        assert await catalog.expire(NOON + MINUTE, limit=10) == []
+
+    async def test_no_more_than_the_limit_expire_at_a_time(self, catalog: Catalog, lease: str):
+        for i in range(3):
+            await published(catalog, lease, new_image(f"{i}", expires=NOON))
+        assert [len(await catalog.expire(NOON, limit=2)) for _ in range(3)] == [2, 1, 0]
+
+    async def test_deletions_that_were_not_finished_are_listed(self, catalog: Catalog, lease: str):
+        rows = [await published(catalog, lease, new_image(f"{i}")) for i in range(4)]
+        for row in rows[:3]:
+            await catalog.mark_deleting(row.number)
+        await catalog.bury(rows[0].number)
+        unfinished = await catalog.deleting(limit=10)
+        assert [image.number for image in unfinished] == [rows[1].number, rows[2].number]
+        assert await catalog.deleting(limit=1) == unfinished[:1]
+        assert await catalog.deleting(limit=10, after=rows[1].number) == unfinished[1:]
+
+    # Leases
+
+    async def test_rows_of_a_living_lease_are_not_claimed(
+        self, catalog: Catalog, other: Catalog, lease: str, clock: Clock
+    ):
+        await catalog.reserve(new_image(), lease=lease)
+        mine = await other.take_lease(MINUTE)
+        clock.forward(MINUTE * 0.9)
+        await catalog.renew_lease(lease, MINUTE)
+        clock.forward(MINUTE * 0.9)
+        assert await other.claim_abandoned(lease=mine, now=clock(), limit=10) == []
+
+    @pytest.mark.parametrize("state", ["pending", "withdrawing"])
+    @pytest.mark.parametrize("end", ["in time", "given back"])
+    async def test_rows_of_a_dead_lease_are_claimed(
+        self, catalog: Catalog, other: Catalog, lease: str, clock: Clock, state: str, end: str
+    ):
+        row = await catalog.reserve(new_image(), lease=lease)
+        if state == "withdrawing":
+            await catalog.withdraw(row.number, lease=lease)
+        mine = await other.take_lease(2 * MINUTE)
+        if end == "in time":
+            clock.forward(MINUTE)
+        else:
+            await catalog.give_lease_back(lease)
+        claimed = await other.claim_abandoned(lease=mine, now=clock(), limit=10)
+        assert claimed == [replace(row, state=State.WITHDRAWING)]
+        with pytest.raises(RowClaimed):
+            await catalog.publish(row.number, lease=lease)
+        assert not await catalog.withdraw(row.number, lease=lease)
+
+    async def test_published_and_deleting_rows_are_never_abandoned(self, catalog: Catalog, lease: str, clock: Clock):
+        await published(catalog, lease, new_image("a"))
+        row = await published(catalog, lease, new_image("b"))
+        await catalog.mark_deleting(row.number)
+        clock.forward(MINUTE)
+        mine = await catalog.take_lease(MINUTE)
+        assert await catalog.claim_abandoned(lease=mine, now=clock(), limit=10) == []
+
+    async def test_two_sweeps_never_get_the_same_row(self, catalog: Catalog, other: Catalog, lease: str, clock: Clock):
+        numbers = [(await catalog.reserve(new_image(f"{i}"), lease=lease)).number for i in range(20)]
+        clock.forward(MINUTE)
+        leases = [await catalog.take_lease(MINUTE), await other.take_lease(MINUTE)]
+        claims = await asyncio.gather(
+            *(
+                place.claim_abandoned(lease=mine, now=clock(), limit=3)
+                for _ in range(5)
+                for place, mine in zip((catalog, other), leases, strict=True)
+            )
+        )
+        assert sorted(image.number for claim in claims for image in claim) == numbers
+        assert max(map(len, claims)) == 3
+
+    async def test_what_a_dead_sweep_had_claimed_is_claimed_again(self, catalog: Catalog, lease: str, clock: Clock):
+        row = await catalog.reserve(new_image(), lease=lease)
+        for _ in range(2):
+            clock.forward(MINUTE)
+            mine = await catalog.take_lease(MINUTE)
+            claimed = await catalog.claim_abandoned(lease=mine, now=clock(), limit=10)
+            assert [image.number for image in claimed] == [row.number]
+
+    async def test_a_lease_that_ended_lives_again_when_it_is_renewed(self, catalog: Catalog, lease: str, clock: Clock):
+        clock.forward(2 * MINUTE)
+        mine = await catalog.take_lease(MINUTE)  # takes dead leases away
+        await catalog.renew_lease(lease, MINUTE)
+        await catalog.reserve(new_image(), lease=lease)
+        assert await catalog.claim_abandoned(lease=mine, now=clock(), limit=10) == []
+
+    async def test_a_killed_process_loses_nothing_published_and_its_pending_row_is_claimed(
+        self, catalog: Catalog, url: str
+    ):
+        process = await self.process(url, "hang")
+        assert process.stdout
+        assert await process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGKILL)
+        await process.communicate()
+        later = datetime.now().astimezone() + MINUTE
+        async with open_catalog(url, lambda: later) as sweeper:
+            mine = await sweeper.take_lease(MINUTE)
+            assert (await sweeper.by_id("id-published", later)).state == State.PUBLISHED
+            claimed = await sweeper.claim_abandoned(lease=mine, now=later, limit=10)
+            assert [image.id for image in claimed] == ["id-pending"]
+            assert [file.key for file in claimed[0].files()] == [
+                f"2014/06/04/pending{part}.png" for part in ("", ".md", ".th")
+            ]
+            await sweeper.forget(claimed[0].number)
+        assert (await guest(catalog)).pictures == 1
+
+    # Duplicates, views, upkeep
+
+    async def test_a_duplicate_is_found_by_api_key_digest_and_size(self, catalog: Catalog, lease: str):
+        await catalog.add_key(ApiKey("other", Scope.UPLOAD, NOON), b"hash of other")
+        image = await published(catalog, lease, new_image(expires=NOON + MINUTE))
+        md5, size = image.original.md5, image.original.size
+        assert await catalog.duplicate_of("guest", md5, size, NOON) == image
+        assert await catalog.duplicate_of("other", md5, size, NOON) is None
+        assert await catalog.duplicate_of("guest", md5, size + 1, NOON) is None
+        assert await catalog.duplicate_of("guest", "0" * 32, size, NOON) is None
+        assert await catalog.duplicate_of("guest", md5, size, NOON + MINUTE) is None
+
+    async def test_only_published_pictures_are_duplicates(self, catalog: Catalog, lease: str):
+        row = await catalog.reserve(new_image(), lease=lease)
+        looking = partial(catalog.duplicate_of, "guest", row.original.md5, row.original.size, NOON)
+        assert await looking() is None
+        await catalog.publish(row.number, lease=lease)
+        assert await looking()
+        await catalog.mark_deleting(row.number)
+        assert await looking() is None
+
+    async def test_views_add_up_over_processes(self, catalog: Catalog, other: Catalog, lease: str):
+        image = await published(catalog, lease, new_image())
+        await asyncio.gather(
+            catalog.add_views({image.id: 2, "never was": 5}), other.add_views({image.id: 3}), other.add_views({})
+        )
+        assert (await catalog.by_id(image.id, NOON)).views == 5
+
+    async def test_old_addresses_are_forgotten(self, catalog: Catalog, lease: str, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("imges.catalog.images.PAGE", 2)
+        old = [await published(catalog, lease, new_image(f"{i}", created=NOON - MINUTE)) for i in range(5)]
+        young = await published(catalog, lease, new_image("young"))
+        await catalog.forget_addresses(NOON)
+        assert [(await catalog.by_id(image.id, NOON)).address for image in old] == [None] * 5
+        assert (await catalog.by_id(young.id, NOON)).address == "192.0.2.7"
+
+    @pytest.mark.parametrize(
+        ("asked", "names"),
+        [
+            pytest.param({}, "abcdef", id="all"),
+            pytest.param({"api_key": "other"}, "bd", id="key"),
+            pytest.param({"network": ip_network("192.0.2.0/29")}, "abc", id="network"),
+            pytest.param({"network": ip_network("192.0.2.8/32")}, "d", id="one-address"),
+            pytest.param({"network": ip_network("2001:db8::/32")}, "e", id="ipv6"),
+            pytest.param({"before": NOON}, "ad", id="date"),
+            pytest.param({"api_key": "other", "before": NOON}, "d", id="key-and-date"),
+            pytest.param({"api_key": "nobody"}, "", id="nothing"),
+        ],
+    )
+    async def test_pictures_are_listed_by_key_network_and_date(
+        self,
+        catalog: Catalog,
+        lease: str,
+        monkeypatch: pytest.MonkeyPatch,
+        asked: dict[str, Any],
+        names: str,
+    ):
+        monkeypatch.setattr("imges.catalog.images.PAGE", 2)
+        await catalog.add_key(ApiKey("other", Scope.UPLOAD, NOON), b"hash of other")
+        for name, changes in {
+            "a": {"created": NOON - MINUTE},
+            "b": {"api_key": "other"},
+            "c": {},
+            "d": {"api_key": "other", "created": NOON - MINUTE, "address": "192.0.2.8"},
+            "e": {"address": "2001:db8::1"},
+            "f": {"address": None},
+        }.items():
+            await published(catalog, lease, new_image(name, **changes))
+        await catalog.reserve(new_image("pending", created=NOON - MINUTE, api_key="other"), lease=lease)
+        assert sorted([image.id async for image in catalog.published(**asked)]) == [f"id-{name}" for name in names]
+
+    async def test_pictures_can_be_deleted_while_they_are_listed(
+        self, catalog: Catalog, lease: str, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("imges.catalog.images.PAGE", 2)
+        for i in range(7):
+            await published(catalog, lease, new_image(f"{i}"))
+        async for image in catalog.published(network=ip_network("192.0.2.0/24")):
+            await delete(catalog, image.number)
+        assert await count(catalog, images_table) == 0
+
+    # Quotas
+
+    @pytest.mark.parametrize(
+        ("quota", "room"),
+        [
+            pytest.param({"quota_pictures": 3}, 3, id="pictures"),
+            pytest.param({"quota_bytes": 9000}, 3, id="bytes-exactly"),
+            pytest.param({"quota_bytes": 8999}, 2, id="bytes-one-less"),
+            pytest.param({"quota_pictures": 5, "quota_bytes": 3000}, 1, id="both"),
+            pytest.param({"quota_pictures": 0}, 0, id="none"),
+            pytest.param({}, 20, id="no-quota"),
+        ],
+    )
+    async def test_uploads_at_once_do_not_overrun_a_quota(
+        self, catalog: Catalog, other: Catalog, lease: str, quota: dict[str, Any], room: int
+    ):
+        await catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON, **quota), b"hash of ann")
+        racing = [
+            place.reserve(new_image(f"{i}-{n}", api_key="ann"), lease=lease)
+            for i in range(10)
+            for n, place in enumerate((catalog, other))
+        ]
+        answers = await asyncio.gather(*racing, return_exceptions=True)
+        assert sum(isinstance(answer, Image) for answer in answers) == room
+        assert {type(answer) for answer in answers} <= {Image, QuotaUsedUp}
+        ann = next(key for key in await catalog.keys() if key.name == "ann")
+        assert (ann.pictures, ann.bytes) == (room, room * 3000)
+
+    @pytest.mark.parametrize("way", ["deleted", "withdrawn"])
+    async def test_what_goes_makes_room_for_another(self, catalog: Catalog, lease: str, way: str):
+        await catalog.ensure_guest(b"hash of guest", 3000)
+        row = await catalog.reserve(new_image("a"), lease=lease)
+        with pytest.raises(QuotaUsedUp):
+            await catalog.reserve(new_image("b"), lease=lease)
+        if way == "deleted":
+            await catalog.publish(row.number, lease=lease)
+            await delete(catalog, row.number)
+        else:
+            await catalog.withdraw(row.number, lease=lease)
+            await catalog.forget(row.number)
+        assert ((await guest(catalog)).pictures, (await guest(catalog)).bytes) == (0, 0)
+        await catalog.reserve(new_image("b"), lease=lease)
+
+    # API keys
+
+    async def test_a_key_is_found_by_its_hash_with_all_that_was_said_of_it(self, catalog: Catalog):
+        key = ApiKey(
+            "ann",
+            Scope.ADMIN,
+            created=NOON,
+            enabled=False,
+            expires=NOON + MINUTE,
+            quota_pictures=7,
+            quota_bytes=10 * 2**30,
+        )
+        assert await catalog.add_key(key, b"hash of ann") == key
+        assert await catalog.key_by_hash(b"hash of ann") == key
+        assert await catalog.key_by_hash(b"another hash") is None
+        assert [found.name for found in await catalog.keys()] == ["ann", "guest"]
+
+    async def test_a_name_belongs_to_one_key(self, catalog: Catalog):
+        await catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann")
+        with pytest.raises(ApiKeyNameTaken):
+            await catalog.add_key(ApiKey("ann", Scope.ADMIN, NOON), b"another hash")
+        found = await catalog.key_by_hash(b"hash of ann")
+        assert found
+        assert found.scope == Scope.UPLOAD
+
+    async def test_a_key_is_disabled_and_enabled(self, catalog: Catalog):
+        for enabled in (False, True):
+            await catalog.set_key_enabled(GUEST, enabled=enabled)
+            assert (await guest(catalog)).enabled is enabled
+        with pytest.raises(NoSuchApiKey):
+            await catalog.set_key_enabled("nobody", enabled=True)
+
+    async def test_pictures_stay_when_their_key_is_revoked_and_count_to_the_next_of_its_name(
+        self, catalog: Catalog, lease: str
+    ):
+        ann = await catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann")
+        image = await published(catalog, lease, new_image(api_key="ann"))
+        await catalog.remove_key("ann")
+        assert await catalog.key_by_hash(b"hash of ann") is None
+        assert await catalog.by_id(image.id, NOON) == image
+        with pytest.raises(KeyWrong):
+            await catalog.reserve(new_image("b", api_key="ann"), lease=lease)
+        again = await catalog.add_key(ann, b"new hash of ann")
+        assert (again.pictures, again.bytes) == (1, 3000)
+
+    async def test_pictures_of_a_revoked_key_can_be_deleted(self, catalog: Catalog, lease: str):
+        await catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann")
+        image = await published(catalog, lease, new_image(api_key="ann"))
+        await catalog.remove_key("ann")
+        await delete(catalog, image.number)
+        with pytest.raises(Gone):
+            await catalog.by_id(image.id, NOON)
+
+    async def test_guest_cannot_be_revoked_and_nobody_cannot_either(self, catalog: Catalog):
+        with pytest.raises(GuestStays):
+            await catalog.remove_key(GUEST)
+        with pytest.raises(NoSuchApiKey):
+            await catalog.remove_key("nobody")
+
+    async def test_guest_follows_its_key_and_quota_and_stays_disabled(self, catalog: Catalog, lease: str):
+        await published(catalog, lease, new_image())
+        await catalog.set_key_enabled(GUEST, enabled=False)
+        changed = await catalog.ensure_guest(b"new hash", 5000)
+        assert changed == await guest(catalog) == await catalog.key_by_hash(b"new hash")
+        assert (changed.enabled, changed.quota_bytes, changed.pictures) == (False, 5000, 1)
+        assert await catalog.key_by_hash(b"hash of guest") is None
+
+    async def test_guest_cannot_have_the_key_of_another(self, catalog: Catalog):
+        await catalog.add_key(ApiKey("ann", Scope.ADMIN, NOON), b"hash of ann")
+        with pytest.raises(SettingsError, match="ann"):
+            await catalog.ensure_guest(b"hash of ann", None)
+
+    async def test_last_use_is_kept_to_the_minute(self, catalog: Catalog, other: Catalog):
+        await catalog.touch_key(GUEST, NOON)
+        assert (await guest(catalog)).last_used == NOON
+        for place in (catalog, other):
+            await place.touch_key(GUEST, NOON + 0.9 * MINUTE)
+        assert (await guest(catalog)).last_used == NOON
+        await catalog.touch_key(GUEST, NOON + MINUTE)
+        assert (await guest(catalog)).last_used == NOON + MINUTE
+
+    # Shared
+
+    async def test_a_secret_is_made_once(self, catalog: Catalog, other: Catalog):
+        made = await asyncio.gather(
+            *(place.secret("id_key", partial(bytes, [n] * 32)) for n, place in enumerate((catalog, other)))
+        )
+        assert made[0] == made[1]
+        assert await other.secret("another", lambda: b"other") == b"other"
+
+    async def test_a_secret_that_is_there_is_not_made_again(self, catalog: Catalog):
+        await catalog.secret("id_key", lambda: b"first")
+        assert await catalog.secret("id_key", pytest.fail) == b"first"
+
+    async def test_a_catalog_that_works_says_so(self, catalog: Catalog):
+        await catalog.check()
+
+    async def test_a_time_without_a_zone_is_refused(self, catalog: Catalog, lease: str):
+        with pytest.raises(Exception, match="offset-naive"):
+            await catalog.reserve(new_image(created=NOON.replace(tzinfo=None)), lease=lease)

@@ -1,0 +1,15 @@
+"""Image work: the processor protocol, its implementations, and the worker processes it runs in."""
+
+from imges.imaging.executor import Imaging, open_imaging
+from imges.imaging.types import MEDIA_TYPES, Header, Quality, Recipe, Rendition, Renditions
+
+__all__ = [
+    "MEDIA_TYPES",
+    "Header",
+    "Imaging",
+    "Quality",
+    "Recipe",
+    "Rendition",
+    "Renditions",
+    "open_imaging",
+]

@@ -1,0 +1,65 @@
+"""The formats, a module for each: what a header says, and which bytes of a file are the picture's.
+
+Nothing here decodes a pixel or calls a library; the bytes are hostile, and whatever is wrong with them is NotAnImage.
+"""
+
+import struct
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from types import MappingProxyType
+
+from imges.errors import NotAnImage
+from imges.imaging.formats import bmp, gif, heif, jpeg, png, tiff, webp
+from imges.imaging.formats.parts import Parts
+from imges.imaging.types import Header
+
+_READERS: MappingProxyType[str, Callable[[bytes], Header]] = MappingProxyType(
+    {
+        "jpg": jpeg.read,
+        "png": png.read,
+        "gif": gif.read,
+        "webp": webp.read,
+        "avif": heif.read_avif,
+        "heic": heif.read_heic,
+        "tiff": tiff.read,
+        "bmp": bmp.read,
+    }
+)
+_FILTERS: MappingProxyType[str, Callable[[bytes, int], Parts]] = MappingProxyType(
+    {"jpg": jpeg.strip, "png": png.strip, "gif": gif.strip, "webp": webp.strip, "avif": heif.strip}
+)
+CONVERTED = frozenset(_READERS) - frozenset(_FILTERS)
+"""Formats that become another on arrival: no browser shows them, or they are too large to be served."""
+
+
+def kind_of_heif(data: bytes) -> str:
+    """`avif` or `heic`. Raises: FormatRefused for another codec or a video, NotAnImage."""
+    with _hostile_bytes():
+        return heif.kind(data)
+
+
+def read(format: str, data: bytes) -> Header:
+    """What the header of *data* says. Raises: NotAnImage for what is damaged, has no pixels, or ends too early."""
+    with _hostile_bytes():
+        header = _READERS[format](data)
+    if min(header.width, header.height) < 1:
+        raise NotAnImage("the image has no pixels")
+    return header
+
+
+def strip(data: bytes, header: Header) -> Parts:
+    """The picture without metadata and without what follows its end; pixels, orientation and ICC profile stay.
+
+    Raises: NotAnImage for what is damaged or ends too early.
+    """
+    with _hostile_bytes():
+        return _FILTERS[header.format](data, header.orientation)
+
+
+@contextmanager
+def _hostile_bytes() -> Generator[None]:
+    """A parser that runs off the end of the data has met a damaged picture."""
+    try:
+        yield
+    except (struct.error, IndexError) as error:
+        raise NotAnImage from error

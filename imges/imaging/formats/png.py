@@ -1,0 +1,124 @@
+"""PNG (W3C, third edition): chunks. Animations (APNG) are chunks of it since then."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from imges.errors import NotAnImage
+from imges.imaging.formats import exif
+from imges.imaging.formats.parts import MAX_CHUNKS, MAX_ICC, Parts
+from imges.imaging.types import Header
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+PICTURE = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
+DISPLAY = {
+    b"tRNS": 256,
+    b"gAMA": 4,
+    b"cHRM": 32,
+    b"sRGB": 1,
+    b"iCCP": MAX_ICC,
+    b"sBIT": 4,
+    b"bKGD": 6,
+    b"pHYs": 9,
+    b"cICP": 4,
+    b"mDCV": 24,
+    b"cLLI": 8,
+}
+"""Chunks that say how to show the picture, each once, and their most bytes: more would be something else."""
+PALETTE = 3
+ADAM7 = 1
+
+
+class Chunk(NamedTuple):
+    """From its length field at *start* to *stop*, behind its checksum."""
+
+    kind: bytes
+    start: int
+    stop: int
+
+    @property
+    def body(self) -> slice:
+        return slice(self.start + 8, self.stop - 4)
+
+
+def _chunks(data: bytes) -> Iterator[Chunk]:
+    """All chunks, IEND included; what follows is not ours. Raises: NotAnImage when one is cut or there is no IEND."""
+    at = len(SIGNATURE)
+    for _ in range(MAX_CHUNKS):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        chunk = Chunk(kind, at, at + 12 + length)
+        if chunk.stop > len(data):
+            break
+        yield chunk
+        if kind == b"IEND":
+            return
+        at = chunk.stop
+    raise NotAnImage("the PNG is damaged or incomplete")
+
+
+def read(data: bytes) -> Header:
+    """The header. *frames* are those that are there, whatever the animation's own count says."""
+    chunks = list(_chunks(data))
+    if chunks[0].kind != b"IHDR" or chunks[0].stop != 33:
+        raise NotAnImage("the PNG does not begin with its header")
+    width, height, bits, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", data, chunks[0].start + 8)
+    blocks = [data[chunk.body] for chunk in chunks if chunk.kind == b"eXIf"]
+    return Header(
+        "png",
+        width,
+        height,
+        exif.orientation(blocks[0]) if blocks else 1,
+        frames=_frames([chunk.kind for chunk in chunks]),
+        bits=bits,
+        progressive=interlace == ADAM7,
+        palette=colour == PALETTE,
+    )
+
+
+def _frames(kinds: list[bytes]) -> int:
+    """An animation says so before the first pixels."""
+    before = kinds[: kinds.index(b"IDAT")] if b"IDAT" in kinds else []
+    return max(1, kinds.count(b"fcTL")) if b"acTL" in before else 1
+
+
+def strip(data: bytes, orientation: int) -> Parts:
+    """The picture, its animation, and what says how to show them. Raises: NotAnImage for a wrong checksum too."""
+    view = memoryview(data)
+    parts: Parts = [SIGNATURE]
+    seen: set[bytes] = set()
+    for chunk in _chunks(data):
+        (checksum,) = struct.unpack_from(">I", data, chunk.stop - 4)
+        if zlib.crc32(view[chunk.start + 4 : chunk.stop - 4]) != checksum:
+            raise NotAnImage("the PNG is damaged: a checksum is wrong")
+        if _is_kept(chunk, view, seen):
+            parts.append(view[chunk.start : chunk.stop])
+        seen.add(chunk.kind)
+        if chunk.kind == b"IHDR" and orientation != 1:
+            parts.append(_chunk(b"eXIf", exif.minimal(orientation)))
+    return parts
+
+
+def _is_kept(chunk: Chunk, view: memoryview, seen: set[bytes]) -> bool:
+    if chunk.kind in PICTURE:
+        return True
+    if not chunk.kind[0] & 0x20:
+        raise NotAnImage("the PNG cannot be shown without a chunk that is not in the standard")
+    if chunk.kind not in DISPLAY or chunk.kind in seen or chunk.stop - chunk.start - 12 > DISPLAY[chunk.kind]:
+        return False
+    return chunk.kind != b"iCCP" or _is_sane_profile(bytes(view[chunk.body]))
+
+
+def _is_sane_profile(body: bytes) -> bool:
+    """Whether a profile inflates to all of itself within the limit."""
+    inflate = zlib.decompressobj()
+    try:
+        inflate.decompress(body[body.index(b"\0") + 2 :], MAX_ICC)
+    except (zlib.error, ValueError):
+        return False
+    return inflate.eof
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -1,0 +1,110 @@
+"""WebP (RFC 9649): RIFF chunks."""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from imges.errors import NotAnImage
+from imges.imaging.formats import exif
+from imges.imaging.formats.parts import MAX_CHUNKS, MAX_ICC, Parts
+from imges.imaging.types import Header
+
+EXTENDED, LOSSY, LOSSLESS = b"VP8X", b"VP8 ", b"VP8L"
+FRAME = b"ANMF"
+HAS_ICC, HAS_EXIF, HAS_XMP, HAS_ANIMATION = 0x20, 0x08, 0x04, 0x02
+PICTURE = {LOSSY, LOSSLESS, b"ALPH", b"ANIM"}
+FRAME_HEADER = 16
+
+
+class Chunk(NamedTuple):
+    """Its payload is from *start* to *stop*."""
+
+    kind: bytes
+    start: int
+    stop: int
+
+
+def _chunks(data: bytes, at: int, end: int) -> Iterator[Chunk]:
+    """The chunks from *at* to *end*. Raises: NotAnImage when one does not fit."""
+    for _ in range(MAX_CHUNKS):
+        if at >= end:
+            return
+        kind, length = struct.unpack_from("<4sI", data, at)
+        chunk = Chunk(kind, at + 8, at + 8 + length)
+        if chunk.stop > end:
+            break
+        yield chunk
+        at = chunk.stop + length % 2
+    raise NotAnImage("the WebP is damaged")
+
+
+def _all_chunks(data: bytes) -> list[Chunk]:
+    """What belongs to the picture: without VP8X its first chunk is all of it."""
+    end = 8 + struct.unpack_from("<I", data, 4)[0]
+    if end > len(data):
+        raise NotAnImage("the WebP is incomplete")
+    chunks = list(_chunks(data, 12, end))
+    return chunks if chunks[0].kind == EXTENDED else chunks[:1]
+
+
+def read(data: bytes) -> Header:
+    """The header; the frames are counted."""
+    chunks = _all_chunks(data)
+    first = chunks[0]
+    width, height = _size(data, first)
+    blocks = [data[chunk.start : chunk.stop] for chunk in chunks if chunk.kind == b"EXIF"]
+    animated = first.kind == EXTENDED and data[first.start] & HAS_ANIMATION
+    return Header(
+        "webp",
+        width,
+        height,
+        exif.orientation(blocks[0].removeprefix(b"Exif\0\0")) if blocks else 1,
+        frames=max(1, sum(chunk.kind == FRAME for chunk in chunks)) if animated else 1,
+    )
+
+
+def _size(data: bytes, chunk: Chunk) -> tuple[int, int]:
+    """Width and height, each form of the header in its own bits (RFC 9649, 2.5 to 2.7)."""
+    body = data[chunk.start : chunk.stop]
+    if chunk.kind == EXTENDED and len(body) >= 10:
+        return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
+    if chunk.kind == LOSSY and body[3:6] == b"\x9d\x01\x2a":
+        width, height = struct.unpack_from("<HH", body, 6)
+        return width & 0x3FFF, height & 0x3FFF
+    if chunk.kind == LOSSLESS and body[:1] == b"\x2f":
+        (packed,) = struct.unpack_from("<I", body, 1)
+        return (packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1
+    raise NotAnImage("the WebP has no picture in it")
+
+
+def strip(data: bytes, orientation: int) -> Parts:
+    """The picture, its frames and its ICC profile; the flags of the header follow what is left."""
+    chunks = _all_chunks(data)
+    profile = next((c for c in chunks if c.kind == b"ICCP" and c.stop - c.start <= MAX_ICC), None)
+    parts: Parts = []
+    for chunk in chunks:
+        if chunk.kind == EXTENDED and chunk is chunks[0]:
+            flags = data[chunk.start] & ~(HAS_EXIF | HAS_XMP | HAS_ICC)
+            flags |= (HAS_ICC if profile else 0) | (HAS_EXIF if orientation != 1 else 0)
+            parts += _chunk(EXTENDED, [bytes([flags]), b"\0\0\0", data[chunk.start + 4 : chunk.start + 10]])
+        elif chunk.kind == FRAME:
+            parts += _frame(data, chunk)
+        elif chunk.kind in PICTURE or chunk is profile:
+            parts += _chunk(chunk.kind, [memoryview(data)[chunk.start : chunk.stop]])
+    if orientation != 1:
+        parts += _chunk(b"EXIF", [exif.minimal(orientation)])
+    return [struct.pack("<4sI4s", b"RIFF", 4 + sum(map(len, parts)), b"WEBP"), *parts]
+
+
+def _frame(data: bytes, frame: Chunk) -> Parts:
+    """A frame of an animation has chunks of its own."""
+    body: Parts = [data[frame.start : frame.start + FRAME_HEADER]]
+    for chunk in _chunks(data, frame.start + FRAME_HEADER, frame.stop):
+        if chunk.kind in PICTURE:
+            body += _chunk(chunk.kind, [memoryview(data)[chunk.start : chunk.stop]])
+    return _chunk(FRAME, body)
+
+
+def _chunk(kind: bytes, body: Parts) -> Parts:
+    size = sum(map(len, body))
+    return [struct.pack("<4sI", kind, size), *body, b"\0" * (size % 2)]

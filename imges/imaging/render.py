@@ -1,0 +1,113 @@
+"""The order of steps by which an upload becomes its files, whichever the processor."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from imges.errors import FormatRefused
+from imges.imaging import formats, metadata, pillow, sizes
+from imges.imaging.formats.parts import Parts
+from imges.imaging.sizes import Size
+from imges.imaging.types import ANIMATED, Header, Picture, Processor, Quality, Recipe, Rendition, Renditions
+
+JPEG_QUALITY = 92
+"""Of HEIC and TIFF that become JPEG on arrival: the stored original has to stand up to looking closely."""
+
+
+def render(processor: Processor, source: Path, header: Header, recipe: Recipe, folder: Path) -> Renditions:
+    """Make all files of *recipe* from *source* in *folder*.
+
+    Raises: NotAnImage for what is damaged, FormatRefused where the library for HEIC is missing, OSError.
+    """
+    exif = metadata.described(source) if recipe.keep_metadata else None
+    parts, header = received(source, header, recipe)
+    if recipe.width is None or recipe.width >= header.displayed[0]:
+        original = written(folder, "original", parts, header)
+    else:
+        whole = written(folder, "received", parts, header)
+        encoded = resized(processor, whole.path, header, recipe, sizes.at_width(header.displayed, recipe.width))
+        header = formats.read(header.format, encoded)
+        original = written(folder, "original", [encoded], header)
+    thumb, medium = derived(processor, original.path, header, recipe)
+    return Renditions(
+        original,
+        written(folder, "thumb", [thumb], formats.read(header.format, thumb)),
+        written(folder, "medium", [medium], formats.read(header.format, medium)) if medium else None,
+        header.frames,
+        exif,
+    )
+
+
+def received(source: Path, header: Header, recipe: Recipe) -> tuple[Parts, Header]:
+    """The bytes that are to be the original, and their header: as they came, filtered, or converted."""
+    data = source.read_bytes()
+    if header.format in formats.CONVERTED:
+        name, converted = convert(source, header)
+        return [converted], formats.read(name, converted)
+    filtered = formats.strip(data, header)
+    return ([data] if recipe.keep_metadata else filtered), header
+
+
+def convert(source: Path, header: Header) -> tuple[str, bytes]:
+    """A format of the web and *source* in it, upright, without metadata: PNG for BMP and transparency, else JPEG."""
+    if header.format == "heic":
+        load_heic()
+    width, height = header.displayed
+    displayed = replace(header, width=width, height=height, orientation=1)  # Pillow turns these formats by itself
+    picture = pillow.PillowProcessor().decode(source, displayed, (width, height))
+    name = "png" if header.format == "bmp" or picture.image.has_transparency_data else "jpg"
+    return name, picture.encode(replace(displayed, format=name), Quality(jpeg=JPEG_QUALITY))
+
+
+def load_heic() -> None:
+    """Make Pillow read HEIC. Raises: FormatRefused where the optional library is not installed."""
+    try:
+        import pillow_heif
+    except ImportError as error:
+        raise FormatRefused("heic") from error
+    pillow_heif.register_heif_opener(thumbnails=False)  # pyright: ignore[reportUnknownMemberType]
+
+
+def resized(processor: Processor, file: Path, header: Header, recipe: Recipe, size: Size) -> bytes:
+    """The original in a smaller *size*."""
+    if _is_animated(header, recipe):
+        return processor.animate(file, header, size, recipe.quality)
+    return processor.decode(file, header, size).encode(header, recipe.quality)
+
+
+def derived(processor: Processor, file: Path, header: Header, recipe: Recipe) -> tuple[bytes, bytes | None]:
+    """The thumb and, where the original is wide enough, the medium of *file*; it is decoded once.
+
+    Only an animated medium is made apart: the thumb is of the first frame.
+    """
+    medium = sizes.medium_size(header.displayed, recipe.medium)
+    animated = _is_animated(header, recipe)
+    working = sizes.working_size(header.displayed, recipe.thumb, None if animated else medium)
+    picture = processor.decode(file, header, working)
+    thumb = picture.covering(recipe.thumb).encode(header, recipe.quality)
+    if medium is None:
+        return thumb, None
+    if animated:
+        return thumb, processor.animate(file, header, medium, recipe.quality)
+    return thumb, exactly(picture, medium).encode(header, recipe.quality)
+
+
+def _is_animated(header: Header, recipe: Recipe) -> bool:
+    return recipe.animate and header.frames > 1 and header.format in ANIMATED
+
+
+def exactly(picture: Picture, size: Size) -> Picture:
+    return picture if picture.size == size else picture.resized(size)
+
+
+def written(folder: Path, name: str, parts: Parts, header: Header) -> Rendition:
+    """A file of *folder*, its size and digest."""
+    path = folder / f"{name}.{header.format}"
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("wb") as file:
+        file.writelines(parts)
+    for part in parts:
+        digest.update(part)
+    width, height = header.displayed
+    size = sum(map(len, parts))
+    return Rendition(path, size, digest.hexdigest(), header.format, width, height, header.bits, header.channels)

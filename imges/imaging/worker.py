@@ -1,0 +1,95 @@
+"""What runs inside a worker process. The server imports it only for the names of its functions."""
+
+import errno
+import mmap
+import os
+import resource
+import signal
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+from imges.errors import DiskReserve, ProcessingFailed, SettingsError, SpoolUnavailable
+from imges.imaging.types import Header, Processor, Recipe, Renditions
+
+NICENESS = 5
+"""The server answers first."""
+HEADROOM = 256 * 2**20
+"""Bytes of address space above the estimate: threads and allocators reserve more than they use."""
+
+_processor: Processor | None = None
+
+
+def start(wanted: str) -> None:
+    """Prepare this process: it dies at once when told to, leaves no core, and has *wanted* loaded."""
+    global _processor  # noqa: PLW0603 - the process's one
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the pool's handler would wait for the end of a C call
+    os.nice(NICENESS)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _processor = load(wanted)
+
+
+def load(wanted: str) -> Processor | None:
+    """The processor of that name; `auto` is libvips where it can be loaded; `None` where that is missing."""
+    if wanted != "pillow":
+        try:
+            from imges.imaging.vips import VipsProcessor
+
+            return VipsProcessor()
+        except (ImportError, OSError):
+            if wanted == "vips":
+                return None
+    from imges.imaging.pillow import PillowProcessor
+
+    return PillowProcessor()
+
+
+def loaded() -> Processor:
+    """Raises: SettingsError where the processor that was asked for cannot be loaded."""
+    if _processor is None:
+        raise SettingsError("images.processor is vips, but libvips cannot be loaded; set it to auto or pillow")
+    return _processor
+
+
+def name() -> str:
+    """The processor's name. Raises: SettingsError."""
+    return loaded().name
+
+
+def inspect(file: Path, allowed: frozenset[str]) -> Header:
+    """See `imges.imaging.header.inspect`."""
+    from imges.imaging import header
+
+    with system_errors():
+        return header.inspect(file, allowed)
+
+
+def render(file: Path, header: Header, recipe: Recipe, folder: Path, memory: int) -> Renditions:
+    """See `imges.imaging.render.render`; in *memory* bytes."""
+    from imges.imaging import render
+
+    with system_errors(), limited(memory):
+        return render.render(loaded(), file, header, recipe, folder)
+
+
+@contextmanager
+def limited(memory: int) -> Generator[None]:
+    """Let this process grow by *memory* bytes and some room: a header that lied must not take the machine's."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (pages * mmap.PAGESIZE + memory + HEADROOM, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+
+
+@contextmanager
+def system_errors() -> Generator[None]:
+    """Errors of the system in words of ours."""
+    try:
+        yield
+    except MemoryError as error:
+        raise ProcessingFailed("the image needs more memory than its size tells") from error
+    except OSError as error:
+        raise (DiskReserve if error.errno in {errno.ENOSPC, errno.EDQUOT} else SpoolUnavailable) from error

@@ -1,0 +1,55 @@
+"""What runs by itself while `serve` runs: the lease, expiry and the sweep, view counts."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from imges.errors import ImgesError
+from imges.service import LEASE_LIFE, Service
+
+log = logging.getLogger(__name__)
+
+STALE_STAGING = timedelta(minutes=2)
+"""Older staged files of a storage are left-overs: no put takes that long."""
+
+
+@asynccontextmanager
+async def running_jobs(service: Service) -> AsyncGenerator[None]:
+    """All jobs as tasks; on leaving they end, and views counted since the last time are added."""
+
+    async def sweep_storages() -> None:
+        await service.sweep_storages(STALE_STAGING)
+
+    jobs: list[tuple[float, Callable[[], Awaitable[object]]]] = [
+        (LEASE_LIFE.total_seconds() / 3, service.renew_lease),
+        (60, service.sweep),
+        (30, service.flush_views),
+        (60, sweep_storages),
+        (3600, service.forget_addresses),
+    ]
+    tasks = [asyncio.create_task(_every(seconds, job)) for seconds, job in jobs]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await _quietly(service.flush_views)
+
+
+async def _every(seconds: float, job: Callable[[], Awaitable[object]]) -> None:
+    """*job* now and then each *seconds*; what fails is logged and tried again the next time."""
+    while True:
+        await _quietly(job)
+        await asyncio.sleep(seconds)
+
+
+async def _quietly(job: Callable[[], Awaitable[object]]) -> None:
+    try:
+        await job()
+    except ImgesError as error:
+        log.warning("%s: %s", getattr(job, "__name__", job), error)
+    except Exception:
+        log.exception("%s", getattr(job, "__name__", job))

@@ -1,0 +1,529 @@
+"""The use cases: upload, view, delete, expire. Owns the order of steps, and what is undone when one fails.
+
+Knows no HTTP: the command line and the tests use the same upload. Nothing is lost, nothing half stays: a row is
+*pending* before its first object is put, *published* only when all are durable, and whatever breaks off in between is
+taken back by the same code here, be it at once or in a later sweep.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import logging
+import secrets
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from cachetools import TTLCache
+
+from imges import ids, naming
+from imges.catalog import Catalog, KeyTaken, RowClaimed
+from imges.catalog.types import ApiKey, Image, NewImage, StoredFile
+from imges.errors import (
+    BadParameter,
+    CatalogUnavailable,
+    Duplicate,
+    Gone,
+    ImgesError,
+    NotFound,
+    TooLargeImage,
+)
+from imges.imaging import Header, Imaging, Quality, Recipe, Rendition, Renditions
+from imges.imaging.types import MEDIA_TYPES
+from imges.intake import Received
+from imges.settings import Settings
+from imges.storage import KeyExists, KeyMissing, Storage, StorageError, StorageUnavailable
+
+log = logging.getLogger(__name__)
+
+STORED_TRIES = 4
+"""How often a name is tried whose object already lies in the storage though the catalog does not know it."""
+
+LOOKUP_LIFE = 30.0
+"""Seconds that another node may still serve what was deleted here."""
+
+LEASE_LIFE = timedelta(seconds=60)
+"""How long a process may not be heard of before others take back what it left pending."""
+
+BATCH = 100
+"""Rows that a sweep takes at a time."""
+
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A named storage of the settings; *kind* is its type as the API tells it."""
+
+    name: str
+    kind: str
+    storage: Storage
+
+
+@dataclass(frozen=True, slots=True)
+class UploadOptions:
+    """What an uploader may ask for. *width* in pixels; *expiration* from now."""
+
+    title: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    nsfw: bool = False
+    width: int | None = None
+    expiration: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Uploader:
+    """Who uploads: the key it came with, and the address it came from."""
+
+    key: ApiKey
+    address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A picture just stored, and the text of its delete token; `None` for a duplicate, whose token was told before."""
+
+    image: Image
+    delete_token: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where the object of an address is; *file* and *expires* are unknown while the catalog is out of reach."""
+
+    storage: Storage
+    key: str
+    media_type: str
+    file: StoredFile | None
+    expires: datetime | None = None
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Service:
+    """See the module.
+
+    *places* are all storages by name, new pictures go to `settings.storage`; *lease* is this process's on pending
+    rows, *id_key* the key of short ids.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        places: Mapping[str, Place],
+        imaging: Imaging,
+        *,
+        lease: str,
+        id_key: bytes,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.catalog = catalog
+        self.places = places
+        self.lease = lease
+        self._settings = settings
+        self._imaging = imaging
+        self._id_key = id_key
+        self._now = now
+        self._located = TTLCache[str, Image](maxsize=10_000, ttl=LOOKUP_LIFE)
+        self._views: Counter[str] = Counter()
+        self._unfinished: list[Callable[[], Awaitable[None]]] = []
+
+    # Upload
+
+    async def upload(self, received: Received, options: UploadOptions, uploader: Uploader, folder: Path) -> Uploaded:
+        """Store the picture that lies on the spool. When this returns, its files and its row are durable.
+
+        *folder* is the upload's own on the spool; the caller removes it.
+
+        Raises: NotAnImage, FormatRefused, TooLargeImage, ProcessingFailed, BadParameter, Duplicate, KeyUnusable, Busy,
+        CatalogUnavailable, StorageUnavailable, StorageFull. Nothing of the picture stays then.
+        """
+        created = self._now()
+        expires = self._expires(created, options.expiration)
+        header = await self._imaging.inspect(received.file.path, self._allowed)
+        self._check_limits(header)
+        renditions = await self._imaging.render(received.file.path, header, self._recipe(options), folder)
+        if duplicate := await self._duplicate(renditions.original, uploader):
+            return Uploaded(duplicate, None)
+        draft = _Draft(renditions, options, uploader, created, expires, token=secrets.token_urlsafe(24))
+        names = _Names(received.name, renditions.original.format, self._local(created), self._settings.images.naming)
+        return Uploaded(await self._store(draft, names), draft.token)
+
+    @property
+    def _allowed(self) -> frozenset[str]:
+        return frozenset(self._settings.images.formats)
+
+    def _local(self, moment: datetime) -> datetime:
+        return moment.astimezone(self._settings.site.time_zone)
+
+    def _expires(self, created: datetime, asked: timedelta | None) -> datetime | None:
+        """When the picture ends. Raises: BadParameter for less than a minute or more than `images.expire.max`."""
+        limits = self._settings.images.expire
+        if asked is None:
+            kept = limits.default if limits.default is not None else limits.max
+            return None if kept is None else created + kept
+        if asked < MINUTE:
+            raise BadParameter("expiration: one minute at least")
+        if limits.max is not None and asked > limits.max:
+            raise BadParameter(f"expiration: this site keeps pictures for {limits.max} at most")
+        try:
+            return created + asked
+        except OverflowError as error:
+            raise BadParameter("expiration: too far away") from error
+
+    def _check_limits(self, header: Header) -> None:
+        """Raises: TooLargeImage, from the header alone."""
+        limits = self._settings.images
+        pixels = header.width * header.height
+        for found, limit, what in (
+            (max(header.width, header.height), limits.max_side, "pixels a side"),
+            (pixels, limits.max_pixels, "pixels"),
+            (header.frames, limits.max_frames, "frames"),
+            (pixels * header.frames, limits.max_total_pixels, "pixels in all frames"),
+        ):
+            if found > limit:
+                raise TooLargeImage(f"the image has {found:,} {what}; this site takes up to {limit:,}")
+
+    def _recipe(self, options: UploadOptions) -> Recipe:
+        images = self._settings.images
+        return Recipe(
+            thumb=(images.thumb.width, images.thumb.height),
+            medium=images.medium.width,
+            width=options.width,
+            keep_metadata=images.metadata == "keep",
+            quality=Quality(**images.quality.model_dump()),
+        )
+
+    async def _duplicate(self, original: Rendition, uploader: Uploader) -> Image | None:
+        """What the same key has sent before, where the setting asks. Raises: Duplicate where it says reject."""
+        rule = self._settings.images.duplicates
+        if rule == "allow":
+            return None
+        found = await self.catalog.duplicate_of(uploader.key.name, original.md5, original.size, self._now())
+        if found and rule == "reject":
+            raise Duplicate
+        return found
+
+    async def _store(self, draft: "_Draft", names: "_Names") -> Image:
+        """Reserve, put, publish; again under another name where an object is in the way that no row knows of."""
+        for _ in range(STORED_TRIES):
+            row = await self._reserve(draft, names)
+            try:
+                return await self._put_and_publish(row, draft.renditions)
+            except KeyExists as error:
+                log.warning("an object that the catalog does not know lies at %s; see `imges fsck`", error.key)
+                names.crowded()
+        raise StorageUnavailable
+
+    async def _reserve(self, draft: "_Draft", names: "_Names") -> Image:
+        """A pending row whose keys are nobody else's, now or ever."""
+        random_id = self._settings.images.ids == "random"
+        while True:
+            new = draft.row(names, self._settings.storage, ids.random_id() if random_id else None)
+            try:
+                return await self.catalog.reserve(new, lease=self.lease, short_id=self._short_id)
+            except KeyTaken as taken:
+                if taken.kind != "id":
+                    names.crowded()
+
+    def _short_id(self, number: int) -> str:
+        return ids.short_id(number, self._id_key)
+
+    async def _put_and_publish(self, row: Image, renditions: Renditions) -> Image:
+        storage = self.places[row.place].storage
+        mine: list[str] = []
+        try:
+            for file, rendition in _objects(row, renditions):
+                mine.append(file.key)  # before: a put whose answer is lost may have landed
+                await storage.put(file.key, rendition.path, media_type=row.media_type, expires=row.expires)
+            return await self.catalog.publish(row.number, lease=self.lease)
+        except BaseException as error:  # a cancelled request too
+            if isinstance(error, KeyExists):
+                mine.pop()  # another's: it stays
+            await asyncio.shield(self._or_later(partial(self._undo, row, tuple(mine))))
+            if isinstance(error, RowClaimed):
+                raise CatalogUnavailable from error
+            raise
+
+    # Undo and sweep: one way back for failed uploads, deletions and what a crash left
+
+    async def _undo(self, row: Image, keys: tuple[str, ...]) -> None:
+        """Take a failed upload back, of whose objects *keys* may have been put."""
+        if await self.catalog.withdraw(row.number, lease=self.lease):
+            await self._finish_withdrawing(row, keys)
+        elif await self.catalog.mark_deleting(row.number):  # published, though the answer said otherwise
+            await self._finish_deleting(row)
+
+    async def _finish_withdrawing(self, row: Image, keys: Iterable[str]) -> None:
+        await self._delete_objects(row, keys)
+        await self.catalog.forget(row.number)
+
+    async def _finish_deleting(self, row: Image) -> None:
+        await self._delete_objects(row, [file.key for file in row.files()])
+        await self.catalog.bury(row.number)
+
+    async def _delete_objects(self, row: Image, keys: Iterable[str]) -> None:
+        storage = self._storage_of(row)
+        for key in keys:
+            await storage.delete(key)
+
+    def _storage_of(self, row: Image) -> Storage:
+        place = self.places.get(row.place)
+        if place is None:
+            raise StorageUnavailable(f"the storage {row.place} is not in the settings")
+        return place.storage
+
+    async def sweep(self) -> None:
+        """Finish what crashes and failures left, and delete what has expired."""
+        waiting, self._unfinished = self._unfinished, []
+        for finish in waiting:
+            await self._or_later(finish)
+        while rows := await self.catalog.claim_abandoned(lease=self.lease, now=self._now(), limit=BATCH):
+            for row in rows:
+                await self._or_later(partial(self._withdraw_abandoned, row))
+        while rows := await self.catalog.expire(self._now(), limit=BATCH):
+            self._forget_lookups(rows)
+        await self._finish_deletions()
+
+    async def _finish_deletions(self) -> None:
+        """Every row that is *deleting*, page by page; one whose place is out of reach is left for the next sweep."""
+        last = 0
+        while rows := await self.catalog.deleting(limit=BATCH, after=last):
+            for row in rows:
+                try:
+                    await self._finish_deleting(row)
+                except ImgesError:
+                    log.exception("%s could not be deleted yet", row.id)
+            last = rows[-1].number
+
+    async def _or_later(self, finish: Callable[[], Awaitable[None]]) -> None:
+        """Take an upload back now, or in the next sweep: its row is ours, and no other process will. Never raises."""
+        try:
+            await finish()
+        except ImgesError:
+            log.exception("a failed upload could not be taken back yet")
+            self._unfinished.append(finish)
+
+    async def _withdraw_abandoned(self, row: Image) -> None:
+        """Take back what a dead process left pending.
+
+        It may have died over a `KeyExists`, so only those objects go that are byte for byte what the row says.
+        """
+        storage = self._storage_of(row)
+        await self._finish_withdrawing(row, [file.key for file in row.files() if await _holds(storage, file)])
+
+    def _forget_lookups(self, rows: Iterable[Image]) -> None:
+        for row in rows:
+            for file in row.files():
+                self._located.pop(file.key, None)
+
+    # View
+
+    async def view(self, image_id: str) -> Image:
+        """Raises: NotFound, Gone, CatalogUnavailable."""
+        return await self.catalog.by_id(image_id, self._now())
+
+    def count_view(self, image_id: str) -> None:
+        """One more view; `flush_views` brings it to the catalog."""
+        self._views[image_id] += 1
+
+    async def flush_views(self) -> None:
+        """Add the views counted since the last time. Raises: CatalogUnavailable; they are kept then."""
+        counted, self._views = self._views, Counter()
+        try:
+            await self.catalog.add_views(counted)
+        except CatalogUnavailable:
+            self._views.update(counted)
+            raise
+
+    async def locate(self, key: str) -> Located:
+        """Where the object *key* is.
+
+        While the catalog is out of reach, the present place is asked, then the others.
+
+        Raises: NotFound, Gone, StorageUnavailable.
+        """
+        try:
+            row = await self._row_of(key)
+        except CatalogUnavailable:
+            return await self._locate_without_catalog(key)
+        file = row.file(key)
+        if file is None:
+            raise NotFound
+        return Located(self._storage_of(row), key, row.media_type, file, row.expires)
+
+    async def _row_of(self, key: str) -> Image:
+        row = self._located.get(key)
+        if row is None:
+            row = self._located[key] = await self.catalog.by_key(key, self._now())
+        elif row.expires is not None and row.expires <= self._now():
+            raise Gone
+        return row
+
+    def look_again(self, key: str) -> None:
+        """Forget what was looked up of *key*: its object was not where the row said."""
+        self._located.pop(key, None)
+
+    async def _locate_without_catalog(self, key: str) -> Located:
+        media_type = MEDIA_TYPES.get(key.rpartition(".")[2])
+        if media_type is None:
+            raise NotFound
+        present = self._settings.storage
+        for name in sorted(self.places, key=lambda name: name != present):
+            storage = self.places[name].storage
+            try:
+                await storage.stat(key)
+            except (KeyMissing, ValueError):
+                continue
+            return Located(storage, key, media_type, None)
+        raise NotFound
+
+    # Delete
+
+    async def by_token(self, image_id: str, token: str) -> Image:
+        """The picture that the delete link is for. Raises: NotFound (also for a wrong token), Gone."""
+        image = await self.view(image_id)
+        if not hmac.compare_digest(image.delete_token_hash, token_hash(token)):
+            raise NotFound
+        return image
+
+    async def delete(self, image: Image) -> None:
+        """Delete the picture: its address answers 410 at once, then its objects go.
+
+        Raises: CatalogUnavailable; StorageError when objects could not be deleted yet: the sweep will.
+        """
+        self._forget_lookups([image])
+        if await self.catalog.mark_deleting(image.number):
+            await self._finish_deleting(image)
+
+    # Looking after itself
+
+    async def renew_lease(self) -> None:
+        await self.catalog.renew_lease(self.lease, LEASE_LIFE)
+
+    async def forget_addresses(self) -> None:
+        """Drop uploaders' addresses older than `privacy.keep_addresses`."""
+        await self.catalog.forget_addresses(self._now() - self._settings.privacy.keep_addresses)
+
+    async def check(self) -> None:
+        """Whether a picture could be stored right now. Raises: CatalogUnavailable, StorageError."""
+        await self.catalog.check()
+        await self.places[self._settings.storage].storage.check()
+
+    async def sweep_storages(self, older_than: timedelta) -> None:
+        """Take away what interrupted puts left in any place; one out of reach is left for the next time."""
+        for place in self.places.values():
+            try:
+                await place.storage.sweep(older_than)
+            except StorageError:
+                log.exception("storage %s could not be swept", place.name)
+
+
+def token_hash(token: str) -> bytes:
+    """What the catalog keeps of a delete token; 192 random bits need no salt."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A picture that is made but not reserved yet: everything of its row but names and number."""
+
+    renditions: Renditions
+    options: UploadOptions
+    uploader: Uploader
+    created: datetime
+    expires: datetime | None
+    token: str
+
+    def row(self, names: "_Names", place: str, image_id: str | None) -> NewImage:
+        original, keys, options = self.renditions.original, names.keys(), self.options
+        medium = self.renditions.medium
+        return NewImage(
+            id=image_id,
+            place=place,
+            extension=original.format,
+            media_type=MEDIA_TYPES[original.format],
+            created=self.created,
+            original_filename=names.original_filename(keys),
+            original=_stored(keys.original, original),
+            thumb=_stored(keys.thumb, self.renditions.thumb),
+            medium=_stored(keys.medium, medium) if medium else None,
+            medium_key=keys.medium,
+            frames=self.renditions.frames,
+            api_key=self.uploader.key.name,
+            address=self.uploader.address,
+            delete_token_hash=token_hash(self.token),
+            title=options.title,
+            description=options.description,
+            tags=options.tags,
+            nsfw=options.nsfw,
+            exif=self.renditions.exif,
+            expires=self.expires,
+        )
+
+
+class _Names:
+    """The keys to try for one picture: its own name first, then with a random suffix each time one is taken."""
+
+    def __init__(self, client_name: str, extension: str, date: datetime, rule: str) -> None:
+        self._base_name = naming.base_name(client_name)
+        self._extension = extension
+        self._date = date
+        stem = None if rule == "random" else naming.clean_stem(self._base_name)
+        self._made_up = stem is None
+        self._stem = stem or naming.random_stem()
+        self._suffix = naming.random_suffix() if rule == "mixed" and stem else None
+
+    def keys(self) -> naming.ObjectKeys:
+        return naming.object_keys(self._date, self._stem, self._extension, self._suffix)
+
+    def crowded(self) -> None:
+        """The present keys are taken."""
+        if self._made_up:
+            self._stem = naming.random_stem()
+        else:
+            self._suffix = naming.random_suffix()
+
+    def original_filename(self, keys: naming.ObjectKeys) -> str:
+        return self._base_name or keys.original.rpartition("/")[2]
+
+
+def _stored(key: str, rendition: Rendition) -> StoredFile:
+    return StoredFile(
+        key=key,
+        size=rendition.size,
+        md5=rendition.md5,
+        width=rendition.width,
+        height=rendition.height,
+        bits=rendition.bits,
+        channels=rendition.channels,
+    )
+
+
+def _objects(row: Image, renditions: Renditions) -> list[tuple[StoredFile, Rendition]]:
+    """What to put, the original last: whoever sees it sees the whole picture."""
+    objects = [(row.thumb, renditions.thumb), (row.original, renditions.original)]
+    if row.medium and renditions.medium:
+        objects.insert(0, (row.medium, renditions.medium))
+    return objects
+
+
+async def _holds(storage: Storage, file: StoredFile) -> bool:
+    """Whether the object is there, byte for byte what *file* says. Raises: StorageUnavailable."""
+    md5 = hashlib.md5(usedforsecurity=False)
+    try:
+        if (await storage.stat(file.key)).size != file.size:
+            return False
+        async with storage.open(file.key) as chunks:
+            async for chunk in chunks:
+                md5.update(chunk)
+    except KeyMissing:
+        return False
+    return md5.hexdigest() == file.md5

@@ -1,0 +1,101 @@
+"""Wiring: settings → storages, catalog, processor, service → the application."""
+
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from aiohttp import web
+
+from imges.access import Access
+from imges.catalog import open_catalog
+from imges.fetch import Fetcher
+from imges.imaging import open_imaging
+from imges.intake import Intake, Spool
+from imges.jobs import running_jobs
+from imges.lock import DataLock
+from imges.service import LEASE_LIFE, Place, Service
+from imges.settings import Settings
+from imges.storage import open_storage
+from imges.web import api_v1, files, health, pages
+from imges.web.errors import answer_errors
+from imges.web.headers import complete
+from imges.web.keys import ACCESS, INTAKE, SERVICE, SETTINGS, TEMPLATES
+
+SHUTDOWN = 25.0
+"""Seconds that running requests have to finish once the server stops."""
+
+
+def create_app(
+    settings: Settings, lock: DataLock, started: Callable[[Access], None] = lambda _: None
+) -> web.Application:
+    """The application of a data folder that is held by *lock*; *started* hears when all it stands on is open.
+
+    What is opened is closed, in reverse, also when the start fails half way.
+    """
+    app = web.Application(middlewares=[answer_errors])
+    app[SETTINGS] = settings
+    app[TEMPLATES] = pages.template_environment()
+    app.add_routes([*api_v1.routes(settings.api.prefixes), *files.routes(), *pages.routes(), *health.routes()])
+    app.router.add_static("/static", pages.static_folder())
+    app.on_response_prepare.append(complete)
+
+    async def running_service(app: web.Application) -> AsyncGenerator[None]:
+        async with (
+            open_service(settings) as service,
+            Access.open(settings, service.catalog) as access,
+            Fetcher(settings.urls) as fetcher,
+        ):
+            if lock.former_lease is not None:
+                await service.catalog.give_lease_back(lock.former_lease)
+            lock.note(service.lease)
+            spool = Spool(settings.data_dir / "spool")
+            spool.clear()
+            app[SERVICE], app[ACCESS] = service, access
+            app[INTAKE] = Intake(spool, fetcher, settings.images.max_size)
+            await service.check()
+            async with running_jobs(service):
+                started(access)
+                yield
+
+    app.cleanup_ctx.append(running_service)
+    return app
+
+
+def create_runner(app: web.Application) -> web.AppRunner:
+    """What takes connections for *app*, with everything set that must not be left at aiohttp's default."""
+    return web.AppRunner(
+        app,
+        access_log=None,  # ours is the middleware's: the query string holds the key
+        auto_decompress=False,  # compressed bodies are refused, never inflated
+        shutdown_timeout=SHUTDOWN,
+        keepalive_timeout=75,
+    )
+
+
+@asynccontextmanager
+async def open_service(settings: Settings) -> AsyncGenerator[Service]:
+    """The service and all that it stands on. Raises: SettingsError, StorageError, CatalogUnavailable."""
+    async with AsyncExitStack() as stack:
+        catalog = await stack.enter_async_context(open_catalog(catalog_url(settings)))
+        places: dict[str, Place] = {}
+        for name, given in settings.storages.items():
+            storage = await open_storage(name, given)
+            stack.push_async_callback(storage.close)
+            places[name] = Place(name, given["type"], storage)
+        imaging = await stack.enter_async_context(
+            open_imaging(
+                settings.images.processor,
+                workers=settings.images.workers or os.cpu_count() or 1,
+                limit=settings.images.timeout,
+                memory=settings.images.memory,
+            )
+        )
+        id_key = await catalog.secret("id_key", lambda: os.urandom(32))
+        lease = await catalog.take_lease(LEASE_LIFE)
+        stack.push_async_callback(catalog.give_lease_back, lease)
+        yield Service(settings, catalog, places, imaging, lease=lease, id_key=id_key)
+
+
+def catalog_url(settings: Settings) -> str:
+    """Where the catalog is: as set, else SQLite below the data folder."""
+    return settings.catalog.url or f"sqlite:///{settings.data_dir.absolute() / 'imges.db'}"

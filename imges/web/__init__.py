@@ -1,0 +1,1 @@
+"""HTTP: handlers that parse, call one use case, and present."""

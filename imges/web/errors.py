@@ -1,0 +1,83 @@
+"""The one place that turns errors into HTTP."""
+
+import asyncio
+import logging
+from http import HTTPStatus
+from time import perf_counter
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from imges.errors import ImgesError, Internal, MalformedBody, MethodNotAllowed, NotFound
+from imges.log import log_request
+from imges.web.pages import render
+from imges.web.uploads import FORMAT
+
+log = logging.getLogger(__name__)
+
+_CLIENT_GONE = 499
+"""The status that proxies log for a client that did not wait; nobody reads it."""
+
+
+@web.middleware
+async def answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every exception becomes an answer in the form that the client can read; what is ours is logged."""
+    began = perf_counter()
+    response = await _answered(request, handler)
+    log_request(request.method, request.path, response.status, perf_counter() - began)
+    return response
+
+
+async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except ImgesError as error:
+        if error.status >= 500:
+            log.warning("%s %s: %s", request.method, request.path, error, exc_info=error.__cause__)
+        return error_response(request, error)
+    except web.HTTPException as error:
+        return _of_aiohttp(request, error)
+    except (ConnectionError, asyncio.IncompleteReadError):
+        return web.Response(status=_CLIENT_GONE)
+    except Exception:
+        log.exception("%s %s", request.method, request.path)
+        return error_response(request, Internal())
+
+
+def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
+    """The router's own findings in our words; redirects and the rest as they are."""
+    if isinstance(error, web.HTTPNotFound):
+        return error_response(request, NotFound())
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return error_response(request, MethodNotAllowed(", ".join(sorted(error.allowed_methods))))
+    if error.status < 400:
+        raise error
+    return error_response(request, MalformedBody(error.reason))
+
+
+def error_response(request: web.Request, error: ImgesError) -> web.Response:
+    """*error* as JSON or text on the API's routes; elsewhere as a page for browsers and JSON for who asks for it."""
+    response = _body(request, error)
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = error.allowed
+    return response
+
+
+def _body(request: web.Request, error: ImgesError) -> web.Response:
+    accept = request.headers.get("Accept", "")
+    form = request.get(FORMAT) or ("json" if "application/json" in accept else "page")
+    if form == "json":
+        return web.json_response(_json(error), status=error.status)
+    if form == "page" and "text/html" in accept:
+        return render(request, "error.html", status=error.status, error=error, title=HTTPStatus(error.status).phrase)
+    return web.Response(text=error.message, status=error.status)
+
+
+def _json(error: ImgesError) -> dict[str, object]:
+    return {
+        "status_code": error.status,
+        "error": {"message": error.message, "code": error.code, "context": type(error).__name__},
+        "status_txt": HTTPStatus(error.status).phrase,
+    }

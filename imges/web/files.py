@@ -1,0 +1,144 @@
+"""Serving of objects: `/images/{key}`."""
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from imges.errors import NotFound
+from imges.service import Located
+from imges.storage import KeyMissing, StorageUnavailable
+from imges.web import conditional
+from imges.web.headers import PICTURE, YEAR
+from imges.web.keys import SERVICE
+
+WHOLE = 128 * 1024
+"""Bytes up to which a file is read and sent at once, in one hop to a thread; larger ones go by sendfile."""
+
+
+def routes() -> list[web.RouteDef]:
+    return [web.get("/images/{key:.+}", picture), web.options("/images/{key:.+}", preflight)]
+
+
+async def preflight(_: web.Request) -> web.StreamResponse:
+    return web.Response(status=204, headers=PICTURE | {"Access-Control-Allow-Methods": "GET, HEAD, OPTIONS"})
+
+
+async def picture(request: web.Request) -> web.StreamResponse:
+    """An object with its strong ETag, ranges, and caching for a year, or for as long as the picture lives."""
+    service, key = request.app[SERVICE], request.match_info["key"]
+    try:
+        return await _send(request, await service.locate(key))
+    except KeyMissing:  # it may just have been moved to another place
+        service.look_again(key)
+    try:
+        return await _send(request, await service.locate(key))
+    except KeyMissing as error:
+        raise NotFound from error
+
+
+async def _send(request: web.Request, found: Located) -> web.StreamResponse:
+    """Raises: KeyMissing, before anything was sent."""
+    file = await asyncio.to_thread(_open, found)
+    if file is None:
+        return await _send_stream(request, found)
+    try:
+        return await _send_file(request, found, file)
+    finally:
+        await asyncio.to_thread(file.close)
+
+
+class _LocalFile:
+    """An open file with what its head needs: *size* in bytes, *modified*, and all of it where that is little."""
+
+    def __init__(self, path: Path) -> None:
+        self.file = path.open("rb")
+        stat = os.fstat(self.file.fileno())
+        self.size = stat.st_size
+        self.modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+        self.content = self.file.read() if self.size <= WHOLE else None
+
+    def close(self) -> None:
+        self.file.close()
+
+
+def _open(found: Located) -> _LocalFile | None:
+    """The object as a file, where its place has files. Blocking. Raises: KeyMissing, StorageUnavailable."""
+    path = found.storage.local_path(found.key)
+    try:
+        return None if path is None else _LocalFile(path)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise KeyMissing(found.key) from error
+    except OSError as error:
+        raise StorageUnavailable from error
+
+
+async def _send_file(request: web.Request, found: Located, file: _LocalFile) -> web.StreamResponse:
+    span = conditional.evaluate(request, etag=_etag(found), modified=file.modified, size=file.size)
+    headers = _headers(found, span, size=file.size, modified=file.modified)
+    if span.is_empty or request.method == "HEAD":
+        return _head(span, headers)
+    if file.content is not None:
+        return web.Response(status=span.status, headers=headers, body=file.content[span.start : span.stop])
+    response = web.StreamResponse(status=span.status, headers=headers)
+    await response.prepare(request)
+    if request.transport is None:
+        raise ConnectionResetError
+    await asyncio.get_running_loop().sendfile(request.transport, file.file, span.start, span.stop - span.start)
+    await response.write_eof()
+    return response
+
+
+async def _send_stream(request: web.Request, found: Located) -> web.StreamResponse:
+    stat = await found.storage.stat(found.key)
+    span = conditional.evaluate(request, etag=_etag(found), modified=stat.modified, size=stat.size)
+    headers = _headers(found, span, size=stat.size, modified=stat.modified)
+    if span.is_empty or request.method == "HEAD":
+        return _head(span, headers)
+    async with found.storage.open(found.key, start=span.start, stop=span.stop) as chunks:
+        response = web.StreamResponse(status=span.status, headers=headers)
+        await response.prepare(request)
+        async for chunk in chunks:
+            await response.write(chunk)
+        await response.write_eof()
+    return response
+
+
+def _head(span: conditional.Span, headers: dict[str, str]) -> web.StreamResponse:
+    """An answer without a body, its length told all the same for HEAD."""
+    response = web.StreamResponse(status=span.status, headers=headers)
+    response.content_length = span.stop - span.start
+    return response
+
+
+def _etag(found: Located) -> str | None:
+    return found.file.md5 if found.file else None
+
+
+def _headers(found: Located, span: conditional.Span, *, size: int, modified: datetime) -> dict[str, str]:
+    headers = PICTURE | {
+        "Accept-Ranges": "bytes",
+        "Cache-Control": _caching(found),
+        "Last-Modified": format_datetime(modified, usegmt=True),
+    }
+    if found.file:
+        headers["ETag"] = f'"{found.file.md5}"'
+    if span.status in {206, 416}:
+        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}" if span.stop else f"bytes */{size}"
+    if not span.is_empty:
+        headers["Content-Type"] = found.media_type
+        headers["Content-Length"] = str(span.stop - span.start)
+    return headers
+
+
+def _caching(found: Located) -> str:
+    """A key is never used again, so its bytes never change; but no longer than the picture lives."""
+    if found.file is None:
+        return "no-store"  # the catalog is out of reach: nobody knows how long it lives
+    if found.expires is None:
+        return f"public, max-age={YEAR}, immutable"
+    left = int((found.expires - datetime.now(UTC)).total_seconds())
+    return f"public, max-age={max(0, min(YEAR, left))}"

@@ -1,0 +1,15 @@
+"""What the application holds for its handlers."""
+
+import jinja2
+from aiohttp import web
+
+from imges.access import Access
+from imges.intake import Intake
+from imges.service import Service
+from imges.settings import Settings
+
+SETTINGS = web.AppKey("SETTINGS", Settings)
+SERVICE = web.AppKey("SERVICE", Service)
+ACCESS = web.AppKey("ACCESS", Access)
+INTAKE = web.AppKey("INTAKE", Intake)
+TEMPLATES = web.AppKey("TEMPLATES", jinja2.Environment)

@@ -1,0 +1,67 @@
+"""Who the client is and which address it used, seen through trusted proxies only.
+
+`X-Forwarded-For`, `-Proto` and `-Host` count when the peer is in `server.trusted_proxies` or came by a unix socket;
+of the forwarded addresses the right-most one that is not itself trusted is the client. Nothing else is believed.
+"""
+
+import re
+from ipaddress import IPv4Address, IPv6Address, ip_address
+
+from aiohttp import web
+
+from imges.errors import MalformedBody
+from imges.web.keys import SETTINGS
+
+IPAddress = IPv4Address | IPv6Address
+
+_HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+def client_address(request: web.Request) -> IPAddress | None:
+    """The client's address; `None` for a client of the unix socket that no proxy speaks for."""
+    peer = _address(request.remote)
+    if not _trusted(request, peer):
+        return peer
+    for hop in reversed(_listed(request, "X-Forwarded-For")):
+        address = _address(hop)
+        if address is None:
+            break
+        peer = address
+        if not _trusted(request, address):
+            break
+    return peer
+
+
+def base_url(request: web.Request) -> str:
+    """The base of every generated address, without a slash at its end.
+
+    Raises: MalformedBody, when no public address is set and the request names no sensible host.
+    """
+    settings = request.app[SETTINGS]
+    if settings.server.public_url is not None:
+        return settings.server.public_url.rstrip("/")
+    scheme, host = request.scheme, request.headers.get("Host", "")
+    if _trusted(request, _address(request.remote)):
+        scheme = next((s for s in reversed(_listed(request, "X-Forwarded-Proto")) if s in {"http", "https"}), scheme)
+        host = next((h for h in reversed(_listed(request, "X-Forwarded-Host")) if _HOST.fullmatch(h)), host)
+    if not _HOST.fullmatch(host):
+        raise MalformedBody("the Host header is missing or malformed")
+    return f"{scheme}://{host}"
+
+
+def _listed(request: web.Request, name: str) -> list[str]:
+    return [item.strip() for line in request.headers.getall(name, []) for item in line.split(",")]
+
+
+def _address(text: str | None) -> IPAddress | None:
+    try:
+        address = ip_address(text or "")
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _trusted(request: web.Request, address: IPAddress | None) -> bool:
+    if address is None:  # the peer of a unix socket
+        return True
+    return any(address in network for network in request.app[SETTINGS].server.trusted_proxies)

@@ -1,0 +1,56 @@
+"""An upload over HTTP, whichever route it came by: received on the spool, stored, and told as API v1 does."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from imges.catalog.types import ApiKey
+from imges.service import Uploaded, Uploader
+from imges.web import present
+from imges.web.forms import UploadForm
+from imges.web.keys import ACCESS, INTAKE, SERVICE, SETTINGS
+from imges.web.proxies import base_url, client_address
+from imges.web.upload_options import upload_options
+
+FORMAT = web.RequestKey("FORMAT", str)
+"""The format that an answer of API v1 is due in, errors included; other routes do not set it."""
+
+Identify = Callable[[UploadForm], Awaitable[ApiKey]]
+
+
+async def receive(request: web.Request, form: UploadForm, identify: Identify) -> Uploaded:
+    """Take in what *request* brings, beyond the query that *form* has of it already.
+
+    Raises what `Access`, `UploadForm`, `Intake` and `Service.upload` raise.
+    """
+    access, intake, address = request.app[ACCESS], request.app[INTAKE], client_address(request)
+    await access.admit_upload(address)
+    async with intake.spool.open() as folder:
+        if request.method == "POST":
+            await form.read(request, folder, intake.limit)
+        if FORMAT in request:
+            request[FORMAT] = form.format
+        key = await identify(form)
+        options = upload_options(form.fields, request.app[SETTINGS].images.max_side)
+        received = await form.receive(intake, folder, by_get=request.method == "GET")
+        uploader = Uploader(key, str(address) if address else None)
+        return await request.app[SERVICE].upload(received, options, uploader, folder)
+
+
+def site(request: web.Request) -> present.Site:
+    return present.Site(base_url(request), request.app[SETTINGS].site.time_zone)
+
+
+def json_answer(request: web.Request, form: UploadForm, uploaded: Uploaded) -> web.Response:
+    """The picture as API v1's JSON."""
+    image = uploaded.image
+    answer = present.answer(
+        image,
+        site(request),
+        kind=request.app[SERVICE].places[image.place].kind,
+        token=uploaded.delete_token,
+        now=datetime.now(UTC),
+        imgbb=form.is_imgbb,
+    )
+    return web.json_response(answer)

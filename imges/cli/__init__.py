@@ -1,0 +1,1 @@
+"""The `imges` command, a file for each group of commands."""

@@ -1,0 +1,86 @@
+"""`imges upload`: send pictures to a server, this one or another, and print their links."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+from imges.errors import ImgesError
+
+CHUNK = 64 * 1024
+
+LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "direct": lambda image: image["url"],
+    "viewer": lambda image: image["url_viewer"],
+    "html": lambda image: f'<a href="{image["url_viewer"]}"><img src="{image["display_url"]}" alt=""></a>',
+    "markdown": lambda image: f"[![]({image['display_url']})]({image['url_viewer']})",
+    "bbcode": lambda image: f"[url={image['url_viewer']}][img]{image['display_url']}[/img][/url]",
+}
+
+
+class UploadRefused(ImgesError):
+    """The server's own words, or why it could not be reached."""
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--server", required=True, envvar="IMGES_SERVER", help="Address of the server, such as https://i.example.org."
+)
+@click.option("--key", required=True, envvar="IMGES_KEY", help="API key.")
+@click.option("--copy", "link", type=click.Choice(list(LINKS)), default="direct", help="Which link to print.")
+def upload(files: tuple[Path, ...], server: str, key: str, link: str) -> None:
+    """Upload FILES and print a link for each.
+
+    Goes on after a file that is refused, and exits with 1 then. Server and key may also come from the environment:
+    IMGES_SERVER, IMGES_KEY.
+    """
+    if not asyncio.run(_upload_all(files, server.rstrip("/"), key, LINKS[link])):
+        raise SystemExit(1)
+
+
+async def _upload_all(files: tuple[Path, ...], server: str, key: str, link: Callable[[dict[str, Any]], str]) -> bool:
+    """Whether all of *files* were taken."""
+    taken = 0
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    async with aiohttp.ClientSession() as session:
+        with progress:
+            for file in files:
+                try:
+                    image = await _upload(session, file, server, key, progress)
+                except UploadRefused as error:
+                    click.echo(f"{file}: {error}", err=True)
+                    continue
+                taken += 1
+                click.echo(link(image))
+    return taken == len(files)
+
+
+async def _upload(
+    session: aiohttp.ClientSession, file: Path, server: str, key: str, progress: Progress
+) -> dict[str, Any]:
+    """The `image` of the server's answer. Raises: UploadRefused."""
+    task = progress.add_task(file.name, total=file.stat().st_size)  # noqa: ASYNC240  (nothing else runs in this process)
+
+    async def content() -> AsyncGenerator[bytes]:
+        with file.open("rb") as opened:
+            while chunk := opened.read(CHUNK):
+                yield chunk
+                progress.advance(task, len(chunk))
+
+    form = aiohttp.FormData()
+    form.add_field("source", content(), filename=file.name, content_type="application/octet-stream")
+    try:
+        async with session.post(f"{server}/api/1/upload", data=form, headers={"X-API-Key": key}) as answer:
+            told = await answer.json(content_type=None)
+    except (aiohttp.ClientError, ValueError, TimeoutError) as error:
+        raise UploadRefused(f"{server} did not answer as an API v1 server does: {error}") from error
+    if answer.status != 200:
+        raise UploadRefused(told["error"]["message"])
+    return told["image"]

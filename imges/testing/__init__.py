@@ -1,0 +1,14 @@
+"""The conformance suite of storage backends, for us and for third parties.
+
+class TestMine(StorageConformance):
+    @pytest.fixture
+    def open_storage(self, tmp_path): return partial(open_place, {"type": "mine", "root": tmp_path})
+"""
+
+import pytest
+
+pytest.register_assert_rewrite("imges.testing.conformance")
+
+from imges.testing.conformance import OpenStorage, StorageConformance, open_place, read  # noqa: E402
+
+__all__ = ["OpenStorage", "StorageConformance", "open_place", "read"]

@@ -20,9 +20,7 @@ from imges.web import api_v1, files, health, pages
 from imges.web.errors import answer_errors
 from imges.web.headers import complete
 from imges.web.keys import ACCESS, INTAKE, SERVICE, SETTINGS, TEMPLATES
-
-SHUTDOWN = 25.0
-"""Seconds that running requests have to finish once the server stops."""
+from imges.web.listen import note_request
 
 
 def create_app(
@@ -32,7 +30,7 @@ def create_app(
 
     What is opened is closed, in reverse, also when the start fails half way.
     """
-    app = web.Application(middlewares=[answer_errors])
+    app = web.Application(middlewares=[note_request, answer_errors])
     app[SETTINGS] = settings
     app[TEMPLATES] = pages.template_environment()
     app.add_routes([*api_v1.routes(settings.api.prefixes), *files.routes(), *pages.routes(), *health.routes()])
@@ -59,17 +57,6 @@ def create_app(
 
     app.cleanup_ctx.append(running_service)
     return app
-
-
-def create_runner(app: web.Application) -> web.AppRunner:
-    """What takes connections for *app*, with everything set that must not be left at aiohttp's default."""
-    return web.AppRunner(
-        app,
-        access_log=None,  # ours is the middleware's: the query string holds the key
-        auto_decompress=False,  # compressed bodies are refused, never inflated
-        shutdown_timeout=SHUTDOWN,
-        keepalive_timeout=75,
-    )
 
 
 @asynccontextmanager

@@ -9,11 +9,15 @@ from aiohttp import web
 
 from imges import log
 from imges.access import Access
-from imges.app import create_app, create_runner
+from imges.app import create_app
 from imges.cli.common import settings_option
 from imges.errors import SettingsError
 from imges.lock import DataLock, held
 from imges.settings import Settings, not_yet_in_effect, prepare_data_dir
+from imges.web.listen import Site
+
+SHUTDOWN = 25.0
+"""Seconds that running requests have to finish once the server stops."""
 
 
 @click.command()
@@ -29,7 +33,7 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, lock: DataLock) -> None:
-    runner = create_runner(create_app(settings, lock, started=_tell_new_key))
+    runner = web.AppRunner(create_app(settings, lock, started=_tell_new_key), shutdown_timeout=SHUTDOWN)
     stop = _stop_on_signals()
     try:
         await runner.setup()
@@ -49,9 +53,9 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
     server = settings.server
     try:
         if server.unix_socket is not None:
-            await web.UnixSite(runner, str(server.unix_socket)).start()
+            await Site(runner, path=server.unix_socket).start()
             return f"unix:{server.unix_socket}"
-        await web.TCPSite(runner, server.host, server.port, backlog=512).start()
+        await Site(runner, host=server.host, port=server.port).start()
     except OSError as error:
         name, value = ("unix_socket", server.unix_socket) if server.unix_socket else ("port", server.port)
         raise SettingsError(f"server.{name} is {value}: cannot listen there: {error.strerror}") from error

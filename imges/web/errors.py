@@ -65,11 +65,16 @@ def error_response(request: web.Request, error: ImgesError) -> web.Response:
     return response
 
 
+def error_json(error: ImgesError) -> web.Response:
+    """*error* in the shape of API v1."""
+    return web.json_response(_json(error), status=error.status)
+
+
 def _body(request: web.Request, error: ImgesError) -> web.Response:
     accept = request.headers.get("Accept", "")
     form = request.get(FORMAT) or ("json" if "application/json" in accept else "page")
     if form == "json":
-        return web.json_response(_json(error), status=error.status)
+        return error_json(error)
     if form == "page" and "text/html" in accept:
         return render(request, "error.html", status=error.status, error=error, title=HTTPStatus(error.status).phrase)
     return web.Response(text=error.message, status=error.status)

@@ -17,11 +17,12 @@ from aiohttp import web
 from blockbuster import BlockBuster, blockbuster_ctx
 from multidict import CIMultiDictProxy
 
-from imges.app import create_app, create_runner
+from imges.app import create_app
 from imges.lock import held
 from imges.service import Service
 from imges.settings import load_settings
 from imges.web.keys import SERVICE
+from imges.web.listen import Site
 
 DEFAULTS = {
     "LIMITS__UPLOADS": "null",
@@ -120,11 +121,10 @@ async def running(data_dir: Path, **environ: str) -> AsyncGenerator[Server]:
     data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
     with held(data_dir) as lock:
         app = create_app(settings, lock)
-        runner = create_runner(app)
+        runner = web.AppRunner(app, shutdown_timeout=5)
         try:
             await runner.setup()
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
+            await Site(runner, host="127.0.0.1").start()
             port = runner.addresses[0][1]
             async with aiohttp.ClientSession() as session:
                 yield Server(f"http://127.0.0.1:{port}", data_dir, session, app[SERVICE])

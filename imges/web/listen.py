@@ -1,0 +1,98 @@
+"""Connections: how we listen, how long a client may take to say what it wants, and what malformed HTTP is told.
+
+aiohttp by itself waits for headers without end, and over malformed ones quotes them in the answer and in the log: the
+query string of an upload call holds the API key.
+"""
+
+import asyncio
+import logging
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.typedefs import Handler
+
+from imges.errors import Internal, MalformedBody
+from imges.web.errors import error_json
+
+log = logging.getLogger(__name__)
+
+HEADERS_WITHIN = 30.0
+"""Seconds from connecting to the end of the first request's headers; further requests have the keep-alive's time."""
+
+KEEP_ALIVE = 75.0
+"""Seconds that a connection may be idle between requests: longer than proxies keep theirs, so that they close first."""
+
+
+class Connection(web.RequestHandler):
+    """One client's connection."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._patience = asyncio.get_running_loop().call_later(HEADERS_WITHIN, self.force_close)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._patience.cancel()
+        super().connection_lost(exc)
+
+    def request_came(self) -> None:
+        """The headers of a request are complete."""
+        self._patience.cancel()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002  (it quotes the request)
+    ) -> web.StreamResponse:
+        """JSON, since nobody knows for which route: for an API's client anything else breaks."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        if isinstance(exc, HttpProcessingError) or status < 500:
+            log.info("a malformed request: %s", type(exc).__name__)
+            response = error_json(MalformedBody("this is not a well-formed HTTP request, or its address is too long"))
+        else:
+            log.error("a request failed outside of its handler", exc_info=exc)
+            response = error_json(Internal())
+        response.force_close()
+        return response
+
+
+@web.middleware
+async def note_request(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell the connection that its client has said what it wants."""
+    if isinstance(request.protocol, Connection):
+        request.protocol.request_came()
+    return await handler(request)
+
+
+class Site(web.BaseSite):
+    """Where *runner*'s application is served: on *host* and *port*, or on the unix socket *path*."""
+
+    def __init__(self, runner: web.AppRunner, *, host: str = "", port: int = 0, path: Path | None = None) -> None:
+        super().__init__(runner, backlog=512)
+        self._where: dict[str, Any] = {"path": str(path)} if path else {"host": host, "port": port}
+
+    @property
+    def name(self) -> str:
+        return str(self._where)
+
+    async def start(self) -> None:
+        """Raises: OSError where nothing can listen."""
+        await super().start()
+        loop = asyncio.get_running_loop()
+        server = self._runner.server
+        assert server is not None
+        connection = partial(
+            Connection,
+            server,
+            loop=loop,
+            access_log=None,  # pyright: ignore[reportArgumentType]  # ours is the middleware's: the query string holds the key
+            auto_decompress=False,  # compressed bodies are refused, never inflated
+            keepalive_timeout=KEEP_ALIVE,
+        )
+        create = loop.create_unix_server if "path" in self._where else loop.create_server
+        self._server = await create(connection, backlog=self._backlog, **self._where)

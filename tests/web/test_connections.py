@@ -1,0 +1,70 @@
+"""What happens below the handlers: malformed HTTP, and clients that do not come to the point."""
+
+import asyncio
+import json
+import logging
+from contextlib import suppress
+
+import pytest
+
+from tests.web.conftest import Server
+
+
+async def say(server: Server, data: bytes, *, within: float = 5) -> bytes:
+    """What the server answers to *data* until it closes the connection."""
+    host, port = server.base.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(data)
+    try:
+        async with asyncio.timeout(within):
+            return await reader.read()
+    finally:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+MALFORMED = [
+    pytest.param(
+        b"GET /api/1/upload?key=SECRET&source=" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n", id="long-line"
+    ),
+    pytest.param(b"POST /api/1/upload?key=SECRET HTTP/1.1\r\nHost: x\r\nContent-Length: SECRET\r\n\r\n", id="length"),
+    pytest.param(b"GET /?key=SECRET HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 9000 + b"\r\n\r\n", id="long-header"),
+    pytest.param(b"GET /?key=SECRET HTTP/1.1\r\n\r\n", id="no-host"),
+    pytest.param(b"\x16\x03\x01SECRET\r\n\r\n", id="tls"),
+    pytest.param(
+        b"POST /api/1/upload?key=SECRET HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+        id="smuggling",
+    ),
+]
+
+
+@pytest.mark.parametrize("data", MALFORMED)
+async def test_malformed_http_is_refused_in_json_and_not_quoted(
+    imges: Server, data: bytes, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level(logging.DEBUG)
+    head, _, body = (await say(imges, data)).partition(b"\r\n\r\n")
+    assert b" 400 " in head.splitlines()[0]
+    told = json.loads(body)
+    assert (told["status_code"], told["error"]["code"]) == (400, 140)
+    assert b"SECRET" not in body
+    assert "SECRET" not in caplog.text
+
+
+@pytest.mark.parametrize("data", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST /api/1/upload"])
+async def test_who_does_not_come_to_the_point_is_cut_off(imges: Server, data: bytes, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("imges.web.listen.HEADERS_WITHIN", 0.3)
+    assert await say(imges, data, within=3) == b""
+
+
+async def test_who_has_said_what_it_wants_is_not(imges: Server, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("imges.web.listen.HEADERS_WITHIN", 0.3)
+    host, port = imges.base.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    for _ in range(2):
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b" 200 " in await reader.readuntil(b"ok\n")
+        await asyncio.sleep(0.4)
+    writer.close()
+    await writer.wait_closed()

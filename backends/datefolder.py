@@ -133,13 +133,15 @@ class DatefolderStorage:
 
         It asks the disk for a few names, which the kernel keeps at hand, so it may be called from the event loop.
         """
-        path = self._root
-        for part in checked_key(key).split("/"):
-            path /= part
-            with suppress(OSError):  # not there: nor is anything below it
+        path = str(self._root)
+        try:
+            for part in checked_key(key).split("/"):
+                path = f"{path}/{part}"
                 if S_ISLNK(os.lstat(path).st_mode):
                     return None
-        return path
+        except OSError:  # not there, and nothing below it
+            pass
+        return self._root / key
 
     async def url(self, key: str, *, expires: datetime | None = None) -> Address | None:  # noqa: ARG002
         checked_key(key)

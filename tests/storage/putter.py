@@ -1,7 +1,7 @@
 """A process that puts one file some times at once, for tests that trace, starve or kill it.
 
-putter.py ROOT KEY FILE COUNT: writes the names of what the puts raised, `None` for success. It reads a line before the
-puts, so that two processes can begin together.
+putter.py ROOT KEY FILE COUNT [replace]: reads a line before the puts, so that two processes can begin together, and
+writes the names of what the puts raised, `NoneType` for success.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ from pathlib import Path
 from imges.storage import open_storage
 
 
-async def main(root: str, key: str, file: str, count: str) -> None:
+async def main(root: str, key: str, file: str, count: str, replace: str = "") -> None:
     storage = await open_storage("tried", {"type": "datefolder", "root": root})
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.readline)
-    puts = (storage.put(key, Path(file), media_type="image/png") for _ in range(int(count)))
+    puts = (storage.put(key, Path(file), media_type="image/png", replace=bool(replace)) for _ in range(int(count)))
     for result in await asyncio.gather(*puts, return_exceptions=True):
         sys.stdout.write(f"{type(result).__name__}\n")
     await storage.close()

@@ -266,11 +266,11 @@ def test_two_processes_put_one_key_forty_times_each_and_one_put_wins(tmp_path, r
     assert staged(root) == []
 
 
-def put_under_strace(tmp_path, root, picture, *options, count=1):
+def put_under_strace(tmp_path, root, picture, *options, count=1, replace=()):
     """What a process that puts *picture* prints, and the lines of strace about its threads."""
     trace = tmp_path / "trace"
     done = subprocess.run(
-        ["strace", "-f", "-y", "-o", trace, *options, *PUTTER, root, KEY, picture, str(count)],
+        ["strace", "-f", "-y", "-o", trace, *options, *PUTTER, root, KEY, picture, str(count), *replace],
         input="go\n", stdout=subprocess.PIPE, text=True, timeout=60, check=False,
     )  # fmt: skip
     return done.stdout.split()[1:], trace.read_text().splitlines()
@@ -299,6 +299,23 @@ def test_a_put_is_on_the_disk_before_it_is_done(tmp_path, root, picture):
     ]
     found = [next((n for n, step in enumerate(steps) if re.search(step, line)), None) for line in trace]
     assert [n for n in found if n is not None] == list(range(len(steps))), "\n".join(trace)
+
+
+def test_a_replace_is_on_the_disk_before_it_is_done(tmp_path, root, picture):
+    (root / KEY).parent.mkdir(parents=True)
+    (root / KEY).write_bytes(b"old")
+    results, trace = put_under_strace(tmp_path, root, picture, "-e", f"trace={CALLS}", replace=["replace"])
+    assert results == ["NoneType"]
+    assert (root / KEY).read_bytes() == b"picture"
+    steps = [
+        next(n for n, line in enumerate(trace) if re.search(step, line))
+        for step in (
+            rf"fsync\(\d+<{root}/.staging/",
+            r'renameat2?\(.*, "example.png"',
+            rf"fsync\(\d+<{root}/2014/06/04>\) += 0",
+        )
+    ]
+    assert steps == sorted(steps)
 
 
 def test_a_delete_is_on_the_disk_before_it_is_done(tmp_path, root, picture):
@@ -395,6 +412,26 @@ def disk(tmp_path):
 
 def mount(*arguments):
     subprocess.run(["mount", *arguments], check=True)
+
+
+@needs_root
+@pytest.mark.parametrize(
+    ("folder", "result"),
+    [
+        pytest.param(".", r"storages\.tried\.root: the folder .*/images cannot be written; give it to", id="root"),
+        pytest.param("2014/06", r"ready\nStorageUnavailable\n", id="inside"),
+    ],
+)
+def test_a_folder_that_may_not_be_written_is_told(root, picture, folder, result):
+    for made in (root / ".staging", root / "2014/06"):
+        made.mkdir(parents=True)
+    (root / folder).chmod(0o555)
+    bound_to_modes = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]  # what root is not by itself
+    done = subprocess.run(
+        [*bound_to_modes, *PUTTER, root, KEY, picture, "1"],
+        input="go\n", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert re.search(result, done.stdout), done.stdout
 
 
 @needs_root

@@ -17,7 +17,7 @@ from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 from typing import Self
@@ -27,7 +27,7 @@ from limits import RateLimitItemPerSecond
 from limits.aio.storage import MemoryStorage, Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 
-from imges.catalog import GUEST, ApiKey, Catalog, Scope
+from imges.catalog import GUEST, ApiKey, Catalog, Scope, utc_now
 from imges.errors import (
     DiskReserve,
     GuestsRefused,
@@ -51,10 +51,6 @@ BASE62 = string.digits + string.ascii_letters
 KEY_LENGTH = 40
 TOUCH_EVERY = timedelta(minutes=1)
 """How exact `last_used` of a key is."""
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def make_key() -> str:

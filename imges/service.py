@@ -13,14 +13,14 @@ import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from cachetools import TTLCache
 
 from imges import ids, naming
-from imges.catalog import Catalog, KeyTaken, RowClaimed
+from imges.catalog import Catalog, KeyTaken, RowClaimed, utc_now
 from imges.catalog.types import ApiKey, Image, NewImage, StoredFile
 from imges.errors import (
     BadParameter,
@@ -102,10 +102,6 @@ class Located:
     expires: datetime | None = None
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Service:
     """See the module.
 
@@ -172,7 +168,8 @@ class Service:
         if asked < MINUTE:
             raise BadParameter("expiration: one minute at least")
         if limits.max is not None and asked > limits.max:
-            raise BadParameter(f"expiration: this site keeps pictures for {limits.max} at most")
+            longest = str(limits.max).removesuffix(", 0:00:00")
+            raise BadParameter(f"expiration: this site keeps pictures for {longest} at most")
         try:
             return created + asked
         except OverflowError as error:

@@ -14,6 +14,7 @@ from imges.catalog.types import (
     Scope,
     State,
     StoredFile,
+    utc_now,
 )
 
 __all__ = [
@@ -31,4 +32,5 @@ __all__ = [
     "State",
     "StoredFile",
     "open_catalog",
+    "utc_now",
 ]

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from imges.catalog.api_keys import ApiKeys
 from imges.catalog.images import Images
 from imges.catalog.shared import Shared, secret_of
 from imges.catalog.sqlite import SqliteDatabase
+from imges.catalog.types import utc_now
 from imges.catalog.unique_keys import KeyHashes
 from imges.errors import SettingsError
 
@@ -22,10 +23,6 @@ class Catalog(Images, ApiKeys, Shared):
 
     Every method may raise CatalogUnavailable, and CatalogFull where it writes; what else is in the docstrings.
     """
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Rows of the catalog as the rest of the program sees them. All times are aware datetimes in UTC."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 
@@ -11,6 +11,11 @@ GUEST = "guest"
 """Name of the API key of `api.key` and the upload page. It can be disabled, not revoked."""
 
 FileKind = Literal["original", "medium", "thumb"]
+
+
+def utc_now() -> datetime:
+    """The clock of everything that is stored."""
+    return datetime.now(UTC)
 
 
 class State(StrEnum):

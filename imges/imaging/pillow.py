@@ -138,8 +138,8 @@ def plain(image: Image.Image) -> Image.Image:
 
 def _grey(image: Image.Image) -> Image.Image:
     """Pillow reads 16 bits of grey as numbers, which `convert` would clip."""
-    if image.mode == "I":
-        image = _mapped(image, _high_byte)
+    if image.mode.startswith("I"):
+        image = _mapped(image.convert("I"), _high_byte)
     return image.convert("L")
 
 
@@ -181,13 +181,13 @@ def upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _options(format: str, quality: Quality) -> dict[str, Any]:
-    """Pillow's encoder settings."""
+    """Pillow's encoder settings; a profile that the decoder left with the picture does not go into the file."""
     return {
         "jpg": {"quality": quality.jpeg},
-        "png": {"compress_level": quality.png},
+        "png": {"compress_level": quality.png, "icc_profile": None},
         "gif": {},
         "webp": {"quality": quality.webp, "method": WEBP_METHOD},
-        "avif": {"quality": quality.avif, "speed": AVIF_SPEED, "max_threads": 1},
+        "avif": {"quality": quality.avif, "speed": AVIF_SPEED, "max_threads": 1, "icc_profile": b""},
     }[format]
 
 
@@ -206,8 +206,13 @@ def with_palette(image: Image.Image, palette: bytes | None = None) -> Image.Imag
         given.putpalette(palette[: 3 * colours])
         result = rgb.quantize(palette=given, dither=Image.Dither.NONE)
     if mask is not None and colours == 255:
-        result.paste(255, mask=mask)
-        result.info["transparency"] = 255
+        entries = result.getpalette() or []
+        nothing = (
+            len(entries) // 3
+        )  # an entry of its own behind the colours; writers drop what the palette does not have
+        result.putpalette([*entries, 0, 0, 0])
+        result.paste(nothing, mask=mask)
+        result.info["transparency"] = nothing
     return result
 
 

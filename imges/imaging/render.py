@@ -4,6 +4,8 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+from PIL import Image
+
 from imges.errors import FormatRefused
 from imges.imaging import formats, metadata, pillow, sizes
 from imges.imaging.formats.parts import Parts
@@ -50,13 +52,18 @@ def received(source: Path, header: Header, recipe: Recipe) -> tuple[Parts, Heade
 
 def convert(source: Path, header: Header) -> tuple[str, bytes]:
     """A format of the web and *source* in it, upright, without metadata: PNG for BMP and transparency, else JPEG."""
-    if header.format == "heic":
-        load_heic()
-    width, height = header.displayed
+    width, height = _heic_size(source) if header.format == "heic" else header.displayed
     displayed = replace(header, width=width, height=height, orientation=1)  # Pillow turns these formats by itself
     picture = pillow.PillowProcessor().decode(source, displayed, (width, height))
     name = "png" if header.format == "bmp" or picture.image.has_transparency_data else "jpg"
     return name, picture.encode(replace(displayed, format=name), Quality(jpeg=JPEG_QUALITY))
+
+
+def _heic_size(source: Path) -> Size:
+    """The size behind its cropping, which a decoder knows and the header as we read it does not."""
+    load_heic()
+    with pillow.decoding(), Image.open(source, formats=["HEIF"]) as image:
+        return image.size
 
 
 def load_heic() -> None:

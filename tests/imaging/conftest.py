@@ -1,0 +1,33 @@
+"""What all tests of imaging share: both processors, and files made by one of them in this process."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imges.imaging import header, worker
+from imges.imaging.render import render
+from imges.imaging.types import MEDIA_TYPES, Processor, Recipe, Renditions
+
+Rendered = Callable[..., Renditions]
+
+
+@pytest.fixture(params=["vips", "pillow"])
+def processor(request: pytest.FixtureRequest) -> Processor:
+    loaded = worker.load(request.param)
+    assert loaded is not None, "libvips cannot be loaded"
+    return loaded
+
+
+@pytest.fixture
+def rendered(processor: Processor, tmp_path: Path) -> Rendered:
+    """All files that become of some bytes, as the service would have them made."""
+
+    def rendered(data: bytes, **recipe: Any) -> Renditions:
+        source = tmp_path / "source"
+        source.write_bytes(data)
+        found = header.inspect(source, frozenset(MEDIA_TYPES))
+        return render(processor, source, found, Recipe(**recipe), tmp_path)
+
+    return rendered

@@ -1,0 +1,461 @@
+"""What becomes of a picture, whichever processor makes it: sizes, colours, orientation, animation, damage."""
+
+import hashlib
+from collections.abc import Callable
+
+import pytest
+from PIL import Image, ImageOps
+
+from imges.errors import FormatRefused, NotAnImage
+from imges.imaging.types import Rendition, Renditions
+from tests.imaging.conftest import Rendered
+from tests.imaging.pictures import (
+    BLUE,
+    MOVING,
+    QUARTERS,
+    RED,
+    YELLOW,
+    animation,
+    bands_of_grey,
+    deep_png,
+    delays,
+    exchanging_profile,
+    frames,
+    interlaced_png,
+    opened,
+    oriented,
+    pixels,
+    quarters,
+    sample,
+    seen,
+    ycck_jpeg,
+)
+from tests.pictures import encoded, gradient, noise
+
+GREYS = "black white white black"
+STORED = ["jpg", "png", "gif", "webp", "avif"]
+CONVERTED = {"heic": "jpg", "tiff": "jpg", "bmp": "png"}
+PILLOW_NAMES = {"jpg": "JPEG", "png": "PNG", "gif": "GIF", "webp": "WEBP", "avif": "AVIF"}
+
+
+def files(made: Renditions) -> list[Rendition]:
+    return [file for file in (made.original, made.thumb, made.medium) if file]
+
+
+# Orientation
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_every_orientation_is_upright(rendered: Rendered, format: str, orientation: int):
+    made = rendered(oriented(format, orientation), medium=60)
+    assert made.medium
+    assert (made.original.width, made.original.height) == (120, 80)
+    assert (made.medium.width, made.medium.height) == (60, 40)
+    assert opened(made.medium.path).size == (60, 40)
+    assert (seen(made.medium.path), seen(made.thumb.path)) == (QUARTERS, QUARTERS)
+    assert opened(made.original.path).getexif().get(0x0112, 1) == orientation
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", ["AVIF", "TIFF"])
+def test_formats_that_turn_themselves_are_upright(rendered: Rendered, format: str, orientation: int):
+    made = rendered(oriented(format, orientation), medium=60)
+    assert made.medium
+    assert (made.original.width, made.original.height) == (120, 80)
+    assert {seen(ImageOps.exif_transpose(opened(file.path))) for file in files(made)} == {QUARTERS}
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 99, 65535])
+def test_an_orientation_that_is_made_up_counts_as_none(rendered: Rendered, orientation: int):
+    made = rendered(oriented("JPEG", orientation))
+    assert (made.original.width, seen(made.thumb.path)) == (120, QUARTERS)
+    assert opened(made.original.path).getexif().get(0x0112) is None
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tall_thumb_and_a_resized_original_are_upright(rendered: Rendered, orientation: int):
+    made = rendered(oriented("JPEG", orientation), width=90, thumb=(20, 60))
+    assert opened(made.original.path).size == (90, 60)
+    assert opened(made.thumb.path).size == (20, 60)
+    assert (seen(made.original.path), seen(made.thumb.path)) == (QUARTERS, QUARTERS)
+
+
+# Modes
+
+
+def palette() -> Image.Image:
+    return quarters().quantize(16)
+
+
+def see_through() -> Image.Image:
+    return quarters(colours=[(*RED, 255), (0, 0, 0, 0), (*BLUE, 255), (*YELLOW, 255)])
+
+
+SEE_THROUGH = "red nothing blue yellow"
+
+
+@pytest.mark.parametrize(
+    ("make", "looks", "bits", "channels"),
+    [
+        pytest.param(lambda: encoded(quarters(), "JPEG"), QUARTERS, 8, 3, id="jpeg"),
+        pytest.param(lambda: encoded(bands_of_grey(), "JPEG"), GREYS, 8, 1, id="jpeg-grey"),
+        pytest.param(lambda: encoded(quarters(), "JPEG", progressive=True), QUARTERS, 8, 3, id="jpeg-progressive"),
+        pytest.param(lambda: encoded(quarters(), "JPEG", keep_rgb=True), QUARTERS, 8, 3, id="jpeg-rgb"),
+        pytest.param(lambda: encoded(quarters(), "JPEG", restart_marker_rows=1), QUARTERS, 8, 3, id="jpeg-restarts"),
+        pytest.param(lambda: encoded(quarters().convert("CMYK"), "JPEG"), QUARTERS, 8, 4, id="jpeg-cmyk"),
+        pytest.param(lambda: ycck_jpeg(quarters()), QUARTERS, 8, 4, id="jpeg-ycck"),
+        pytest.param(lambda: encoded(quarters(), "PNG"), QUARTERS, 8, None, id="png"),
+        pytest.param(lambda: encoded(see_through(), "PNG"), SEE_THROUGH, 8, None, id="png-rgba"),
+        pytest.param(lambda: encoded(bands_of_grey(), "PNG"), GREYS, 8, None, id="png-grey"),
+        pytest.param(lambda: encoded(bands_of_grey().convert("LA"), "PNG"), GREYS, 8, None, id="png-grey-alpha"),
+        pytest.param(lambda: encoded(bands_of_grey().convert("1"), "PNG"), GREYS, 1, None, id="png-two-colours"),
+        pytest.param(lambda: encoded(palette(), "PNG"), QUARTERS, 2, None, id="png-palette"),
+        pytest.param(lambda: encoded(see_through().quantize(16), "PNG"), SEE_THROUGH, 4, None, id="png-palette-alpha"),
+        pytest.param(
+            lambda: encoded(quarters(), "PNG", transparency=RED), "nothing green blue yellow", 8, None, id="png-key"
+        ),
+        pytest.param(
+            lambda: encoded(bands_of_grey(), "PNG", transparency=0),
+            "nothing white white nothing",
+            8,
+            None,
+            id="png-grey-key",
+        ),
+        pytest.param(
+            lambda: encoded(bands_of_grey().convert("I;16").point(lambda v: v * 257), "PNG"),
+            GREYS,
+            16,
+            None,
+            id="png-grey-16",
+        ),
+        pytest.param(lambda: deep_png(quarters()), QUARTERS, 16, None, id="png-16"),
+        pytest.param(lambda: deep_png(see_through()), SEE_THROUGH, 16, None, id="png-rgba-16"),
+        pytest.param(lambda: deep_png(bands_of_grey().convert("LA")), GREYS, 16, None, id="png-grey-alpha-16"),
+        pytest.param(lambda: interlaced_png(quarters()), QUARTERS, 8, None, id="png-interlaced"),
+        pytest.param(lambda: encoded(palette(), "GIF"), QUARTERS, 8, 3, id="gif"),
+        pytest.param(lambda: encoded(see_through(), "GIF"), SEE_THROUGH, 8, 3, id="gif-transparent"),
+        pytest.param(lambda: encoded(bands_of_grey(), "GIF"), GREYS, 8, 3, id="gif-grey"),
+        pytest.param(lambda: encoded(quarters(), "WEBP"), QUARTERS, 8, None, id="webp"),
+        pytest.param(lambda: encoded(quarters(), "WEBP", lossless=True), QUARTERS, 8, None, id="webp-lossless"),
+        pytest.param(lambda: encoded(see_through(), "WEBP"), SEE_THROUGH, 8, None, id="webp-alpha"),
+        pytest.param(
+            lambda: encoded(see_through(), "WEBP", lossless=True), SEE_THROUGH, 8, None, id="webp-lossless-alpha"
+        ),
+        pytest.param(lambda: encoded(quarters(), "AVIF"), QUARTERS, 8, None, id="avif"),
+        pytest.param(lambda: encoded(see_through(), "AVIF"), SEE_THROUGH, 8, None, id="avif-alpha"),
+    ],
+)
+def test_every_mode_keeps_its_colours(
+    rendered: Rendered, make: Callable[[], bytes], looks: str, bits: int, channels: int | None
+):
+    data = make()
+    made = rendered(data, medium=60)
+    assert made.medium
+    assert (made.original.bits, made.original.channels) == (bits, channels)
+    assert pixels(made.original.path) == pixels(data)
+    assert (seen(made.medium.path), seen(made.thumb.path)) == (looks, looks)
+    kinds = {opened(file.path).format for file in files(made)}
+    assert kinds == {opened(data).format}
+
+
+def test_grey_of_16_bits_keeps_its_shades(rendered: Rendered):
+    made = rendered(deep_png(Image.new("L", (120, 80), 60)), medium=60)
+    assert made.medium
+    assert opened(made.medium.path).convert("RGB").getpixel((30, 20)) == (60, 60, 60)
+
+
+def test_half_transparency_is_kept(rendered: Rendered):
+    for kind in ("PNG", "WEBP", "AVIF"):
+        made = rendered(encoded(Image.new("RGBA", (120, 80), (*RED, 100)), kind), medium=60)
+        for file in (made.medium, made.thumb):
+            assert file
+            assert opened(file.path).getchannel("A").getextrema() == pytest.approx((100, 100), abs=3)
+
+
+@pytest.mark.parametrize("format", [*STORED, *CONVERTED])
+@pytest.mark.parametrize(
+    ("size", "medium"),
+    [((1, 1), None), ((1, 4000), None), ((4000, 1), (500, 1)), ((501, 2), (500, 2)), ((500, 3), None)],
+    ids=["1x1", "1x4000", "4000x1", "501x2", "500x3"],
+)
+def test_odd_sizes_have_all_their_files(
+    rendered: Rendered, format: str, size: tuple[int, int], medium: tuple[int, int] | None
+):
+    if format == "heic" and size == (1, 1):
+        pytest.skip("the encoder of the tests makes none of this size")
+    made = rendered(sample(format, size))
+    assert (made.original.width, made.original.height) == size
+    assert opened(made.thumb.path).size == (160, 160)
+    assert (opened(made.medium.path).size if made.medium else None) == medium
+
+
+# Sizes
+
+
+@pytest.mark.parametrize("format", STORED)
+@pytest.mark.parametrize(
+    ("size", "medium"),
+    [((1151, 898), (500, 390)), ((501, 301), (500, 300)), ((500, 900), None), ((640, 480), (500, 375))],
+    ids=["seed", "one-more", "not-wider", "640x480"],
+)
+def test_the_medium_is_500_wide_where_the_original_is_wider(
+    rendered: Rendered, format: str, size: tuple[int, int], medium: tuple[int, int] | None
+):
+    made = rendered(encoded(gradient(*size), PILLOW_NAMES[format]))
+    assert (opened(made.medium.path).size if made.medium else None) == medium
+    assert (made.original.width, made.original.height) == size
+
+
+@pytest.mark.parametrize("format", STORED)
+@pytest.mark.parametrize("size", [(900, 300), (300, 900), (160, 160), (40, 20), (161, 160)], ids=str)
+def test_the_thumb_is_the_centre_of_the_picture(rendered: Rendered, format: str, size: tuple[int, int]):
+    side = min(size)
+    image = Image.new("RGB", size, RED)  # red is what must be cut off
+    image.paste(quarters(side, side), ((size[0] - side) // 2, (size[1] - side) // 2))
+    thumb = rendered(encoded(image, PILLOW_NAMES[format])).thumb
+    shown = opened(thumb.path).convert("RGB")
+    assert shown.size == (thumb.width, thumb.height) == (160, 160)
+    assert seen(shown) == QUARTERS
+    edge = Image.new("RGB", (160, 160))
+    edge.paste(shown.crop((150, 10, 160, 70)))
+    red, green, _ = shown.crop((152, 10, 159, 70)).resize((1, 1)).getpixel((0, 0))  # pyright: ignore[reportGeneralTypeIssues]
+    assert green > red
+
+
+def test_what_is_told_of_a_file_is_true(rendered: Rendered):
+    for kind in [*STORED, *CONVERTED]:
+        made = rendered(sample(kind), medium=60)
+        assert made.original.format == CONVERTED.get(kind, kind)
+        for file in files(made):
+            data = file.path.read_bytes()
+            assert (file.size, file.md5) == (len(data), hashlib.md5(data).hexdigest())
+            assert (file.width, file.height) == opened(data).size
+            assert file.format == made.original.format
+            assert file.path.suffix == f".{file.format}"
+        assert len({file.path for file in files(made)}) == 3
+
+
+@pytest.mark.parametrize("format", STORED)
+def test_width_resizes_the_original(rendered: Rendered, format: str):
+    made = rendered(encoded(quarters(200, 100), PILLOW_NAMES[format]), width=80, medium=60)
+    assert made.medium
+    assert (made.original.width, made.original.height) == opened(made.original.path).size == (80, 40)
+    assert opened(made.medium.path).size == (60, 30)
+    assert {seen(file.path) for file in files(made)} == {QUARTERS}
+    assert {file.format for file in files(made)} == {format}
+
+
+@pytest.mark.parametrize("width", [120, 121, 5000])
+def test_width_never_enlarges(rendered: Rendered, width: int):
+    made = rendered(sample("png"), width=width)
+    assert made.original.width == 120
+    assert pixels(made.original.path) == pixels(sample("png"))
+
+
+# Converted formats
+
+
+@pytest.mark.parametrize(
+    ("image", "format", "becomes", "looks"),
+    [
+        (quarters(), "HEIF", "jpg", QUARTERS),
+        (see_through(), "HEIF", "png", SEE_THROUGH),
+        (quarters(), "TIFF", "jpg", QUARTERS),
+        (see_through(), "TIFF", "png", SEE_THROUGH),
+        (quarters().convert("CMYK"), "TIFF", "jpg", QUARTERS),
+        (bands_of_grey(), "TIFF", "jpg", GREYS),
+        (bands_of_grey().convert("1"), "TIFF", "jpg", GREYS),
+        (palette(), "TIFF", "jpg", QUARTERS),
+        (quarters(), "BMP", "png", QUARTERS),
+        (bands_of_grey(), "BMP", "png", GREYS),
+        (palette(), "BMP", "png", QUARTERS),
+    ],
+    ids=lambda value: getattr(value, "mode", None),  # an address would be another in each process
+)
+def test_formats_of_no_browser_are_converted(
+    rendered: Rendered, image: Image.Image, format: str, becomes: str, looks: str
+):
+    made = rendered(encoded(image, format), medium=60)
+    assert {file.format for file in files(made)} == {becomes}
+    assert {opened(file.path).format for file in files(made)} == {PILLOW_NAMES[becomes]}
+    assert {seen(file.path) for file in files(made)} == {looks}
+
+
+# Colours
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_derived_pictures_are_srgb(rendered: Rendered, format: str, mode: str):
+    if (format, mode) == ("JPEG", "RGBA"):
+        mode = "RGB"
+    profile = exchanging_profile()
+    made = rendered(encoded(quarters().convert(mode), format, icc_profile=profile), medium=60)
+    assert made.medium
+    assert (seen(made.medium.path), seen(made.thumb.path)) == (
+        "blue green red grey",
+    ) * 2  # of the names of ours, the nearest to cyan
+    assert opened(made.original.path).info["icc_profile"] == profile
+    assert "icc_profile" not in opened(made.medium.path).info
+    assert "icc_profile" not in opened(made.thumb.path).info
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "TIFF", "HEIF"])
+def test_a_profile_counts_when_the_original_is_made_anew(rendered: Rendered, format: str):
+    data = encoded(quarters(colours=[RED, BLUE, BLUE, RED]), format, icc_profile=exchanging_profile())
+    made = rendered(data, width=100)
+    assert seen(made.original.path) == "blue red red blue"
+    assert "icc_profile" not in opened(made.original.path).info
+
+
+@pytest.mark.parametrize("profile", [b"", b"no profile", exchanging_profile()[:300]], ids=["empty", "none", "cut"])
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
+def test_a_profile_that_cannot_be_used_counts_as_none(rendered: Rendered, format: str, profile: bytes):
+    made = rendered(encoded(quarters(), format, icc_profile=profile), medium=60)
+    assert made.medium
+    assert (seen(made.medium.path), seen(made.thumb.path)) == (QUARTERS, QUARTERS)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "CMYK", "P"])
+def test_a_profile_for_another_mode_counts_as_none(rendered: Rendered, mode: str):
+    image = quarters().convert(mode) if mode == "CMYK" else bands_of_grey().convert(mode)
+    data = encoded(image, "JPEG" if mode == "CMYK" else "PNG", icc_profile=exchanging_profile())
+    assert seen(rendered(data).thumb.path) == (QUARTERS if mode == "CMYK" else GREYS)
+
+
+# Animations
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP"])
+@pytest.mark.parametrize("loop", [0, 3])
+def test_an_animation_stays_one(rendered: Rendered, format: str, loop: int):
+    made = rendered(animation(format, duration=[50, 80, 1000, 20], loop=loop), medium=60)
+    assert made.medium
+    assert made.frames == 4
+    assert [seen(frame) for frame in frames(made.medium.path)] == [" ".join([name] * 4) for name in MOVING]
+    assert delays(made.medium.path) == [50, 80, 1000, 20]
+    assert opened(made.medium.path).info["loop"] == loop
+    assert opened(made.medium.path).size == (60, 40)
+    assert getattr(opened(made.thumb.path), "n_frames", 1) == 1
+    assert seen(made.thumb.path) == "red red red red"
+
+
+def test_a_gif_that_says_nothing_of_loops_runs_once(rendered: Rendered):
+    made = rendered(animation("GIF", duration=50), medium=60)
+    assert made.medium
+    assert "loop" not in opened(made.original.path).info
+    assert "loop" not in opened(made.medium.path).info
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP"])
+def test_an_animation_can_be_made_a_still(rendered: Rendered, format: str):
+    made = rendered(animation(format, duration=50), medium=60, animate=False)
+    assert made.medium
+    assert made.frames == 4
+    assert len(frames(made.original.path)) == 4
+    assert len(frames(made.medium.path)) == 1
+    assert seen(made.medium.path) == "red red red red"
+
+
+@pytest.mark.parametrize("format", ["GIF", "WEBP"])
+def test_width_keeps_an_animation(rendered: Rendered, format: str):
+    made = rendered(animation(format, duration=[50, 80, 1000, 20], loop=2), width=100, medium=60)
+    assert made.medium
+    assert made.frames == 4
+    for file, size in ((made.original, (100, 67)), (made.medium, (60, 40))):
+        assert (opened(file.path).size, len(frames(file.path))) == (size, 4)
+        assert delays(file.path) == [50, 80, 1000, 20]
+        assert opened(file.path).info["loop"] == 2
+
+
+@pytest.mark.parametrize("format", ["GIF"])  # Pillow writes no animated WebP that is seen through
+def test_frames_may_be_seen_through(rendered: Rendered, format: str):
+    """Each frame replaces the one before; nothing of it may shine through."""
+    pictures = [Image.new("RGBA", (120, 80)) for _ in range(4)]
+    for n, picture in enumerate(pictures):
+        picture.paste((*RED, 255), (n % 2 * 60, n // 2 * 40, n % 2 * 60 + 60, n // 2 * 40 + 40))
+    data = encoded(pictures[0], format, save_all=True, append_images=pictures[1:], duration=50, disposal=2)
+    made = rendered(data, medium=60)
+    assert made.medium
+    expected = ["red nothing nothing nothing", "nothing red nothing nothing"]
+    expected += ["nothing nothing red nothing", "nothing nothing nothing red"]
+    assert [seen(frame) for frame in frames(data)] == expected
+    assert [seen(frame) for frame in frames(made.medium.path)] == expected
+    assert seen(made.thumb.path) == expected[0]
+
+
+def test_partial_frames_are_put_together(rendered: Rendered):
+    """Pillow writes only what differs from frame to frame."""
+    pictures = [quarters()]
+    for n in range(3):
+        pictures.append(pictures[-1].copy())
+        pictures[-1].paste((BLUE, RED, YELLOW)[n], (n % 2 * 60, n // 2 * 40, n % 2 * 60 + 60, n // 2 * 40 + 40))
+    data = encoded(pictures[0], "GIF", save_all=True, append_images=pictures[1:], duration=50)
+    made = rendered(data, medium=60)
+    assert made.medium
+    assert [seen(frame) for frame in frames(made.medium.path)] == [seen(picture) for picture in pictures]
+
+
+@pytest.mark.parametrize("format", ["WEBP"])
+def test_an_animation_turned_by_exif_is_upright(rendered: Rendered, format: str):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    pictures = [
+        quarters(80, 120).transpose(Image.Transpose.ROTATE_90),
+        quarters(80, 120, [RED] * 4).rotate(90, expand=True),
+    ]
+    data = encoded(pictures[0], format, save_all=True, append_images=pictures[1:], duration=[40, 60], exif=exif)
+    made = rendered(data, medium=60)
+    assert made.medium
+    assert (made.original.width, made.original.height) == (80, 120)
+    assert [seen(frame) for frame in frames(made.medium.path)] == [QUARTERS, "red red red red"]
+    assert delays(made.medium.path) == [40, 60]
+    assert seen(made.thumb.path) == QUARTERS
+
+
+def test_an_animated_png_keeps_its_frames_in_the_original(rendered: Rendered):
+    data = animation("PNG", duration=50)
+    made = rendered(data, medium=60)
+    assert made.medium
+    assert made.frames == 4
+    assert pixels(made.original.path) == pixels(data)
+    assert seen(made.medium.path) == "red red red red"
+
+
+# Damage
+
+
+def damaged(format: str) -> bytes:
+    """A picture without anything in its bytes that a decoder could do without."""
+    image = noise(48, 32, seed=5)
+    if format in {"gif", "animation"}:
+        more = [noise(48, 32, seed) for seed in (6, 7)] if format == "animation" else []
+        return encoded(image, "GIF", save_all=bool(more), append_images=more)
+    names = {"jpg": "JPEG", "heic": "HEIF"}
+    return encoded(image, names.get(format, format.upper()))
+
+
+KINDS = [*STORED, *CONVERTED, "animation"]
+
+
+def outcome(rendered: Rendered, data: bytes) -> str:
+    """`rendered`, `refused`, or `not ours` for what is no longer of the format."""
+    try:
+        made = rendered(data, medium=20)
+    except NotAnImage:
+        return "refused"
+    except FormatRefused:
+        return "not ours"
+    for file in files(made):
+        opened(file.path)
+    return "rendered"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_cut_is_refused(rendered: Rendered, kind: str):
+    data = damaged(kind)
+    assert outcome(rendered, data) == "rendered"
+    cuts = {*range(0, 40, 3), *range(40, len(data), len(data) // 25), *range(len(data) - 4, len(data))}
+    outcomes = {cut: outcome(rendered, data[:cut]) for cut in sorted(cuts)}
+    assert {cut: said for cut, said in outcomes.items() if said != "refused"} == {}

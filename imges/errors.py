@@ -16,7 +16,7 @@ The storage protocol adds its own branch in `imges.storage`. Statuses and codes 
 (Chevereto's code where it has one). One middleware turns them into HTTP; nothing else does.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ImgesError(Exception):
@@ -33,6 +33,16 @@ class ImgesError(Exception):
     def message(self) -> str:
         """What was wrong and, where the user can do something, what."""
         return str(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As it is, from one process to another: most errors make their message from other arguments."""
+        return _as_it_was, (type(self), self.args), self.__dict__
+
+
+def _as_it_was(kind: type[ImgesError], arguments: tuple[Any, ...]) -> ImgesError:
+    error = kind.__new__(kind)
+    error.args = arguments
+    return error
 
 
 class SettingsError(ImgesError):

@@ -49,17 +49,21 @@ class Imaging:
         self._slots = slots
         self._timeout = timeout
         self._memory = memory
-        self._name = asyncio.create_task(workers.call(worker.name, seconds=START))
+        self._name = self._asked_for_name()
 
     async def ready(self) -> str:
-        """The processor's name, as soon as the workers have started. Raises: SettingsError."""
+        """The processor's name, as soon as the workers have started. Raises: SettingsError, ProcessingFailed."""
+        if self._name.done() and self._name.exception():
+            self._name = self._asked_for_name()
         return await asyncio.shield(self._name)
+
+    def _asked_for_name(self) -> asyncio.Task[str]:
+        return asyncio.create_task(self._workers.call(worker.name, seconds=START))
 
     async def close(self) -> None:
         """End the workers, whatever they are doing."""
-        self._name.cancel()
-        await asyncio.wait([self._name])
         await self._workers.close()
+        await asyncio.gather(self._name, return_exceptions=True)
 
     async def inspect(self, file: Path, allowed: frozenset[str]) -> Header:
         """What the header of *file* says.
@@ -80,7 +84,7 @@ class Imaging:
             return await self._render(file, header, recipe, folder, seconds=self._timeout)
         try:
             return await self._render(file, header, recipe, folder, seconds=self._timeout * ANIMATING)
-        except OutOfTime:
+        except (OutOfTime, worker.OutOfMemory):
             still = _as_still(header, recipe)
             return await self._render(file, header, still, folder, seconds=self._timeout * (1 - ANIMATING))
 

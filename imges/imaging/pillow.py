@@ -13,7 +13,7 @@ from PIL import GifImagePlugin, Image, ImageCms, ImageSequence
 
 from imges.errors import ImgesError, NotAnImage
 from imges.imaging import sizes
-from imges.imaging.formats import gif
+from imges.imaging.formats import gif, png
 from imges.imaging.sizes import Size
 from imges.imaging.types import Header, Quality
 
@@ -103,6 +103,8 @@ class PillowProcessor:
     def decode(self, file: Path, header: Header, size: Size) -> PillowPicture:
         stored = sizes.turned(size, header.orientation)
         with decoding(), opened(file, header) as image:
+            if header.format == "png" and not png.is_whole(file.read_bytes()):
+                raise NotAnImage("the PNG is incomplete")
             if header.format == "jpg":
                 image.draft(None, (round(stored[0] * GAP), round(stored[1] * GAP)))
             profile = image.info.get("icc_profile")

@@ -4,13 +4,11 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from PIL import Image
-
 from imges.errors import FormatRefused
-from imges.imaging import formats, metadata, pillow, sizes
+from imges.imaging import cost, formats, metadata, pillow, sizes
 from imges.imaging.formats.parts import Parts
 from imges.imaging.sizes import Size
-from imges.imaging.types import ANIMATED, Header, Picture, Processor, Quality, Recipe, Rendition, Renditions
+from imges.imaging.types import Header, Picture, Processor, Quality, Recipe, Rendition, Renditions
 
 JPEG_QUALITY = 92
 """Of HEIC and TIFF that become JPEG on arrival: the stored original has to stand up to looking closely."""
@@ -22,12 +20,10 @@ def render(processor: Processor, source: Path, header: Header, recipe: Recipe, f
     Raises: NotAnImage for what is damaged, FormatRefused where the library for HEIC is missing, OSError.
     """
     exif = metadata.described(source) if recipe.keep_metadata else None
-    parts, header = received(source, header, recipe)
-    if recipe.width is None or recipe.width >= header.displayed[0]:
-        original = written(folder, "original", parts, header)
-    else:
-        whole = written(folder, "received", parts, header)
-        encoded = resized(processor, whole.path, header, recipe, sizes.at_width(header.displayed, recipe.width))
+    original, header = received(source, header, recipe, folder)
+    if recipe.width is not None and recipe.width < header.displayed[0]:
+        whole = original.path.rename(folder / f"received.{header.format}")
+        encoded = resized(processor, whole, header, recipe, sizes.at_width(header.displayed, recipe.width))
         header = formats.read(header.format, encoded)
         original = written(folder, "original", [encoded], header)
     thumb, medium = derived(processor, original.path, header, recipe)
@@ -40,30 +36,26 @@ def render(processor: Processor, source: Path, header: Header, recipe: Recipe, f
     )
 
 
-def received(source: Path, header: Header, recipe: Recipe) -> tuple[Parts, Header]:
-    """The bytes that are to be the original, and their header: as they came, filtered, or converted."""
-    data = source.read_bytes()
+def received(source: Path, header: Header, recipe: Recipe, folder: Path) -> tuple[Rendition, Header]:
+    """The original and its header: the bytes as they came, filtered, or converted."""
     if header.format in formats.CONVERTED:
         name, converted = convert(source, header)
-        return [converted], formats.read(name, converted)
-    filtered = formats.strip(data, header)
-    return ([data] if recipe.keep_metadata else filtered), header
+        header = formats.read(name, converted)
+        return written(folder, "original", [converted], header), header
+    data = source.read_bytes()
+    filtered = formats.strip(data, header)  # which also finds that a file is cut
+    return written(folder, "original", [data] if recipe.keep_metadata else filtered, header), header
 
 
 def convert(source: Path, header: Header) -> tuple[str, bytes]:
     """A format of the web and *source* in it, upright, without metadata: PNG for BMP and transparency, else JPEG."""
-    width, height = _heic_size(source) if header.format == "heic" else header.displayed
+    if header.format == "heic":
+        load_heic()
+    width, height = header.displayed
     displayed = replace(header, width=width, height=height, orientation=1)  # Pillow turns these formats by itself
     picture = pillow.PillowProcessor().decode(source, displayed, (width, height))
     name = "png" if header.format == "bmp" or picture.image.has_transparency_data else "jpg"
     return name, picture.encode(replace(displayed, format=name), Quality(jpeg=JPEG_QUALITY))
-
-
-def _heic_size(source: Path) -> Size:
-    """The size behind its cropping, which a decoder knows and the header as we read it does not."""
-    load_heic()
-    with pillow.decoding(), Image.open(source, formats=["HEIF"]) as image:
-        return image.size
 
 
 def load_heic() -> None:
@@ -77,7 +69,7 @@ def load_heic() -> None:
 
 def resized(processor: Processor, file: Path, header: Header, recipe: Recipe, size: Size) -> bytes:
     """The original in a smaller *size*."""
-    if _is_animated(header, recipe):
+    if cost.is_animated(header, recipe):
         return processor.animate(file, header, size, recipe.quality)
     return processor.decode(file, header, size).encode(header, recipe.quality)
 
@@ -88,7 +80,7 @@ def derived(processor: Processor, file: Path, header: Header, recipe: Recipe) ->
     Only an animated medium is made apart: the thumb is of the first frame.
     """
     medium = sizes.medium_size(header.displayed, recipe.medium)
-    animated = _is_animated(header, recipe)
+    animated = cost.is_animated(header, recipe)
     working = sizes.working_size(header.displayed, recipe.thumb, None if animated else medium)
     picture = processor.decode(file, header, working)
     thumb = picture.covering(recipe.thumb).encode(header, recipe.quality)
@@ -97,10 +89,6 @@ def derived(processor: Processor, file: Path, header: Header, recipe: Recipe) ->
     if animated:
         return thumb, processor.animate(file, header, medium, recipe.quality)
     return thumb, exactly(picture, medium).encode(header, recipe.quality)
-
-
-def _is_animated(header: Header, recipe: Recipe) -> bool:
-    return recipe.animate and header.frames > 1 and header.format in ANIMATED
 
 
 def exactly(picture: Picture, size: Size) -> Picture:

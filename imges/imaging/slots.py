@@ -45,7 +45,7 @@ class Slots:
             if turn.done() and not turn.cancelled():
                 self._give_back(memory)
             else:
-                self._waiting.remove((memory, turn))
+                self._waiting = deque(waiting for waiting in self._waiting if waiting[1] is not turn)
                 self._admit()  # who stood behind may need less
             if isinstance(error, TimeoutError):
                 raise Busy from error
@@ -60,6 +60,9 @@ class Slots:
         """Let in whom there is room for, from the front; nobody overtakes, or large pictures would wait for ever."""
         while self._waiting:
             memory, turn = self._waiting[0]
+            if turn.cancelled():  # and its task has not noticed yet
+                self._waiting.popleft()
+                continue
             if self._free_workers < 1 or memory > self._free_memory:
                 return
             self._waiting.popleft()

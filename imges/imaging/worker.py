@@ -20,6 +20,13 @@ HEADROOM = 256 * 2**20
 _processor: Processor | None = None
 
 
+class OutOfMemory(ProcessingFailed):
+    """Decoding took more memory than the header let us expect."""
+
+    def __init__(self) -> None:
+        super().__init__("the image needs more memory than its size tells")
+
+
 def start(wanted: str) -> None:
     """Prepare this process: it dies at once when told to, leaves no core, and has *wanted* loaded."""
     global _processor  # noqa: PLW0603 - the process's one
@@ -90,6 +97,6 @@ def system_errors() -> Generator[None]:
     try:
         yield
     except MemoryError as error:
-        raise ProcessingFailed("the image needs more memory than its size tells") from error
+        raise OutOfMemory from error
     except OSError as error:
         raise (DiskReserve if error.errno in {errno.ENOSPC, errno.EDQUOT} else SpoolUnavailable) from error

@@ -4,12 +4,13 @@ import asyncio
 import logging
 import multiprocessing
 from collections.abc import Callable
+from concurrent.futures import wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
-from imges.errors import ImgesError, ProcessingFailed
+from imges.errors import Busy, ImgesError, ProcessingFailed
 from imges.imaging import worker
 
 log = logging.getLogger(__name__)
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 PRELOADED = ["imges.imaging.render", "imges.imaging.worker"]
 """What all workers share. Not libvips: a process forked from one that has it started hangs."""
+KILLING = 2.0
+"""Seconds in which a process must be gone that was told to end; it takes a tenth of one."""
 
 
 class OutOfTime(ProcessingFailed):
@@ -32,14 +35,16 @@ class Workers:
     def __init__(self, processor: str, count: int) -> None:
         self._processor = processor
         self._count = count
-        self._pool: ProcessPool | None = None
-        self._starting = asyncio.Lock()
+        self._pool: asyncio.Task[ProcessPool] | None = None
+        self._calls: set[ProcessFuture[Any]] = set()
+        self._closed = False
 
     async def call(self, function: Callable[..., T], *arguments: object, seconds: float) -> T:
         """What *function* of `imges.imaging.worker` answers.
 
-        Raises: OutOfTime after *seconds*, ProcessingFailed when the process dies, and whatever *function* raises
-        of our own errors. The process is killed when the time is over or the caller is cancelled.
+        Raises: OutOfTime after *seconds*, ProcessingFailed when the process dies, Busy when all are being ended, and
+        whatever *function* raises of our own errors. The process is killed when the time is over or the caller is
+        cancelled, and this returns when it is gone.
         """
         try:
             async with asyncio.timeout(seconds):
@@ -57,19 +62,37 @@ class Workers:
 
     async def _call(self, function: Callable[..., T], arguments: tuple[object, ...]) -> T:
         for _ in range(2):
-            pool = await self._running()
+            pool = self._running()
             try:
-                return await asyncio.wrap_future(pool.schedule(function, args=arguments))
+                return await self._answer(scheduled(await asyncio.shield(pool), function, arguments))
             except BrokenProcessPool:
                 await self._discard(pool)
         raise ProcessingFailed
 
-    async def _running(self) -> ProcessPool:
+    async def _answer(self, future: ProcessFuture[T]) -> T:
+        self._calls.add(future)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            await asyncio.to_thread(wait, [future], KILLING)  # until then its memory is not free
+            raise
+        finally:
+            self._calls.discard(future)
+
+    def _running(self) -> asyncio.Task[ProcessPool]:
         """The pool, started anew when it broke: it does when a worker dies that had nothing to do."""
-        async with self._starting:
-            if self._pool is None:
-                self._pool = await asyncio.to_thread(self._start)
-            return self._pool
+        if self._closed:
+            raise Busy
+        if self._pool is None:
+            self._pool = asyncio.create_task(self._started())
+        return self._pool
+
+    async def _started(self) -> ProcessPool:
+        try:
+            return await asyncio.to_thread(self._start)
+        except BaseException:
+            self._pool = None
+            raise
 
     def _start(self) -> ProcessPool:
         context = multiprocessing.get_context("forkserver")
@@ -78,16 +101,29 @@ class Workers:
         assert pool.active  # asking is what starts it
         return pool
 
-    async def _discard(self, pool: ProcessPool) -> None:
-        async with self._starting:
-            if self._pool is pool:
-                self._pool = None
-                await asyncio.to_thread(stop, pool)
+    async def _discard(self, pool: asyncio.Task[ProcessPool]) -> None:
+        """End the processes of *pool*. It forgets what it was asked; the callers hear of it from us."""
+        if self._pool is not pool:
+            return
+        calls, self._calls, self._pool = self._calls, set[ProcessFuture[Any]](), None
+        await asyncio.to_thread(stop, await pool)
+        for call in calls:
+            if not call.done():
+                call.set_exception(BrokenProcessPool())
 
     async def close(self) -> None:
         """End all processes; what they were doing is lost."""
+        self._closed = True
         if self._pool is not None:
             await self._discard(self._pool)
+
+
+def scheduled(pool: ProcessPool, function: Callable[..., T], arguments: tuple[object, ...]) -> ProcessFuture[T]:
+    """Raises: BrokenProcessPool, also for a pool that broke before."""
+    try:
+        return pool.schedule(function, args=arguments)
+    except RuntimeError as error:
+        raise BrokenProcessPool from error
 
 
 def stop(pool: ProcessPool) -> None:

@@ -228,6 +228,9 @@ def _read(data: bytes, format: str) -> Header:
     if b"ispe" not in properties:
         raise NotAnImage("the file is damaged: it does not say how large the picture is")
     width, height = struct.unpack_from(">II", data, properties[b"ispe"].body + 4)
+    if format == "heic" and b"clap" in properties:  # viewers of AVIF show all of it
+        across, by_across, down, by_down = struct.unpack_from(">IIII", data, properties[b"clap"].body)
+        width, height = across // max(1, by_across), down // max(1, by_down)
     moov = next((box for box in boxes if box.kind == b"moov"), None)
     return Header(
         format,

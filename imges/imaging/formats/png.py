@@ -28,7 +28,12 @@ DISPLAY = {
 }
 """Chunks that say how to show the picture, each once, and their most bytes: more would be something else."""
 PALETTE = 3
+SAMPLES = {0: 1, 2: 3, PALETTE: 1, 4: 2, 6: 4}
+"""Samples of a pixel, by colour type."""
 ADAM7 = 1
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""Adam7: where each pass begins, and its steps, across and down."""
+BLOCK = 2**20
 
 
 class Chunk(NamedTuple):
@@ -81,6 +86,27 @@ def _frames(kinds: list[bytes]) -> int:
     """An animation says so before the first pixels."""
     before = kinds[: kinds.index(b"IDAT")] if b"IDAT" in kinds else []
     return max(1, kinds.count(b"fcTL")) if b"acTL" in before else 1
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether the compressed data holds as many bytes as the picture needs: not all decoders ask."""
+    width, height, bits, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", data, len(SIGNATURE) + 8)
+    passes = PASSES if interlace == ADAM7 else ((0, 0, 1, 1),)
+    missing = 0
+    for left, top, across, down in passes:
+        columns, rows = -(-(width - left) // across), -(-(height - top) // down)
+        if columns > 0 and rows > 0:
+            missing += rows * (1 + (columns * bits * SAMPLES.get(colour, 1) + 7) // 8)
+    inflate = zlib.decompressobj()
+    try:
+        for chunk in _chunks(data):
+            rest = data[chunk.body] if chunk.kind == b"IDAT" else b""
+            while rest and missing > 0:
+                missing -= len(inflate.decompress(rest, BLOCK))
+                rest = inflate.unconsumed_tail
+    except zlib.error:
+        return False
+    return missing <= 0
 
 
 def strip(data: bytes, orientation: int) -> Parts:

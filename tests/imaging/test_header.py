@@ -1,0 +1,211 @@
+"""What the header tells, before any pixel is decoded; and what is refused by it."""
+
+import gzip
+import resource
+import struct
+import time
+
+import pytest
+from PIL import Image
+
+from imges.errors import FormatRefused, NotAnImage
+from imges.imaging import header
+from tests.imaging import samples
+from tests.imaging.samples import ALL, TURNING, WEB
+from tests.pictures import encoded, gradient
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>'
+
+
+@pytest.fixture
+def inspect(tmp_path):
+    def inspected(data: bytes, allowed: frozenset[str] = ALL):
+        file = tmp_path / "picture.png"  # the name never counts
+        file.write_bytes(data)
+        return header.inspect(file, allowed)
+
+    return inspected
+
+
+def png(mode: str, **options) -> bytes:
+    return encoded(gradient(64, 48).convert(mode), "PNG", **options)
+
+
+def jpeg(mode: str = "RGB", **options) -> bytes:
+    return encoded(gradient(64, 48).convert(mode), "JPEG", **options)
+
+
+@pytest.mark.parametrize("format", sorted(samples.PILLOW))
+def test_format_and_size_come_from_the_bytes(inspect, format):
+    found = inspect(samples.picture(format))
+    assert (found.format, found.width, found.height, found.frames, found.orientation) == (format, 64, 48, 1, 1)
+    assert found.file_size == len(samples.picture(format))
+
+
+@pytest.mark.parametrize(
+    ("data", "bits", "channels"),
+    [
+        pytest.param(jpeg(), 8, 3, id="JPEG"),
+        pytest.param(jpeg("L"), 8, 1, id="grey JPEG"),
+        pytest.param(jpeg("CMYK"), 8, 4, id="CMYK JPEG"),
+        pytest.param(png("1"), 1, None, id="black and white PNG"),
+        pytest.param(png("L"), 8, None, id="grey PNG"),
+        pytest.param(samples.rgb16_png(8, 8), 16, None, id="PNG of 16 bits"),
+        pytest.param(samples.picture("gif"), 8, 3, id="GIF"),
+        pytest.param(samples.picture("webp"), 8, None, id="WebP"),
+        pytest.param(samples.picture("webp", lossless=True), 8, None, id="lossless WebP"),
+        pytest.param(samples.picture("avif"), 8, None, id="AVIF"),
+    ],
+)
+def test_bits_and_channels(inspect, data, bits, channels):
+    found = inspect(data)
+    assert (found.bits, found.channels) == (bits, channels)
+
+
+@pytest.mark.parametrize(
+    ("data", "progressive"),
+    [
+        pytest.param(jpeg(), False, id="baseline"),
+        pytest.param(jpeg(progressive=True), True, id="progressive"),
+        pytest.param(png("RGB"), False, id="PNG"),
+        pytest.param(samples.png_of(samples.png_header(9, 9, interlace=1)), True, id="interlaced PNG"),
+    ],
+)
+def test_what_has_to_be_held_as_a_whole_is_told(inspect, data, progressive):
+    assert inspect(data).progressive is progressive
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format", TURNING)
+def test_orientation_and_the_displayed_size(inspect, format, orientation):
+    found = inspect(samples.full_of_metadata(format, orientation))
+    assert found.orientation == orientation
+    assert found.displayed == ((48, 64) if orientation >= 5 else (64, 48))
+
+
+@pytest.mark.parametrize("made_up", [0, 9, 99, 65535])
+def test_a_made_up_orientation_counts_as_none(inspect, made_up):
+    exif = Image.Exif()
+    exif[0x0112] = made_up
+    assert inspect(jpeg(exif=exif)).orientation == 1
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"MM\0*\xff\xff\xff\xff", id="directory far outside"),
+        pytest.param(b"MM\0*\0\0\0\x08\xff\xff" + bytes(12), id="65535 entries"),
+        pytest.param(b"MM\0*\0\0\0\x08\0\1\x01\x12\0\3\xff\xff\xff\xff\xff\xff\xff\xff", id="2^32 values"),
+        pytest.param(b"MM\0*\0\0\0\x08\0\0\0\0\0\x08", id="a loop"),
+    ],
+)
+def test_a_broken_block_of_exif_is_no_harm(inspect, block):
+    data = jpeg()
+    broken = data[:2] + samples.segment(0xE1, b"Exif\0\0" + block) + data[2:]
+    assert inspect(broken).orientation == 1
+
+
+@pytest.mark.parametrize("format", ["gif", "webp", "png", "avif"])
+def test_frames_are_counted(inspect, format):
+    pictures = [samples.corners().rotate(90 * turn) for turn in range(5)]
+    data = encoded(pictures[0], samples.PILLOW[format], save_all=True, append_images=pictures[1:], duration=50)
+    assert inspect(data).frames == 5
+
+
+def test_an_animation_that_lies_about_its_frames_is_counted(inspect):
+    pictures = [samples.corners().rotate(90 * turn) for turn in range(3)]
+    data = encoded(pictures[0], "PNG", save_all=True, append_images=pictures[1:])
+    at = data.index(b"acTL")
+    lie = samples.png_chunk(b"acTL", struct.pack(">II", 2**31 - 1, 0))
+    assert inspect(data[: at - 4] + lie + data[at + 16 :]).frames == 3
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff", id="one byte"),
+        pytest.param(bytes(range(256)) * 9, id="garbage"),
+        pytest.param(b"a,b\n1,2\n", id="CSV"),
+        pytest.param(b"#EXTM3U\nhttp://127.0.0.1/\n", id="m3u8"),
+        pytest.param(b"<!doctype html><html><svg></svg></html>", id="HTML"),
+        pytest.param(gzip.compress(b"text"), id="gzip"),
+        pytest.param(b"\xff\xd8\xff", id="JPEG's magic alone"),
+        pytest.param(b"\x89PNG\r\n\x1a\n", id="PNG's magic alone"),
+        pytest.param(b"GIF89a", id="GIF's magic alone"),
+        pytest.param(b"RIFF\0\0\0\0WEBPVP8 ", id="WebP's magic alone"),
+        pytest.param(b"\0\0\0\x18ftypavif\0\0\0\0avifmif1", id="AVIF's magic alone"),
+        pytest.param(b"II*\0", id="TIFF's magic alone"),
+        pytest.param(samples.png_of(samples.png_header(0, 9)), id="PNG without pixels"),
+        pytest.param(b"GIF89a\0\0\0\0\0\0\0\x3b", id="GIF without pixels"),
+        pytest.param(b"GIF89a\x09\0\x09\0\0\0\0\x3b", id="GIF without frames"),
+    ],
+)
+def test_what_is_no_image_is_refused_as_such(inspect, data):
+    with pytest.raises(NotAnImage):
+        inspect(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(SVG, id="SVG"),
+        pytest.param(b'\xef\xbb\xbf  <?xml version="1.0"?>\n<!-- hello -->' + SVG, id="SVG behind a prolog"),
+        pytest.param(SVG.decode().encode("utf-16"), id="SVG in UTF-16"),
+        pytest.param(b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + SVG, id="SVG with an entity"),
+        pytest.param(gzip.compress(SVG), id="SVGZ"),
+        pytest.param(b"%PDF-1.7\n", id="PDF"),
+        pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n", id="EPS"),
+        pytest.param(b"push graphic-context\n", id="MVG"),
+        pytest.param(b"\xff\x0a\x00\x10", id="JPEG XL"),
+        pytest.param(b"\0\0\0\x0cjP  \r\n\x87\n", id="JPEG 2000"),
+        pytest.param(b"8BPS\0\1", id="PSD"),
+        pytest.param(b"\0\0\1\0\1\0\x10\x10", id="ICO"),
+        pytest.param(b"P6 2 2 255\n" + bytes(12), id="PPM"),
+        pytest.param(b"#?RADIANCE\n", id="HDR"),
+        pytest.param(b"SIMPLE  =                    T", id="FITS"),
+        pytest.param(b"II+\0\x08\0\0\0", id="BigTIFF"),
+        pytest.param(b"\x08\xf2\xa6\xb6" + bytes(60), id="vips"),
+        pytest.param(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", id="MP4"),
+        pytest.param(b"\x1a\x45\xdf\xa3\x01", id="Matroska"),
+    ],
+)
+def test_an_unknown_format_is_refused_as_such(inspect, data):
+    with pytest.raises(FormatRefused) as refused:
+        inspect(data)
+    assert refused.value.message == "this format is not taken"
+
+
+@pytest.mark.parametrize("format", ["tiff", "bmp"])
+def test_a_format_that_is_off_is_refused_by_name(inspect, format):
+    with pytest.raises(FormatRefused, match=format.upper()):
+        inspect(samples.picture(format), WEB)
+
+
+@pytest.mark.parametrize(
+    ("build", "size"),
+    [
+        pytest.param(samples.png_bomb, (30000, 30000), id="PNG"),
+        pytest.param(samples.jpeg_bomb, (65500, 65500), id="progressive JPEG"),
+        pytest.param(samples.gif_bomb, (65535, 65535), id="GIF"),
+        pytest.param(lambda: samples.gif_bomb(100_000), (65535, 65535), id="GIF of 100,000 frames"),
+        pytest.param(samples.bmp_bomb, (100_000, 100_000), id="BMP"),
+        pytest.param(samples.tiff_bomb, (2**32 - 1, 2**32 - 1), id="TIFF"),
+        pytest.param(lambda: samples.png_of(samples.png_header(2**31, 2**31)), (2**31, 2**31), id="PNG, 2^31"),
+    ],
+)
+def test_a_bomb_tells_its_size_at_once_and_takes_no_memory(inspect, build, size):
+    data = build()
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    found = inspect(data)
+    assert (found.width, found.height) == size
+    assert time.process_time() - began < 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 2**10
+
+
+def test_a_gif_whose_frame_is_larger_than_its_canvas_is_refused(inspect):
+    bomb = bytearray(samples.gif_bomb())
+    bomb[6:10] = struct.pack("<HH", 9, 9)
+    with pytest.raises(NotAnImage):
+        inspect(bytes(bomb))

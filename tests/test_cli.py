@@ -1,0 +1,122 @@
+"""The commands as a user runs them, beside a running server."""
+
+import os
+import re
+import subprocess
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests import pictures
+from tests.test_serve import IMGES, Served, serving
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
+    with serving(tmp_path_factory.mktemp("cli")) as served:
+        yield served
+
+
+def imges(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    env = os.environ | environ
+    return subprocess.run(
+        [*IMGES, *arguments], cwd=folder, env=env, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def uploaded(served: Served, key: str) -> int:
+    """The status of an upload with *key*."""
+    return served.request(
+        "POST", "/api/1/upload", b"source=R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs=",
+        **{"Content-Type": "application/x-www-form-urlencoded", "X-API-Key": key},
+    )[0]  # fmt: skip
+
+
+def test_a_key_lives_from_add_to_revoke(served: Served):
+    added = imges(served.folder, "keys", "add", "laptop")
+    key = added.stdout.strip()
+    assert re.fullmatch(r"\w{40}", key)
+    assert uploaded(served, key) == 200
+    assert imges(served.folder, "keys", "disable", "laptop").returncode == 0
+    assert uploaded(served, key) == 403
+    assert imges(served.folder, "keys", "enable", "laptop").returncode == 0
+    assert uploaded(served, key) == 200
+    listed = imges(served.folder, "keys", "list").stdout
+    assert "laptop" in listed
+    assert key not in listed
+    assert imges(served.folder, "keys", "revoke", "laptop").returncode == 0
+    assert uploaded(served, key) == 401
+
+
+def test_a_quota_and_an_expiry_end_a_key(served: Served):
+    few = imges(served.folder, "keys", "add", "few", "--quota", "1").stdout.strip()
+    assert [uploaded(served, few), uploaded(served, few)] == [200, 403]
+    little = imges(served.folder, "keys", "add", "little", "--quota", "1 KB").stdout.strip()
+    assert {uploaded(served, little) for _ in range(9)} == {200, 403}
+    old = imges(served.folder, "keys", "add", "old", "--expires", "2020-01-01").stdout.strip()
+    assert uploaded(served, old) == 403
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["keys", "revoke", "guest"], 1),
+        (["keys", "revoke", "nobody"], 1),
+        (["keys", "add", "guest"], 1),
+        (["keys", "add", "x y"], 2),
+        (["keys", "add", "x", "--quota", "much"], 2),
+        (["delete"], 2),
+        (["delete", "nothing"], 1),
+        (["delete", "--address", "everywhere"], 2),
+        (["upload"], 2),
+        (["nothing"], 2),
+        (["check", "--settings", "missing.yaml"], 2),
+    ],
+)
+def test_what_goes_wrong_is_said_without_a_traceback(served: Served, arguments: list[str], status: int):
+    said = imges(served.folder, *arguments)
+    assert said.returncode == status
+    assert said.stderr.strip()
+    assert "Traceback" not in said.stderr
+
+
+def test_uploads_print_the_links_asked_for_and_go_on_after_a_refusal(served: Served, tmp_path: Path):
+    (tmp_path / "a.png").write_bytes(pictures.png())
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    (tmp_path / "c.webp").write_bytes(pictures.webp())
+    server = {"IMGES_SERVER": f"http://127.0.0.1:{served.port}", "IMGES_KEY": served.key}
+    said = imges(tmp_path, "upload", "a.png", "b.png", "c.webp", **server)
+    assert said.returncode == 1
+    assert "b.png: the file is not an image" in said.stderr
+    assert [served.get(url)[1] for url in said.stdout.split()] == [pictures.png(), pictures.webp()]
+    for form, begins in (("viewer", "http"), ("html", "<a href="), ("markdown", "[![]("), ("bbcode", "[url=")):
+        said = imges(tmp_path, "upload", "a.png", "--copy", form, **server)
+        assert (said.returncode, said.stdout.startswith(begins)) == (0, True)
+    wrong = imges(tmp_path, "upload", "a.png", **(server | {"IMGES_KEY": "wrong"}))
+    assert (wrong.returncode, "key" in wrong.stderr) == (1, True)
+    nobody = imges(tmp_path, "upload", "a.png", **(server | {"IMGES_SERVER": "http://127.0.0.1:1"}))
+    assert (nobody.returncode, "did not answer" in nobody.stderr) == (1, True)
+
+
+def test_pictures_are_deleted_by_id_and_by_key(served: Served):
+    image = served.upload(pictures.png())
+    assert imges(served.folder, "delete", image["id_encoded"]).returncode == 0
+    assert served.get(image["url_viewer"])[0] == 410
+    key = imges(served.folder, "keys", "add", "temporary").stdout.strip()
+    assert uploaded(served, key) == 200
+    assert imges(served.folder, "delete", "--key", "temporary").stdout == "1 deleted\n"
+
+
+def test_check_finds_what_is_wrong(tmp_path: Path):
+    good = imges(tmp_path, "check", IMGES__LIMITS__DISK_RESERVE="1 MB")
+    assert good.returncode == 0, good.stdout + good.stderr
+    full = imges(tmp_path, "check", IMGES__LIMITS__DISK_RESERVE="900 TB")
+    assert (full.returncode, "limits.disk_reserve" in full.stdout) == (1, True)
+    (tmp_path / "data/imges.db").write_bytes(b"no database " * 1000)
+    damaged = imges(tmp_path, "check")
+    assert (damaged.returncode, "imges.db" in damaged.stdout) == (1, True)
+
+
+def test_version():
+    assert re.fullmatch(r"imges \d+\.\d+\.\d+\n", imges(Path.cwd(), "version").stdout)

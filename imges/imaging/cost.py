@@ -22,7 +22,7 @@ DEEP = 1.5
 
 FRAME_BYTES = {"gif": 3, "webp": 5}
 """Per pixel of an encoded animation, over all frames: they are in memory together."""
-FRAME_SECONDS = {"gif": (35e-9, 70e-9), "webp": (40e-9, 130e-9)}
+FRAME_SECONDS = {"gif": (20e-9, 70e-9), "webp": (30e-9, 130e-9)}
 """Per pixel of the original's frames, for decoding and shrinking, and of the result's, for encoding."""
 
 

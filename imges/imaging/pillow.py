@@ -163,6 +163,7 @@ def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
             mode = "RGBA" if image.mode == "RGBA" else "RGB"
             if image.mode != "LA":
                 image = ImageCms.profileToProfile(image, source, target, outputMode=mode) or image
+                image.info.clear()  # sRGB's own profile, which goes without saying
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
     return image.convert("RGB") if image.mode == "CMYK" else image
@@ -174,8 +175,10 @@ def scaled(
     box: tuple[float, float, float, float] | None = None,
     by: Image.Resampling = Image.Resampling.LANCZOS,
 ) -> Image.Image:
-    """The part of *image* in *box*, else all of it, in exactly *size*."""
-    return image.resize(size, by, box, GAP)  # pyright: ignore[reportUnknownMemberType] - numpy's
+    """The part of *image* in *box*, else all of it, in exactly *size*, and the pixels alone."""
+    result = image.resize(size, by, box, GAP)  # pyright: ignore[reportUnknownMemberType] - numpy's
+    result.info.clear()  # a comment, a profile: encoders would write what the decoder left there
+    return result
 
 
 def upright(image: Image.Image, orientation: int) -> Image.Image:
@@ -183,13 +186,13 @@ def upright(image: Image.Image, orientation: int) -> Image.Image:
 
 
 def _options(format: str, quality: Quality) -> dict[str, Any]:
-    """Pillow's encoder settings; a profile that the decoder left with the picture does not go into the file."""
+    """Pillow's encoder settings."""
     return {
         "jpg": {"quality": quality.jpeg},
-        "png": {"compress_level": quality.png, "icc_profile": None},
+        "png": {"compress_level": quality.png},
         "gif": {},
         "webp": {"quality": quality.webp, "method": WEBP_METHOD},
-        "avif": {"quality": quality.avif, "speed": AVIF_SPEED, "max_threads": 1, "icc_profile": b""},
+        "avif": {"quality": quality.avif, "speed": AVIF_SPEED, "max_threads": 1},
     }[format]
 
 
@@ -209,9 +212,7 @@ def with_palette(image: Image.Image, palette: bytes | None = None) -> Image.Imag
         result = rgb.quantize(palette=given, dither=Image.Dither.NONE)
     if mask is not None and colours == 255:
         entries = result.getpalette() or []
-        nothing = (
-            len(entries) // 3
-        )  # an entry of its own behind the colours; writers drop what the palette does not have
+        nothing = len(entries) // 3  # an entry of its own; writers drop what the palette does not have
         result.putpalette([*entries, 0, 0, 0])
         result.paste(nothing, mask=mask)
         result.info["transparency"] = nothing

@@ -1,4 +1,4 @@
-"""The processor that stands on libvips, with Pillow for GIF and AVIF, where that is several times quicker."""
+"""The processor that stands on libvips, with Pillow where that is several times quicker or leaner."""
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -104,15 +104,11 @@ class VipsProcessor:
             return VipsPicture(upright(in_srgb(image), header.orientation))
 
     def animate(self, file: Path, header: Header, size: Size, quality: Quality) -> bytes:
-        if header.format in BY_PILLOW or header.orientation != 1:
-            return self._pillow.animate(file, header, size, quality)
-        with decoding():
-            image = shrunk(f"{file}[n=-1]", size).copy_memory()
-            return VipsPicture(in_srgb(image)).encode(header, quality)
+        return self._pillow.animate(file, header, size, quality)  # libvips would hold all frames, unshrunk, in memory
 
 
 def shrunk(name: str, size: Size) -> pyvips.Image:
-    """The file in exactly *size*, as stored; the frames of an animation one below the other."""
+    """The file in exactly *size*, as stored."""
     return pyvips.Image.thumbnail(name, size[0], height=size[1], size="force", no_rotate=True, fail_on="error")
 
 

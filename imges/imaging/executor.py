@@ -62,8 +62,9 @@ class Imaging:
 
     async def close(self) -> None:
         """End the workers, whatever they are doing."""
-        await self._workers.close()
+        self._name.cancel()  # else it waits for workers that were ended while they started
         await asyncio.gather(self._name, return_exceptions=True)
+        await self._workers.close()
 
     async def inspect(self, file: Path, allowed: frozenset[str]) -> Header:
         """What the header of *file* says.

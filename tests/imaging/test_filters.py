@@ -21,7 +21,7 @@ from tests.imaging.samples import SECRET, TURNING, WEB
 from tests.pictures import encoded, gradient, noise
 
 FORMATS = sorted(WEB)
-ORIENTED = [(format, turn) for format in TURNING for turn in (1, 3, 6)] + [("gif", 1)]
+ORIENTED = [(kind, turn) for kind in TURNING for turn in (1, 3, 6)] + [("gif", 1)]
 TAIL = b"\n<script>alert(1)</script><?php phpinfo(); PK\x03\x04" + bytes(100)
 
 
@@ -49,12 +49,12 @@ def test_pixels_orientation_and_profile_stay(format, orientation):
 
 
 def test_nothing_personal_is_left_says_exiftool(tmp_path):
-    for format, orientation in ORIENTED:
-        data = samples.full_of_metadata(format, orientation)
+    for kind, orientation in ORIENTED:
+        data = samples.full_of_metadata(kind, orientation)
         assert SECRET.encode() in data
         clean = stripped(data)
         assert SECRET.encode() not in clean
-        (tmp_path / f"{orientation}.{format}").write_bytes(clean)
+        (tmp_path / f"{orientation}.{kind}").write_bytes(clean)
     judged = subprocess.run(
         ["exiftool", "-json", "-G1", "-a", "-u", "-ee3", *tmp_path.iterdir()], capture_output=True, check=True
     )
@@ -67,8 +67,8 @@ def test_nothing_personal_is_left_says_exiftool(tmp_path):
 
 
 def test_exiftool_would_have_found_it(tmp_path):
-    for format in FORMATS:
-        (tmp_path / f"raw.{format}").write_bytes(samples.full_of_metadata(format))
+    for kind in FORMATS:
+        (tmp_path / f"raw.{kind}").write_bytes(samples.full_of_metadata(kind))
     judged = subprocess.run(["exiftool", "-json", *tmp_path.iterdir()], capture_output=True, check=True)
     assert all(SECRET in str(told) for told in json.loads(judged.stdout))
 

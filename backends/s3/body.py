@@ -1,0 +1,56 @@
+"""A stretch of a file on its way to the store."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+
+CHUNK = 256 * 1024
+"""Bytes of one read."""
+
+AT_ONCE = 256 * 1024
+"""Bytes up to which a body is read in one go, and sent without asking first whether the store would take it."""
+
+
+class Body:
+    """*length* bytes from *start* of the open file *descriptor*, read in threads while they are sent.
+
+    To botocore it looks like a file (it asks for `read` alone), aiohttp takes it for what it is. Each sending begins
+    at its start again.
+    """
+
+    def __init__(self, descriptor: int, start: int, length: int) -> None:
+        self._descriptor = descriptor
+        self._start = start
+        self._length = length
+        self._watch: tuple[asyncio.Timeout, float] | None = None
+
+    def read(self, _: int = -1) -> bytes:
+        raise TypeError("this body is read by iterating over it")
+
+    async def __aiter__(self) -> AsyncGenerator[bytes]:
+        position, stop = self._start, self._start + self._length
+        while position < stop:
+            chunk = await asyncio.to_thread(os.pread, self._descriptor, min(CHUNK, stop - position), position)
+            if not chunk:
+                raise OSError("the file became shorter while it was sent")
+            self._advanced()
+            yield chunk
+            position += len(chunk)
+
+    async def all(self) -> bytes:
+        return await asyncio.to_thread(os.pread, self._descriptor, self._length, self._start)
+
+    @contextmanager
+    def watched(self, silence: asyncio.Timeout, seconds: float) -> Generator[None]:
+        """While inside, each chunk that is sent puts *silence* off by that many *seconds*."""
+        self._watch = silence, seconds
+        try:
+            yield
+        finally:
+            self._watch = None
+
+    def _advanced(self) -> None:
+        if self._watch and not self._watch[0].expired():
+            silence, seconds = self._watch
+            silence.reschedule(asyncio.get_running_loop().time() + seconds)

@@ -1,0 +1,198 @@
+"""The storage protocol over S3, method by method. See `imges.storage.Storage` for what each promises."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, ClassVar, Self
+from urllib.parse import quote
+
+from imges.storage import (
+    LONGEST_KEY,
+    Address,
+    InvalidKey,
+    KeyMissing,
+    ObjectEntry,
+    ObjectStat,
+    OptionError,
+    StorageUnavailable,
+    checked_key,
+    round_trip,
+)
+
+from . import options as settings
+from .claims import Claims
+from .client import BUDGET, Answer, Client, to_the_end, within
+from .errors import RequestFailed
+from .options import S3Options
+from .reading import Reading
+from .upload import Uploader
+
+LIFETIME = timedelta(minutes=10)
+"""Of a presigned address. Credentials that a service hands out are renewed at least that long before they end."""
+
+FOR_GOOD = "public, max-age=31536000, immutable"
+"""A key is never used again, so its bytes never change."""
+
+
+class S3Storage:
+    """Objects in a bucket, or in a folder of it."""
+
+    Options: ClassVar[type[Any]] = S3Options
+
+    def __init__(self, options: S3Options, client: Client) -> None:
+        self._options = options
+        self._client = client
+        self._folder = settings.folder(options)
+        self._claims = Claims(client)
+        self._uploader = Uploader(client, self._claims)
+
+    @classmethod
+    async def connect(cls, options: S3Options) -> Self:
+        """Look whether the bucket can be listed. That it takes puts is tried by `check`, for a place may be read only.
+
+        Raises: OptionError; StorageUnavailable.
+        """
+        settings.check(options)
+        try:
+            client = await Client.open(options)
+        except RequestFailed as error:
+            raise _advised(error) from error
+        try:
+            async with within(BUDGET):
+                await client.call("list_objects_v2", Prefix=settings.folder(options), MaxKeys=1)
+        except BaseException as error:
+            await client.close()
+            if isinstance(error, RequestFailed):
+                raise _advised(error) from error
+            raise
+        return cls(options, client)
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def put(
+        self, key: str, file: Path, *, media_type: str, expires: datetime | None = None, replace: bool = False
+    ) -> None:
+        headers: dict[str, Any] = {"ContentType": media_type, "CacheControl": FOR_GOOD}
+        if expires:  # a header with a date, for max-age would count from each download anew
+            headers |= {"CacheControl": "public", "Expires": expires}
+        await self._uploader.put(self._checked(key), file, headers, replace=replace)
+
+    @asynccontextmanager
+    async def open(self, key: str, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[AsyncGenerator[bytes]]:
+        self._checked(key)
+        if stop is not None and stop <= start:
+            await self.stat(key)
+            yield _nothing()
+            return
+        async with Reading(self._client, key, start, stop) as reading, aclosing(reading.chunks()) as chunks:
+            yield chunks
+
+    async def stat(self, key: str) -> ObjectStat:
+        self._checked(key)
+        async with within(BUDGET):
+            try:
+                found = await self._client.call("head_object", Key=key)
+            except RequestFailed as error:
+                if not error.is_missing:
+                    raise
+                async with Reading(self._client, key, 0, 1):  # for HEAD does not say whether it is the bucket
+                    raise KeyMissing(key) from error
+        return ObjectStat(
+            size=found["ContentLength"],
+            modified=found["LastModified"].astimezone(UTC),
+            media_type=found.get("ContentType"),
+            etag=found["ETag"].strip('"'),
+        )
+
+    async def delete(self, key: str) -> None:
+        await to_the_end(self._delete(self._checked(key)))
+
+    async def _delete(self, key: str) -> None:
+        async with within(BUDGET):
+            await self._client.call("delete_object", Key=key)
+
+    async def scan(self, prefix: str = "") -> AsyncGenerator[ObjectEntry]:
+        async with aclosing(self._client.pages("list_objects_v2", "Contents", prefix)) as entries:
+            async for entry in entries:
+                with suppress(InvalidKey):  # a folder's own mark, a claim, or what others have put there
+                    modified = entry["LastModified"].astimezone(UTC)
+                    yield ObjectEntry(checked_key(entry["Key"]), entry["Size"], modified)
+
+    async def sweep(self, older_than: timedelta) -> None:
+        before = datetime.now(UTC) - older_than
+        async for upload in self._client.pages("list_multipart_uploads", "Uploads"):
+            if upload["Initiated"] <= before:
+                await self._abort(upload)
+        await self._claims.sweep(before)
+
+    async def _abort(self, upload: Answer) -> None:
+        async with within(BUDGET):
+            try:
+                await self._client.call("abort_multipart_upload", Key=upload["Key"], UploadId=upload["UploadId"])
+            except RequestFailed as error:
+                if error.answer_code != "NoSuchUpload":  # finished, or taken back by another
+                    raise
+
+    def local_path(self, key: str) -> Path | None:
+        checked_key(key)
+        return None
+
+    async def url(self, key: str, *, expires: datetime | None = None) -> Address | None:
+        """As `delivery` says: through us, presigned, or the public address.
+
+        From a public bucket, what expires comes through us: there, a presigned address holds for good without its
+        signature.
+        """
+        self._checked(key)
+        if self._options.delivery == "redirect":
+            return await self._presigned(key, expires)
+        if self._options.delivery == "public" and expires is None:
+            return Address(f"{self._public_base()}/{quote(self._folder + key, safe='/~')}")
+        return None
+
+    async def _presigned(self, key: str, expires: datetime | None) -> Address | None:
+        lifetime = LIFETIME if expires is None else min(LIFETIME, expires - datetime.now(UTC))
+        lifetime = timedelta(seconds=int(lifetime.total_seconds()))
+        if lifetime <= timedelta(0):
+            return None
+        async with within(BUDGET):
+            return Address(await self._client.presigned(key, lifetime), lifetime)
+
+    def _public_base(self) -> str:
+        """What stands before prefix and key in a public address, without a slash at the end."""
+        if self._options.public_url:
+            return self._options.public_url.rstrip("/")
+        endpoint, bucket = self._client.endpoint_url.rstrip("/"), self._options.bucket
+        if self._options.addressing == "path":
+            return f"{endpoint}/{bucket}"
+        scheme, _, host = endpoint.partition("://")
+        return f"{scheme}://{bucket}.{host}"
+
+    async def check(self) -> None:
+        try:
+            async with within(BUDGET):
+                await round_trip(self)
+        except RequestFailed as error:
+            raise StorageUnavailable(str(error.advice) if error.advice else error.message) from error
+
+    def _checked(self, key: str) -> str:
+        """Raises: InvalidKey, also for a key that is too long together with the prefix."""
+        if len((self._folder + checked_key(key)).encode()) > LONGEST_KEY:
+            raise InvalidKey(key)
+        return key
+
+
+def _advised(error: RequestFailed) -> OptionError | StorageUnavailable:
+    """What the start says to *error*."""
+    if error.advice is None:
+        return error
+    if error.advice.lasting and error.advice.option:
+        return OptionError(error.advice.option, error.advice.problem)
+    return StorageUnavailable(str(error.advice))
+
+
+async def _nothing() -> AsyncGenerator[bytes]:
+    for chunk in ():
+        yield chunk

@@ -1,0 +1,124 @@
+"""Real servers, started once by each process that runs tests, and stopped with it; one that does not start fails it."""
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]  (there are none)
+from botocore.session import get_session  # pyright: ignore[reportMissingTypeStubs]
+
+START = 30
+"""Seconds that a server may take to start."""
+
+
+@dataclass
+class S3Server:
+    """A running SeaweedFS. Without keys it believes everybody."""
+
+    port: int
+    access_key: str | None
+    secret_key: str | None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def settings(self, bucket: str) -> dict[str, Any]:
+        """What stands in settings for a place in *bucket*."""
+        return {
+            "type": "s3",
+            "endpoint_url": self.url,
+            "bucket": bucket,
+            "access_key": self.access_key or "any",
+            "secret_key": self.secret_key or "any",
+        }
+
+    @cached_property
+    def client(self) -> Any:
+        """A plain, blocking client, to look at the server past the code under test."""
+        session: Any = get_session()
+        return session.create_client(
+            "s3",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id=self.access_key or "any",
+            aws_secret_access_key=self.secret_key or "any",
+            config=Config(s3={"addressing_style": "path"}, signature_version="s3v4"),
+        )
+
+    def new_bucket(self) -> str:
+        name = f"test-{secrets.token_hex(6)}"
+        self.client.create_bucket(Bucket=name)
+        return name
+
+
+@contextmanager
+def running_seaweedfs(folder: Path, *, with_keys: bool = True) -> Generator[S3Server]:
+    keys = {"AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret"} if with_keys else {}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    roles = ["s3", "master", "volume", "filer"]
+    ports = free_ports(2 * len(roles))
+    flags = [f"-{role}.port{kind}={ports.pop()}" for role in roles for kind in ("", ".grpc")]
+    off = ["-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
+    place = [f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.domainName=s3.test"]
+    port = int(flags[0].partition("=")[2])
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [Path(sys.executable).with_name("weed"), "mini", *place, *off, *flags],
+            stdout=log, stderr=subprocess.STDOUT, env=environment | keys,
+        )  # fmt: skip
+    try:
+        wait_for(process, f"http://127.0.0.1:{port}/", folder / "log")
+        yield S3Server(port, keys.get("AWS_ACCESS_KEY_ID"), keys.get("AWS_SECRET_ACCESS_KEY"))
+    finally:
+        process.kill()
+        process.wait()
+
+
+def free_ports(count: int) -> list[int]:
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    """Until *url* answers, whatever it says."""
+    deadline = time.monotonic() + START
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=1).close()
+        except urllib.error.HTTPError as answer:
+            answer.close()
+            return
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"{process.args} did not start:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3Server]:
+    with running_seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def open_seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3Server]:
+    """One that looks at no signatures, so that requests may be changed on the way to it."""
+    with running_seaweedfs(tmp_path_factory.mktemp("open-seaweedfs"), with_keys=False) as server:
+        yield server

@@ -2,18 +2,19 @@
 # make test      install what tests need too, Debian packages included, and run them all
 # make check     lint, formatting, types, import rules
 # make format    put the code into shape
+# make screenshots  pictures of every page, and the icons, into docs/pictures/ and templates/static/
 # make lock      write the lock files anew from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
-	--allow-unsafe --no-emit-index-url --no-emit-find-links --extra heic $(UPGRADE)
+	--allow-unsafe --no-emit-index-url --no-emit-find-links --extra heic --extra postgres --extra redis --extra s3 $(UPGRADE)
 
 # What tests call, and the Debian package that it comes from
-TOOLS := exiftool:libimage-exiftool-perl strace:strace
+TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium
 
-.PHONY: install serve test check format lock tools
+.PHONY: install serve test check format lock screenshots tools
 
 install: .venv/installed
 
@@ -37,6 +38,9 @@ lock: .venv/installed-dev
 	$(PIP_COMPILE) --build-deps-for editable --output-file requirements.lock pyproject.toml
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' \
 		| $(PIP_COMPILE) --extra testing --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml -
+
+screenshots: .venv/installed-dev tools
+	$(BIN)/python -m tests.browser.screenshots
 
 # The stamps are younger than what they were made from: a second run has nothing to do.
 .venv/installed: requirements.lock pyproject.toml

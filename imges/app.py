@@ -16,7 +16,7 @@ from imges.lock import DataLock
 from imges.service import LEASE_LIFE, Place, Service
 from imges.settings import Settings
 from imges.storage import open_storage
-from imges.web import api_v1, files, health, pages
+from imges.web import api_v1, deletion, files, health, pages, setup_page, site_files, upload_page, viewer
 from imges.web.errors import answer_errors
 from imges.web.headers import complete
 from imges.web.keys import ACCESS, INTAKE, SERVICE, SETTINGS, TEMPLATES
@@ -33,8 +33,11 @@ def create_app(
     app = web.Application(middlewares=[note_request, answer_errors])
     app[SETTINGS] = settings
     app[TEMPLATES] = pages.template_environment()
-    app.add_routes([*api_v1.routes(settings.api.prefixes), *files.routes(), *pages.routes(), *health.routes()])
-    app.router.add_static("/static", pages.static_folder())
+    app.add_routes(api_v1.routes(settings.api.prefixes))
+    for handlers in (files, upload_page, viewer, deletion, setup_page, site_files, health):
+        app.add_routes(handlers.routes())
+    for prefix in (pages.static_prefix(), "/static"):
+        app.router.add_static(prefix, pages.static_folder())
     app.on_response_prepare.append(complete)
 
     async def running_service(app: web.Application) -> AsyncGenerator[None]:

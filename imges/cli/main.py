@@ -10,6 +10,7 @@ COMMANDS = {
     "keys": "keys:keys",
     "upload": "upload:upload",
     "delete": "pictures:delete",
+    "sharex": "sharex:sharex",
     "version": "version:version",
 }
 """Command → module and function below `imges.cli`."""

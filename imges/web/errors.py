@@ -76,7 +76,8 @@ def _body(request: web.Request, error: ImgesError) -> web.Response:
     if form == "json":
         return error_json(error)
     if form == "page" and "text/html" in accept:
-        return render(request, "error.html", status=error.status, error=error, title=HTTPStatus(error.status).phrase)
+        phrase = HTTPStatus(error.status).phrase
+        return render(request, "error.html", status=error.status, error=error, phrase=phrase)
     return web.Response(text=error.message, status=error.status)
 
 

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from imges.web.pages import static_prefix
 from imges.web.uploads import FORMAT
 
 YEAR = 365 * 86_400
@@ -35,7 +36,7 @@ async def complete(request: web.Request, response: web.StreamResponse) -> None:
         defaults |= CORS | {"Cache-Control": "no-store"}
     elif response.content_type == "text/html":
         defaults |= PAGE | {"Cache-Control": "no-cache"}
-    elif request.path.startswith("/static/"):
+    elif request.path.startswith(static_prefix()):
         defaults |= {"Cache-Control": f"public, max-age={YEAR}, immutable"}
     for name, value in defaults.items():
         response.headers.setdefault(name, value)

@@ -1,0 +1,62 @@
+"""What people copy: a picture's links, and the codes that show it in other places.
+
+`templates/static/codes.js` makes the same ones in the browser, under the same names.
+"""
+
+import re
+from dataclasses import dataclass
+
+from markupsafe import escape
+
+from imges.catalog.types import Image
+from imges.web.present import Site
+
+GROUPS = {
+    "Links": {"direct": "Direct link", "viewer": "Viewer link (short)", "thumb": "Thumbnail link"},
+    "HTML": {
+        "html-full": "HTML, full size",
+        "html": "HTML, medium with link",
+        "html-thumb": "HTML, thumbnail with link",
+    },
+    "Markdown": {
+        "markdown-full": "Markdown, full size",
+        "markdown": "Markdown, medium with link",
+        "markdown-thumb": "Markdown, thumbnail with link",
+    },
+    "BBCode": {
+        "bbcode-full": "BBCode, full size",
+        "bbcode": "BBCode, medium with link",
+        "bbcode-thumb": "BBCode, thumbnail with link",
+    },
+}
+"""The formats by group: what each is called by programs, and by people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One thing to copy: the *format* as `GROUPS` calls it, its *name* for people, the *text*."""
+
+    format: str
+    name: str
+    text: str
+
+
+def embed_codes(image: Image, site: Site) -> list[Code]:
+    """All codes of *image*, in the order of `GROUPS`."""
+    direct, viewer = site.object(image.original.key), site.viewer(image)
+    medium, thumb = site.object((image.medium or image.original).key), site.object(image.thumb.key)
+    alt = image.title or image.original_filename
+    html, markdown = escape(alt), re.sub(r"([\\\[\]])", r"\\\1", alt)
+    texts = {"direct": direct, "viewer": viewer, "thumb": thumb}
+    texts |= {
+        "html-full": f'<img src="{direct}" alt="{html}">',
+        "markdown-full": f"![{markdown}]({direct})",
+        "bbcode-full": f"[img]{direct}[/img]",
+    }
+    for suffix, shown in (("", medium), ("-thumb", thumb)):
+        texts |= {
+            f"html{suffix}": f'<a href="{viewer}"><img src="{shown}" alt="{html}"></a>',
+            f"markdown{suffix}": f"[![{markdown}]({shown})]({viewer})",
+            f"bbcode{suffix}": f"[url={viewer}][img]{shown}[/img][/url]",
+        }
+    return [Code(key, name, texts[key]) for names in GROUPS.values() for key, name in names.items()]

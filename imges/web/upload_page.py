@@ -1,0 +1,78 @@
+"""The upload page, and the form that it sends."""
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from imges.catalog.types import ApiKey
+from imges.errors import FileTooLarge, ForeignForm, FormatRefused, NotAnImage
+from imges.settings import Settings
+from imges.web.codes import embed_codes
+from imges.web.forms import UploadForm
+from imges.web.keys import ACCESS, SETTINGS
+from imges.web.pages import render, span
+from imges.web.proxies import base_url
+from imges.web.uploads import json_answer, receive, site
+
+LIFETIMES = {
+    "PT5M": timedelta(minutes=5),
+    "PT1H": timedelta(hours=1),
+    "P1D": timedelta(days=1),
+    "P7D": timedelta(days=7),
+    "P30D": timedelta(days=30),
+    "P365D": timedelta(days=365),
+}
+"""What the page offers for `expiration`, as far as `images.expire.max` allows."""
+
+
+def routes() -> list[web.RouteDef]:
+    return [web.get("/", index), web.post("/", upload)]
+
+
+async def index(request: web.Request) -> web.StreamResponse:
+    settings = request.app[SETTINGS]
+    return render(
+        request,
+        "upload.html",
+        lifetimes=_lifetimes(settings),
+        too_large=FileTooLarge(settings.images.max_size).message,
+        not_an_image=NotAnImage().message,
+        refused=FormatRefused("FORMAT").message,
+    )
+
+
+def _lifetimes(settings: Settings) -> list[tuple[str, str]]:
+    longest = settings.images.expire.max
+    return [(value, span(life)) for value, life in LIFETIMES.items() if longest is None or life <= longest]
+
+
+async def upload(request: web.Request) -> web.StreamResponse:
+    """The form of the upload page: no key, so only from our own pages."""
+    if not _is_own(request):
+        raise ForeignForm
+    form = UploadForm.of_query(request)
+
+    async def guest(_: UploadForm) -> ApiKey:
+        return await request.app[ACCESS].guest()
+
+    uploaded = await receive(request, form, guest)
+    if "application/json" in request.headers.get("Accept", ""):
+        return json_answer(request, form, uploaded)
+    where, token = site(request), uploaded.delete_token
+    return render(
+        request,
+        "uploaded.html",
+        image=uploaded.image,
+        codes=embed_codes(uploaded.image, where),
+        deletion=where.deletion(uploaded.image, token) if token else None,
+    )
+
+
+def _is_own(request: web.Request) -> bool:
+    """Whether a form comes from our own pages, by what browsers say and other sites cannot forge."""
+    fetched_by = request.headers.get("Sec-Fetch-Site")
+    if fetched_by is not None:
+        return fetched_by.strip().lower() in {"same-origin", "none"}
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == urlsplit(base_url(request)).netloc

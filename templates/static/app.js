@@ -1,0 +1,14 @@
+// On every page: copy buttons, and the service worker.
+import { copy } from "./page.js";
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const beside = button.parentElement.querySelector("input, pre");
+  copy(beside.value ?? beside.textContent);
+});
+document.addEventListener("focusin", (event) => {
+  if (event.target.matches("input[data-code]")) event.target.select();
+});
+
+navigator.serviceWorker?.register("/service-worker.js").catch(() => {}); // the site works without

@@ -1,0 +1,143 @@
+// The history page: the pictures that this browser has uploaded.
+import { chooseFormat, code } from "./codes.js";
+import { $, alarm, button, copy, element, notice, onKeys } from "./page.js";
+import * as store from "./store.js";
+import { TEXTS, date, size } from "./texts.js";
+
+const PAGE = 120;
+const chosen = new Set();
+let format = "direct";
+let shown = PAGE;
+
+const nameOf = (picture) => picture.title || picture.original_filename;
+const isOver = (picture) => picture.expires && Date.parse(picture.expires) < Date.now();
+
+function found() {
+  const words = $("search").value.trim().toLowerCase();
+  return store.pictures().filter((picture) => `${picture.title ?? ""} ${picture.original_filename}`.toLowerCase().includes(words));
+}
+
+function show() {
+  const matching = found();
+  const all = store.pictures();
+  $("list").replaceChildren(...matching.slice(0, shown).map(tile));
+  $("bar").hidden = !all.length;
+  $("empty").hidden = matching.length > 0;
+  $("empty-text").textContent = all.length ? TEXTS.nothingFound : TEXTS.nothingYet;
+  $("more").hidden = matching.length <= shown;
+  $("export").disabled = $("forget-all").disabled = !all.length;
+  showChosen();
+}
+
+function showChosen() {
+  $("selected").hidden = !chosen.size;
+  $("selected-count").textContent = TEXTS.selected(chosen.size);
+  $("delete-selected").disabled = !picked().some((picture) => picture.delete);
+  $("select-all").textContent = chosen.size ? TEXTS.selectNone : TEXTS.selectAll;
+}
+
+const picked = () => store.pictures().filter((picture) => chosen.has(picture.id));
+
+function tile(picture) {
+  const name = nameOf(picture);
+  const image = element("img", { src: new URL(picture.thumb.url).pathname, alt: "", loading: "lazy", className: picture.nsfw ? "blurred" : "" });
+  const link = element("a", { className: "shot", href: `/image/${picture.id}`, ariaLabel: TEXTS.forAction(TEXTS.open, name) }, image);
+  const gone = () => link.replaceChildren(TEXTS.gone);
+  image.addEventListener("error", gone);
+  if (isOver(picture)) gone();
+  const mark = element("input", { type: "checkbox", className: "pick", checked: chosen.has(picture.id), ariaLabel: TEXTS.select(name) });
+  mark.addEventListener("change", () => { chosen[mark.checked ? "add" : "delete"](picture.id); showChosen(); });
+  const facts = [date(picture.date), size(picture.size), ...(picture.expires ? [TEXTS.deletedAt(date(picture.expires))] : [])];
+  const removal = picture.delete && !isOver(picture)
+    ? button(TEXTS.delete, name, () => remove([picture]))
+    : button(TEXTS.forget, name, () => forget([picture]));
+  return element("li", { className: "tile" }, link, element("label", { className: "pick-label" }, mark),
+    element("div", { className: "about" }, element("p", { className: "name", title: name }, name), element("p", { className: "quiet" }, facts.join(" · "))),
+    element("div", { className: "tools" }, button(TEXTS.copy, name, () => copy(code(picture, format)), "small"), removal));
+}
+
+/** Ask before what cannot be undone; resolves to whether to go on. */
+function confirmed(title, text, action) {
+  $("confirm-title").textContent = title;
+  $("confirm-text").textContent = text;
+  $("confirm-yes").textContent = action;
+  $("confirm").showModal();
+  $("confirm-no").focus();
+  return new Promise((resolve) => {
+    const close = (answer) => { resolve(answer); $("confirm").close(); };
+    $("confirm-yes").onclick = () => close(true);
+    $("confirm-no").onclick = () => close(false);
+    $("confirm").onclose = () => resolve(false);
+  });
+}
+
+async function remove(pictures) {
+  const known = pictures.filter((picture) => picture.delete);
+  const text = known.length < pictures.length ? `${TEXTS.deleteText} ${TEXTS.deleteNoLink}` : TEXTS.deleteText;
+  if (!(await confirmed(TEXTS.deleteTitle(known.length), text, TEXTS.delete))) return;
+  const gone = [];
+  for (const picture of known) {
+    if (await store.deleteOnServer(picture)) gone.push(picture.id);
+  }
+  drop(gone);
+  alarm(gone.length < known.length ? TEXTS.deleteFailed(known.length - gone.length) : "");
+  if (gone.length) notice(TEXTS.deleted(gone.length));
+}
+
+async function forget(pictures) {
+  if (await confirmed(TEXTS.forgetTitle(pictures.length), TEXTS.forgetText, TEXTS.forget)) drop(pictures.map(({ id }) => id));
+}
+
+function drop(ids) {
+  store.forget(ids);
+  ids.forEach((id) => chosen.delete(id));
+  show();
+}
+
+function exportAll() {
+  const file = new Blob([JSON.stringify(store.pictures(), null, 2)], { type: "application/json" });
+  const link = element("a", { href: URL.createObjectURL(file), download: "imges-history.json" });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+async function importFile(file) {
+  alarm();
+  try {
+    const entries = JSON.parse(await file.text()).map(store.checked).filter(Boolean);
+    store.merge(entries);
+    notice(TEXTS.imported(entries.length));
+    show();
+  } catch {
+    alarm(TEXTS.importFailed);
+  }
+}
+
+function copyChosen() {
+  const pictures = picked();
+  if (!pictures.length) return false;
+  copy(pictures.map((picture) => code(picture, format)).join("\n"), TEXTS.copiedMany(pictures.length));
+}
+
+function selectAll() {
+  if (chosen.size) chosen.clear();
+  else found().forEach((picture) => chosen.add(picture.id));
+  show();
+}
+
+chooseFormat((value) => { format = value; });
+$("search").addEventListener("input", () => { shown = PAGE; show(); });
+$("more").addEventListener("click", () => { shown += PAGE; show(); });
+$("select-all").addEventListener("click", selectAll);
+$("copy-selected").addEventListener("click", copyChosen);
+$("delete-selected").addEventListener("click", () => remove(picked()));
+$("forget-selected").addEventListener("click", () => forget(picked()));
+$("forget-all").addEventListener("click", () => forget(store.pictures()));
+$("export").addEventListener("click", exportAll);
+$("import").addEventListener("change", (event) => {
+  if (event.target.files.length) importFile(event.target.files[0]);
+  event.target.value = "";
+});
+onKeys({ c: copyChosen, Delete: () => (chosen.size ? void remove(picked()) : false) });
+addEventListener("storage", show);
+show();

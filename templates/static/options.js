@@ -1,0 +1,43 @@
+// The options of the upload page: remembered, and marked while they differ from what is usual. The title is of one visit.
+import { $, remember, remembered } from "./page.js";
+import { TEXTS } from "./texts.js";
+
+const KEPT = ["expiration", "width"];
+
+export function startOptions() {
+  const last = remembered("options") ?? {};
+  for (const name of KEPT) {
+    const field = $(name);
+    field.value = last[name] ?? "";
+    if (!field.value) field.value = "";
+  }
+  $("nsfw").checked = last.nsfw === true;
+  $("options").addEventListener("input", changed);
+  $("reset-options").addEventListener("click", () => {
+    for (const name of [...KEPT, "title"]) $(name).value = "";
+    $("nsfw").checked = false;
+    changed();
+  });
+  changed();
+}
+
+function changed() {
+  remember("options", { expiration: $("expiration").value, width: $("width").value, nsfw: $("nsfw").checked });
+  const marks = [];
+  if ($("title").value.trim()) marks.push(TEXTS.optionTitle);
+  if ($("expiration").value) marks.push(TEXTS.optionExpires($("expiration").selectedOptions[0].text));
+  if ($("width").value) marks.push(TEXTS.optionWidth($("width").value));
+  if ($("nsfw").checked) marks.push(TEXTS.optionNsfw);
+  $("options-mark").textContent = marks.join(", ");
+  $("options-mark").hidden = !marks.length;
+}
+
+/** What goes along with each picture. */
+export function chosenOptions() {
+  const fields = {};
+  for (const name of ["title", ...KEPT]) {
+    if ($(name).value.trim()) fields[name] = $(name).value.trim();
+  }
+  if ($("nsfw").checked) fields.nsfw = "1";
+  return fields;
+}

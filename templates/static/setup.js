@@ -1,0 +1,65 @@
+// The set-up page: the key that was typed goes into what is copied and downloaded, and a test upload tells whether it works.
+import { $, element, remembered } from "./page.js";
+import { TEXTS, sentence } from "./texts.js";
+
+const field = $("key");
+const placeholder = $("setup").dataset.placeholder;
+const places = [];
+
+for (const part of document.querySelectorAll("pre, code.value")) {
+  if (part.textContent.includes(placeholder)) places.push([part, part.textContent]);
+}
+
+function fillIn() {
+  const key = field.value.trim() || placeholder;
+  for (const [part, text] of places) part.textContent = text.replaceAll(placeholder, () => key);
+}
+
+/** The server's file, with the key that was typed in the place of the placeholder. */
+async function download(event) {
+  const key = field.value.trim();
+  if (!key) return;
+  event.preventDefault();
+  const text = await (await fetch(event.target.pathname)).text();
+  const made = text.replaceAll(JSON.stringify(placeholder), () => JSON.stringify(key));
+  const link = element("a", { href: URL.createObjectURL(new Blob([made])), download: event.target.download });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+function smallPicture() {
+  const canvas = element("canvas", { width: 16, height: 16 });
+  const context = canvas.getContext("2d");
+  context.fillStyle = "#2458c6";
+  context.fillRect(0, 0, 16, 16);
+  return new Promise((resolve) => canvas.toBlob(resolve));
+}
+
+async function test() {
+  $("test-state").textContent = TEXTS.testRunning;
+  $("test-answer").hidden = true;
+  const form = new FormData();
+  form.append("key", field.value.trim());
+  form.append("title", "Test upload");
+  form.append("expiration", "PT5M");
+  form.append("source", await smallPicture(), "test.png");
+  try {
+    const answer = await fetch($("setup").dataset.path, { method: "POST", body: form });
+    const told = await answer.json();
+    $("test-answer").textContent = JSON.stringify(told, null, 2);
+    $("test-answer").hidden = false;
+    $("test-state").textContent = answer.ok ? TEXTS.testGood : `${TEXTS.testBad} ${sentence(told.error.message)}`;
+    if (told.image?.delete_url) await fetch(new URL(told.image.delete_url).pathname, { method: "POST", headers: { Accept: "application/json" } });
+  } catch {
+    $("test-state").textContent = `${TEXTS.testBad} ${TEXTS.networkFailed}`;
+  }
+}
+
+field.value = remembered("key") ?? "";
+field.addEventListener("input", fillIn);
+for (const link of document.querySelectorAll("a[download]")) link.addEventListener("click", download);
+$("test-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  test();
+});
+fillIn();

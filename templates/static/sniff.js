@@ -1,0 +1,16 @@
+// Which format a file is of, by its first bytes, as the server judges it.
+
+const text = (bytes, start, end) => String.fromCharCode(...bytes.subarray(start, end));
+
+/** `jpg`, `png`, … ; an empty text for what is no picture that we know. */
+export async function format(file) {
+  const bytes = new Uint8Array(await file.slice(0, 32).arrayBuffer());
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) return "jpg";
+  if (text(bytes, 1, 4) === "PNG") return "png";
+  if (text(bytes, 0, 4) === "GIF8") return "gif";
+  if (text(bytes, 0, 4) === "RIFF" && text(bytes, 8, 12) === "WEBP") return "webp";
+  if (text(bytes, 4, 8) === "ftyp") return text(bytes, 8, 32).includes("avi") ? "avif" : "heic";
+  if (/^(II\*\0|MM\0\*)/.test(text(bytes, 0, 4))) return "tiff";
+  if (text(bytes, 0, 2) === "BM") return "bmp";
+  return "";
+}

@@ -1,0 +1,180 @@
+// The upload page: pictures come by picker, drop, paste, address or a phone's share menu, and leave as links.
+import { chooseFormat, code } from "./codes.js";
+import { Item } from "./item.js";
+import { chosenOptions, startOptions } from "./options.js";
+import { $, alarm, copy, isTyping, notice, onKeys, remember, remembered } from "./page.js";
+import { Queue, Upload } from "./queue.js";
+import { format as sniffed } from "./sniff.js";
+import * as store from "./store.js";
+import { TEXTS } from "./texts.js";
+import { Refused } from "./transfer.js";
+
+const form = $("upload");
+const limits = form.dataset;
+const items = new Map();
+let format = "direct";
+let copyWhenDone = null;
+
+const queue = new Queue({ target, check, changed });
+
+/** Where uploads go: our own form for guests, the API with a key otherwise. */
+function target() {
+  const address = new URL(form.action).pathname;
+  return $("key") ? { address, key: $("key").value.trim() } : { address };
+}
+
+/** Raises what the server would say, before anything is sent. */
+async function check(source) {
+  if (!(source instanceof File)) return;
+  if (source.size > Number(limits.maxSize)) throw new Refused(limits.tooLarge, TEXTS.adviceSmaller);
+  const found = await sniffed(source);
+  if (!found) throw new Refused(limits.noImage, TEXTS.adviceFormat);
+  if (!limits.formats.split(" ").includes(found)) {
+    throw new Refused(limits.refused.replace("FORMAT", found.toUpperCase()), TEXTS.adviceFormat);
+  }
+}
+
+function upload(sources) {
+  if ($("key") && !$("key").value.trim()) {
+    alarm(TEXTS.keyNeeded);
+    $("key").focus();
+    return;
+  }
+  if (!sources.length) return;
+  alarm();
+  const fields = chosenOptions();
+  queue.add(sources.map((source) => new Upload(source, fields)));
+}
+
+function changed(upload) {
+  let item = items.get(upload);
+  if (!item) {
+    item = new Item(upload, queue);
+    items.set(upload, item);
+    $("queue").append(item.row);
+  }
+  if (upload.state === "removed") item.row.remove();
+  if (upload.state === "done" && item.shown !== "done") finished(upload);
+  item.update(format);
+  showState();
+}
+
+function finished(upload) {
+  if (!store.add(upload.image)) notice(TEXTS.historyFull);
+  if (upload === copyWhenDone) copy(code(upload.image, format));
+}
+
+function showState() {
+  const { uploads, done, failed, isBusy } = queue;
+  $("results").hidden = !uploads.length;
+  $("progress").textContent = TEXTS.summary(done.length, uploads.length, failed.length);
+  $("copy-all").disabled = !done.length;
+  $("copy-all-text").textContent = TEXTS.copyLink(done.length || 1);
+  $("retry-failed").hidden = !failed.length || isBusy;
+  $("cancel-all").hidden = !isBusy;
+  if (isBusy) return;
+  if (failed.length) {
+    const told = `${TEXTS.failures(failed.map(({ name }) => name))} ${failed[0].problem}`;
+    if ($("alert").textContent !== told) alarm(told);
+  } else if (uploads.length) alarm();
+  if (done.length && document.activeElement === document.body) $("copy-all").focus({ preventScroll: true });
+}
+
+function copyAll() {
+  const codes = queue.done.map(({ image }) => code(image, format));
+  if (!codes.length) return false;
+  copy(codes.join("\n"), TEXTS.copiedMany(codes.length));
+}
+
+/** Pictures, or else an address, of what was dropped or pasted. */
+function sourcesOf(transfer) {
+  const files = [...transfer.files];
+  if (files.length) return files;
+  const text = (transfer.getData("text/uri-list") || transfer.getData("text/plain")).trim().split(/\s/)[0];
+  return /^https?:\/\/./i.test(text) ? [text] : [];
+}
+
+// The form and its fields
+
+$("source").multiple = true;
+for (const id of ["source", "camera"]) {
+  $(id).addEventListener("change", (event) => {
+    upload([...event.target.files]);
+    event.target.value = "";
+  });
+}
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (document.activeElement === $("source")) return $("source").click(); // Enter there means the picker
+  const address = $("url")?.value.trim() ?? "";
+  if (!/^https?:\/\/./i.test(address)) return alarm(TEXTS.notAnAddress);
+  upload([address]);
+  $("url").value = "";
+});
+startOptions();
+if ($("key")) {
+  $("key").value = remembered("key") ?? "";
+  $("keep-key").checked = Boolean($("key").value);
+  $("key-card").addEventListener("input", () => remember("key", $("keep-key").checked ? $("key").value.trim() : null));
+}
+
+// Drop and paste, anywhere in the window
+
+let depth = 0;
+const overlay = (shown) => { $("overlay").hidden = !shown; if (!shown) depth = 0; };
+const carriesSource = (event) => [...event.dataTransfer.types].some((type) => type === "Files" || type === "text/uri-list");
+
+document.addEventListener("dragenter", (event) => {
+  if (!carriesSource(event)) return;
+  event.preventDefault();
+  depth += 1;
+  const count = [...event.dataTransfer.items].filter(({ kind }) => kind === "file").length;
+  $("overlay-count").textContent = TEXTS.files(count || 1);
+  overlay(true);
+});
+document.addEventListener("dragleave", () => { if (--depth <= 0) overlay(false); });
+document.addEventListener("dragover", (event) => { if (carriesSource(event)) event.preventDefault(); });
+document.addEventListener("drop", (event) => {
+  overlay(false);
+  if (isTyping(event.target) && !event.dataTransfer.files.length) return;
+  event.preventDefault();
+  upload(sourcesOf(event.dataTransfer));
+});
+document.addEventListener("paste", (event) => {
+  if (isTyping(event.target)) return;
+  const sources = sourcesOf(event.clipboardData);
+  if (!sources.length) return notice(TEXTS.nothingPasted);
+  event.preventDefault();
+  upload(sources);
+  copyWhenDone = sources.length === 1 ? queue.uploads.at(-1) : null;
+});
+if (/Mac|iPhone|iPad/.test(navigator.platform)) $("paste-key").textContent = "⌘ V";
+
+// Results
+
+chooseFormat((chosen) => {
+  format = chosen;
+  items.forEach((item) => item.reformat(format));
+});
+$("copy-all").addEventListener("click", copyAll);
+$("retry-failed").addEventListener("click", () => queue.failed.forEach((upload) => queue.retry(upload)));
+$("cancel-all").addEventListener("click", () => [...queue.uploads].forEach((upload) => queue.cancel(upload)));
+onKeys({ c: copyAll, Escape: () => overlay(false) });
+addEventListener("beforeunload", (event) => { if (queue.isBusy) event.preventDefault(); });
+
+// What a phone's share menu sent; the service worker has laid it aside
+
+async function takeShared() {
+  const cache = await caches.open("imges-shared");
+  const sources = [];
+  for (const request of await cache.keys()) {
+    const answer = await cache.match(request);
+    const name = decodeURIComponent(answer.headers.get("X-Name") ?? "");
+    const type = answer.headers.get("Content-Type") ?? "";
+    sources.push(name ? new File([await answer.blob()], name, { type }) : await answer.text());
+    await cache.delete(request);
+  }
+  history.replaceState(null, "", "/");
+  upload(sources);
+}
+if (new URLSearchParams(location.search).has("shared") && "caches" in window) takeShared();

@@ -1,0 +1,84 @@
+// The viewer: copying, the original on demand, keys, sharing, and the owner's tools.
+import { chooseFormat } from "./codes.js";
+import { $, copy, notice, onKeys } from "./page.js";
+import { find } from "./store.js";
+import { TEXTS } from "./texts.js";
+import { actual, fill, fit, larger, leave, smaller, startZoom } from "./zoom.js";
+
+const picture = $("picture");
+const { original, medium, atOnce } = picture.dataset;
+let loading = null;
+
+/** Put the original in the place of the medium, once it can be shown whole. */
+function loadOriginal() {
+  if (medium === "no") return null;
+  loading ??= (async () => {
+    const whole = new Image();
+    whole.src = original;
+    try {
+      await whole.decode();
+      picture.src = original;
+      $("load-original").classList.add("over");
+    } catch {
+      loading = null;
+    }
+  })();
+  return loading;
+}
+
+/** Whether the medium is too coarse for the room that the picture has, and the original small enough to come unasked. */
+function deservesOriginal() {
+  const pixels = picture.clientWidth * devicePixelRatio;
+  return atOnce === "yes" && !navigator.connection?.saveData && pixels > picture.naturalWidth * 1.1;
+}
+
+function whenMediumStands() {
+  if (deservesOriginal()) loadOriginal();
+}
+
+if (picture.complete) whenMediumStands();
+else picture.addEventListener("load", whenMediumStands, { once: true });
+$("load-original")?.addEventListener("click", async () => {
+  notice(TEXTS.loadingOriginal);
+  await loadOriginal();
+  notice(TEXTS.originalShown);
+});
+startZoom(loadOriginal);
+
+const copyCode = () => { copy($("code").value); };
+chooseFormat((format) => {
+  $("code").value = document.querySelector(`[data-code="${format}"]`).value;
+});
+$("copy").addEventListener("click", copyCode);
+$("code").addEventListener("focus", () => $("code").select());
+
+if (navigator.share) {
+  $("share").classList.remove("over");
+  $("share").addEventListener("click", () => {
+    const url = document.querySelector("link[rel=canonical]").href;
+    navigator.share({ title: document.querySelector("h1").textContent, url }).catch(() => {});
+  });
+}
+
+const own = find($("viewer").dataset.id);
+if (own?.delete) {
+  $("delete").href = own.delete;
+  $("delete").classList.remove("over");
+}
+
+const help = $("help");
+const openHelp = () => { help.showModal(); };
+$("open-help").addEventListener("click", openHelp);
+$("close-help").addEventListener("click", () => help.close());
+onKeys({
+  c: copyCode,
+  d: () => { $("download").click(); },
+  f: fill,
+  "+": larger,
+  "=": larger,
+  "-": smaller,
+  0: fit,
+  1: actual,
+  Escape: leave,
+  "?": openHelp,
+});

@@ -1,0 +1,287 @@
+"""The upload page as people use it."""
+
+import json
+import re
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.async_api import Browser, Page, expect
+
+from tests import pictures
+from tests.browser.conftest import Visitor
+from tests.web.conftest import Start
+
+HOSTILE = """"><img src=x onerror=alert(1)>'[]\\ & {{ 7 * 7 }}"""
+
+
+def picture(name: str = "shot.png", content: bytes | None = None) -> Any:
+    return {"name": name, "mimeType": "image/png", "buffer": content or pictures.png(600, 40)}
+
+
+async def clipboard(page: Page) -> str:
+    return await page.evaluate("navigator.clipboard.readText()")
+
+
+async def give(page: Page, kind: str, files: list[Any], text: str = "", selector: str = "body") -> None:
+    """Dispatch a `drop` or `paste` that carries *files* or *text*."""
+    contents = [{"name": file["name"], "type": file["mimeType"], "bytes": list(file["buffer"])} for file in files]
+    await page.evaluate(
+        """([kind, files, text, selector]) => {
+          const transfer = new DataTransfer();
+          for (const { name, type, bytes } of files) {
+            transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+          }
+          if (text) transfer.setData("text/plain", text);
+          const common = { bubbles: true, cancelable: true };
+          const target = document.querySelector(selector);
+          target.dispatchEvent(
+            kind === "paste"
+              ? new ClipboardEvent("paste", { ...common, clipboardData: transfer })
+              : new DragEvent(kind, { ...common, dataTransfer: transfer })
+          );
+        }""",
+        [kind, contents, text, selector],
+    )
+
+
+async def test_chosen_pictures_become_links(visitor: Visitor):
+    async with visitor.page() as page:
+        await page.set_input_files("#source", [picture("one.png"), picture("two.png")])
+        await expect(page.locator(".item.done")).to_have_count(2)
+        links = [await field.input_value() for field in await page.locator(".outcome input").all()]
+        for link, name in zip(links, ("one", "two"), strict=True):
+            assert re.search(rf"/images/.*{name}.*\.png$", link)
+            assert (await visitor.server.get(link)).body == pictures.png(600, 40)
+        await page.keyboard.press("c")
+        await expect(page.locator("#notice")).to_have_text("2 copied")
+        assert (await clipboard(page)).split("\n") == links
+
+
+async def test_the_format_is_chosen_once_and_remembered(visitor: Visitor):
+    async with visitor.page() as page:
+        await page.set_input_files("#source", picture())
+        await expect(page.locator(".item.done")).to_have_count(1)
+        await page.select_option("#format", "markdown-thumb")
+        assert (await page.input_value(".outcome input")).startswith("[![shot.png](")
+        await page.reload()
+        assert await page.input_value("#format") == "markdown-thumb"
+
+
+async def test_codes_are_those_of_the_server(visitor: Visitor):
+    async with visitor.page() as page:
+        await page.click("summary")
+        await page.fill("#title", HOSTILE)
+        await page.set_input_files("#source", picture())
+        await expect(page.locator(".item.done")).to_have_count(1)
+        made: dict[str, str] = {}
+        for value in await page.locator("#format option").evaluate_all("all => all.map((one) => one.value)"):
+            await page.select_option("#format", value)
+            made[value] = await page.input_value(".outcome input")
+        await page.click(".tools a >> nth=0")
+        await expect(page.locator("#viewer h1")).to_contain_text("onerror=alert(1)")
+        served = await page.locator("[data-code]").evaluate_all(
+            "all => all.map((one) => [one.dataset.code, one.value])"
+        )
+        assert dict(served) == made
+        assert len(made) == 12
+
+
+async def test_pictures_may_be_dropped_anywhere(visitor: Visitor):
+    async with visitor.page() as page:
+        await give(page, "dragenter", [picture()], selector="footer, h1")
+        await expect(page.locator("#overlay")).to_be_visible()
+        await give(page, "drop", [picture("dropped.png")], selector="header")
+        await expect(page.locator("#overlay")).to_be_hidden()
+        await expect(page.locator(".item.done .name")).to_have_text("dropped.png")
+
+
+async def test_a_pasted_picture_is_a_link_on_the_clipboard(visitor: Visitor):
+    async with visitor.page() as page:
+        await give(page, "paste", [picture("image.png")])
+        await expect(page.locator("#notice")).to_have_text("Copied")
+        link = await clipboard(page)
+        assert (await visitor.server.get(link)).body == pictures.png(600, 40)
+
+
+async def test_a_pasted_address_is_fetched_but_not_while_typing(visitor: Visitor):
+    there = await visitor.server.uploaded(pictures.png(), "there.png")
+    async with visitor.page() as page:
+        await give(page, "paste", [], there["url"], selector="#url")
+        await expect(page.locator(".item")).to_have_count(0)
+        await give(page, "paste", [], there["url"])
+        await expect(page.locator(".item.done")).to_have_count(1)
+
+
+async def test_from_an_address(visitor: Visitor):
+    there = await visitor.server.uploaded(pictures.png(), "there.png")
+    async with visitor.page() as page:
+        await page.fill("#url", there["url"])
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".item.done")).to_have_count(1)
+        await page.fill("#url", "http://10.0.0.1/x.png")
+        await page.click("text=Fetch")
+        await expect(page.get_by_role("alert")).to_contain_text("This address is not fetched")
+
+
+async def test_the_plain_form_needs_no_script(visitor: Visitor):
+    async with visitor.page(java_script_enabled=False) as page:
+        await page.set_input_files("#source", picture("plain.png"))
+        await page.click("button:has-text('Upload')")
+        await expect(page.locator("h1")).to_have_text("Uploaded")
+        direct = await page.get_attribute("[data-code=direct]", "value")
+        assert (await visitor.server.get(direct or "")).status == 200
+        await page.click("a[href*='/delete/']")
+        await page.click("text=Delete for good")
+        await expect(page.locator("h1")).to_have_text("Deleted")
+        assert (await visitor.server.get(direct or "")).status == 410
+
+
+async def test_what_is_no_picture_is_refused_before_it_is_sent(visitor: Visitor):
+    sent: list[str] = []
+    async with visitor.page() as page:
+        page.on("request", lambda request: sent.append(request.method))
+        tiff = pictures.encoded(pictures.gradient(9, 9), "TIFF")
+        await page.set_input_files("#source", [picture("notes.png", b"hello"), picture("scan.png", tiff)])
+        await expect(page.locator(".item.failed")).to_have_count(2)
+        await expect(page.locator(".item.failed .state").nth(0)).to_contain_text("not an image, or it is damaged")
+        await expect(page.locator(".item.failed .state").nth(1)).to_contain_text("does not take TIFF images")
+        await expect(page.get_by_role("alert")).to_contain_text("2 pictures were not uploaded")
+        assert "POST" not in sent
+
+
+async def test_what_the_server_refuses_is_told_in_its_words_and_tried_again(visitor: Visitor):
+    async with visitor.page() as page:
+        await page.set_input_files("#source", picture("damaged.png", pictures.png(300, 300)[:-50]))
+        await expect(page.get_by_role("alert")).to_contain_text("The PNG is damaged or incomplete.")
+        await page.route("**/", lambda route: route.fulfill(status=413, body="<html>nginx</html>"))
+        await page.set_input_files("#source", picture("large.png"))
+        await expect(page.locator(".item.failed .state").nth(1)).to_contain_text("A proxy in front of this site")
+        await page.unroute("**/")
+        await page.click("#retry-failed")
+        await expect(page.locator(".item.done")).to_have_count(1)
+
+
+async def test_an_upload_is_cancelled_and_leaves_nothing(visitor: Visitor):
+    files = visitor.server.files()
+    async with visitor.page() as page:
+        devtools = await page.context.new_cdp_session(page)
+        slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
+        await devtools.send("Network.enable")
+        await devtools.send("Network.emulateNetworkConditions", slow)
+        noise = pictures.encoded(pictures.noise(900, 900), "PNG")
+        await page.set_input_files("#source", picture("large.png", noise))
+        await page.click("text=Cancel >> nth=0")
+        await expect(page.locator(".item.cancelled")).to_have_count(1)
+    assert visitor.server.files() == files
+
+
+async def test_twenty_pictures_at_once(visitor: Visitor):
+    async with visitor.page() as page:
+        await page.set_input_files("#source", [picture(f"{n}.png", pictures.png(20 + n, 20)) for n in range(20)])
+        await expect(page.locator(".item.done")).to_have_count(20, timeout=20_000)
+        await expect(page.locator("#progress")).to_have_text("20 of 20 ready")
+        await page.click("#copy-all")
+        await expect(page.locator("#notice")).to_have_text("20 copied")
+        assert len(set((await clipboard(page)).split("\n"))) == 20
+
+
+async def test_options_go_along_are_marked_and_remembered(visitor: Visitor):
+    async with visitor.page() as page:
+        await page.click("summary")
+        await page.fill("#width", "100")
+        await page.select_option("#expiration", "P1D")
+        await page.check("#nsfw")
+        mark = "deleted after 1 day, 100 pixels wide, not safe for work"
+        await expect(page.locator("#options-mark")).to_have_text(mark)
+        await page.reload()
+        await expect(page.locator("#options-mark")).to_have_text(mark)
+        await page.set_input_files("#source", picture())
+        await expect(page.locator(".item.done")).to_have_count(1)
+        link = await page.input_value(".outcome input")
+        assert Image.open(BytesIO((await visitor.server.get(link)).body)).width == 100
+        await page.click(".tools a >> nth=0")
+        await expect(page.locator("text=Deletes itself in")).to_be_visible()
+        await expect(page.locator("text=Not safe for work: show it")).to_be_visible()
+
+
+async def test_by_keyboard_alone(visitor: Visitor, tmp_path: Path):
+    file = tmp_path / "keys.png"
+    file.write_bytes(pictures.png())
+    async with visitor.page() as page:
+        for _ in range(10):
+            await page.keyboard.press("Tab")
+            if await page.evaluate("document.activeElement.id") == "source":
+                break
+        async with page.expect_file_chooser() as chosen:
+            await page.keyboard.press("Enter")
+        await (await chosen.value).set_files(file)
+        await expect(page.locator(".item.done")).to_have_count(1)
+        await page.keyboard.press("c")
+        await expect(page.locator("#notice")).to_have_text("Copied")
+        assert "keys" in await clipboard(page)
+
+
+async def test_a_site_without_guests_asks_for_the_key(start: Start, browser: Browser):
+    async with start(API__GUEST_UPLOADS="false") as server:
+        visitor = Visitor(server, browser)
+        async with visitor.page() as page:
+            await page.set_input_files("#source", picture())
+            await expect(page.get_by_role("alert")).to_contain_text("Enter your API key first")
+            await page.fill("#key", "wrong")
+            await page.set_input_files("#source", picture())
+            await expect(page.get_by_role("alert")).to_contain_text("The API key is missing or wrong")
+            await page.fill("#key", server.key)
+            await page.click("#retry-failed")
+            await expect(page.locator(".item.done")).to_have_count(1)
+            assert server.key not in await page.evaluate("JSON.stringify(localStorage)")
+            await page.check("#keep-key")
+            await page.reload()
+            assert await page.input_value("#key") == server.key
+        async with visitor.page(java_script_enabled=False) as page:
+            await page.fill("#key", server.key)
+            await page.set_input_files("#source", picture())
+            await page.click("button:has-text('Upload')")
+            await expect(page.locator("#viewer h1")).to_have_text("shot.png")
+
+
+async def test_shared_by_a_phone_while_the_page_was_closed(visitor: Visitor):
+    async with visitor.page("/history") as page:
+        await page.evaluate("navigator.serviceWorker.ready")
+        await page.reload()
+        content = list(pictures.png())
+        await page.evaluate(
+            """async (content) => {
+              const form = new FormData();
+              for (const name of ["a.png", "b.png"]) {
+                form.append("source", new File([new Uint8Array(content)], name, { type: "image/png" }));
+              }
+              await fetch("/?shared", { method: "POST", body: form, redirect: "manual" });
+            }""",
+            content,
+        )
+        await page.goto("/?shared")
+        await expect(page.locator(".item.done")).to_have_count(2)
+        assert page.url == visitor.server.base + "/"
+
+
+async def test_the_manifest_makes_it_installable(visitor: Visitor):
+    manifest = json.loads((await visitor.server.get("/manifest.webmanifest")).body)
+    assert manifest["share_target"]["action"] == "/?shared"
+    for icon in manifest["icons"]:
+        served = await visitor.server.get(icon["src"])
+        assert f"{Image.open(BytesIO(served.body)).width}x" in icon["sizes"]
+
+
+async def test_a_server_that_is_gone_is_said_to_be(start: Start, browser: Browser):
+    async with start() as server:
+        visitor = Visitor(server, browser)
+        context = await browser.new_context(base_url=server.base)
+        page = await context.new_page()
+        await page.goto("/")
+        await page.evaluate("navigator.serviceWorker.ready")
+    assert visitor.server is server
+    await page.goto("/history")
+    await expect(page.locator("h1")).to_have_text("You are offline")
+    await context.close()

@@ -1,0 +1,183 @@
+"""The viewer as its visitors and its owner use it."""
+
+import re
+from html import unescape
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, expect
+
+from tests import pictures
+from tests.browser.conftest import Visitor
+from tests.browser.test_upload import HOSTILE, clipboard, picture
+
+SHIFT = """new Promise((resolve) => {
+  let sum = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((entry) => { sum += entry.value; }))
+    .observe({ type: "layout-shift", buffered: true });
+  setTimeout(() => resolve(sum), 400);
+})"""
+
+
+async def shown(page: Page) -> str:
+    return await page.evaluate("document.getElementById('picture').currentSrc")
+
+
+@pytest.mark.parametrize("size", [(1600, 900), (700, 1400), (40, 30)], ids=["wide", "tall", "tiny"])
+@pytest.mark.parametrize(
+    "viewport", [{"width": 1280, "height": 800}, {"width": 320, "height": 640}], ids=["desk", "phone"]
+)
+async def test_nothing_jumps(visitor: Visitor, size: tuple[int, int], viewport: Any):
+    image = await visitor.server.uploaded(pictures.png(*size), "steady.png")
+    async with visitor.page(f"/image/{image['id_encoded']}", viewport=viewport) as page:
+        await page.wait_for_load_state("networkidle")
+        assert await page.evaluate(SHIFT) == 0
+        box = await page.locator("#picture").bounding_box()
+        assert box is not None
+        assert box["width"] / box["height"] == pytest.approx(size[0] / size[1], rel=0.02)
+        assert box["width"] <= size[0] + 1
+        assert box["height"] <= viewport["height"]
+        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_the_medium_comes_first_and_a_large_original_on_demand(visitor: Visitor):
+    noise = pictures.encoded(pictures.noise(900, 600), "PNG")
+    image = await visitor.server.uploaded(noise, "large.png")
+    async with visitor.page(f"/image/{image['id_encoded']}") as page:
+        await page.wait_for_load_state("networkidle")
+        assert await shown(page) == image["medium"]["url"]
+        await page.click("#load-original")
+        await expect(page.locator("#load-original")).to_be_hidden()
+        assert await shown(page) == image["url"]
+
+
+async def test_a_small_original_follows_its_medium_where_there_is_room(visitor: Visitor):
+    image = await visitor.server.uploaded(pictures.png(1200, 700), "small.png")
+    async with visitor.page(f"/image/{image['id_encoded']}") as page:
+        await expect(page.locator("#load-original")).to_be_hidden()
+        assert await shown(page) == image["url"]
+
+
+async def test_keys(visitor: Visitor):
+    image = await visitor.server.uploaded(pictures.png(1600, 1200), "keys.png")
+
+    async def width() -> float:
+        return await page.evaluate("document.getElementById('picture').getBoundingClientRect().width")
+
+    async with visitor.page(f"/image/{image['id_encoded']}") as page:
+        await page.keyboard.press("c")
+        await expect(page.locator("#notice")).to_have_text("Copied")
+        assert await clipboard(page) == image["url"]
+        fitted = await width()
+        await page.keyboard.press("+")
+        assert await width() == pytest.approx(fitted * 1.25, rel=0.01)
+        await page.keyboard.press("1")
+        assert await width() == 1600
+        await page.keyboard.press("-")
+        assert await width() == pytest.approx(1280, rel=0.01)
+        await page.keyboard.press("Escape")
+        assert await width() == fitted
+        await page.keyboard.press("f")
+        await expect(page.locator("#viewer")).to_have_class(re.compile("filled"))
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#viewer")).not_to_have_class(re.compile("filled"))
+        await page.keyboard.press("?")
+        await expect(page.locator("#help")).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#help")).to_be_hidden()
+        async with page.expect_download() as downloaded:
+            await page.keyboard.press("d")
+        assert (await downloaded.value).suggested_filename == "keys.png"
+
+
+async def test_keys_in_a_field_belong_to_the_field(visitor: Visitor):
+    image = await visitor.server.uploaded(pictures.png(1600, 1200), "field.png")
+    async with visitor.page(f"/image/{image['id_encoded']}") as page:
+        await page.focus("#format")
+        await page.keyboard.press("f")
+        await expect(page.locator("#viewer")).not_to_have_class(re.compile("filled"))
+
+
+async def test_click_and_wheel_zoom(visitor: Visitor):
+    image = await visitor.server.uploaded(pictures.png(1600, 1200), "wheel.png")
+    async with visitor.page(f"/image/{image['id_encoded']}") as page:
+        await page.click("#picture")
+        box = await page.locator("#picture").bounding_box()
+        assert box is not None
+        assert box["width"] == 1600
+        await page.mouse.move(300, 300)
+        await page.mouse.wheel(0, 200)
+        await page.wait_for_timeout(200)
+        assert await page.evaluate("document.getElementById('picture').getBoundingClientRect().width") < 1600
+
+
+async def test_not_safe_for_work_stays_blurred_without_script(visitor: Visitor):
+    image = await visitor.server.uploaded(pictures.png(900, 600), "nsfw.png", nsfw="1")
+    for script in (True, False):
+        async with visitor.page(f"/image/{image['id_encoded']}", java_script_enabled=script) as page:
+            assert "blur" in await page.locator("#picture").evaluate("one => getComputedStyle(one).filter")
+            await page.click("text=Not safe for work: show it")
+            assert await page.locator("#picture").evaluate("one => getComputedStyle(one).filter") == "none"
+    head = (await visitor.server.get(image["url_viewer"], headers={"Accept": "text/html"})).text
+    assert "og:image" not in head
+
+
+async def test_the_owner_may_delete_others_may_not(visitor: Visitor):
+    async with visitor.page() as page:
+        await page.set_input_files("#source", picture("mine.png"))
+        await expect(page.locator(".item.done")).to_have_count(1)
+        await page.click(".tools a >> nth=0")
+        await page.click("#delete")
+        await expect(page.locator("h1")).to_have_text("Delete this picture?")
+        await page.click("text=Delete for good")
+        await expect(page.locator("h1")).to_have_text("Deleted")
+        await page.goto("/history")
+        await expect(page.locator("#empty")).to_be_visible()
+    image = await visitor.server.uploaded(pictures.png())
+    async with visitor.page(f"/image/{image['id_encoded']}") as page:
+        await expect(page.locator("#delete")).to_be_hidden()
+
+
+async def test_a_hostile_title_runs_nothing(visitor: Visitor):
+    image = await visitor.server.uploaded(
+        pictures.png(), f"{HOSTILE}.png", title=HOSTILE, description=HOSTILE, tags=HOSTILE
+    )
+    async with visitor.page(f"/image/{image['id_encoded']}") as page:
+        page.on("dialog", lambda dialog: visitor.watched.complaints.append(dialog.message))
+        await expect(page.locator("#viewer h1")).to_have_text(HOSTILE)
+        assert await page.locator("img[src=x]").count() == 0
+        await page.goto(re.sub(r"^https?://[^/]+", "", image["delete_url"]))
+        await expect(page.locator("h1")).to_have_text("Delete this picture?")
+
+
+async def test_the_qr_code_is_a_picture_of_the_address(visitor: Visitor):
+    image = await visitor.server.uploaded(pictures.png())
+    async with visitor.page(f"/image/{image['id_encoded']}") as page:
+        await page.click("text=QR code")
+        await expect(page.locator(".qr")).to_have_js_property("complete", True)
+        assert await page.locator(".qr").evaluate("one => one.decode().then(() => one.naturalWidth)") > 50
+
+
+async def test_what_a_crawler_sees(visitor: Visitor):
+    image = await visitor.server.uploaded(pictures.png(1200, 800), "crawled.png", title="Hills & <sea>")
+    page = await visitor.server.get(
+        image["url_viewer"], headers={"Accept": "text/html", "User-Agent": "Twitterbot/1.0"}
+    )
+    tags = dict(re.findall(r'<meta (?:property|name)="((?:og|twitter):[\w:]+)" content="([^"]*)">', page.text))
+    assert unescape(tags["og:title"]) == "Hills & <sea>"
+    assert tags["og:image"] == image["medium"]["url"]
+    assert (tags["og:image:width"], tags["twitter:card"]) == ("500", "summary_large_image")
+    assert f'<link rel="canonical" href="{image["url_viewer"]}">' in page.text
+    discovered = re.search(r'application/json\+oembed" href="([^"]+)"', page.text)
+    assert discovered
+    told = (await visitor.server.get(unescape(discovered[1]))).json
+    assert (told["type"], told["url"], told["width"], told["height"]) == ("photo", image["url"], 1200, 800)
+    small = (await visitor.server.get(unescape(discovered[1]) + "&maxwidth=600")).json
+    assert (small["url"], small["width"]) == (image["medium"]["url"], 500)
+
+
+@pytest.mark.parametrize("asked", ["", "https://evil.example/image/x", "{base}/image/nothing", "{base}/api"])
+async def test_oembed_of_what_is_not_ours(visitor: Visitor, asked: str):
+    address = asked.format(base=visitor.server.base)
+    answer = await visitor.server.get("/oembed", params={"url": address}, headers={"Accept": "application/json"})
+    assert answer.error == (404, 404)

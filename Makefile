@@ -12,7 +12,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --s
 	--allow-unsafe --no-emit-index-url --no-emit-find-links --extra heic --extra postgres --extra redis --extra s3 $(UPGRADE)
 
 # What tests call, and the Debian package that it comes from
-TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium
+TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium nginx:nginx-light
 
 .PHONY: install serve test check format lock screenshots tools
 

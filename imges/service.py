@@ -95,6 +95,8 @@ class Uploaded:
 class Located:
     """Where the object of an address is; *file* and *expires* are unknown while the catalog is out of reach."""
 
+    place: str
+    """The name of its storage in the settings."""
     storage: Storage
     key: str
     media_type: str
@@ -354,7 +356,7 @@ class Service:
         file = row.file(key)
         if file is None:
             raise NotFound
-        return Located(self._storage_of(row), key, row.media_type, file, row.expires)
+        return Located(row.place, self._storage_of(row), key, row.media_type, file, row.expires)
 
     async def _row_of(self, key: str) -> Image:
         row = self._located.get(key)
@@ -379,7 +381,7 @@ class Service:
                 await storage.stat(key)
             except (KeyMissing, ValueError):
                 continue
-            return Located(storage, key, media_type, None)
+            return Located(name, storage, key, media_type, None)
         raise NotFound
 
     # Delete

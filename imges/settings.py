@@ -310,7 +310,6 @@ class Settings(Section):
 
 NOT_YET: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
     "server.workers": (lambda settings: settings.server.workers > 1, "one process serves"),
-    "server.accel_redirect": (lambda settings: bool(settings.server.accel_redirect), "imges sends the files itself"),
     "catalog.url": (
         lambda settings: (settings.catalog.url or "").startswith("postgresql:"),
         "the catalog is SQLite in data_dir",

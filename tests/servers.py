@@ -87,6 +87,23 @@ def running_seaweedfs(folder: Path, *, with_keys: bool = True) -> Generator[S3Se
         process.wait()
 
 
+@contextmanager
+def running_nginx(folder: Path, configuration: str, url: str) -> Generator[None]:
+    """nginx by *configuration*, which has it write below *folder* alone, until *url* answers."""
+    file = folder / "nginx.conf"
+    file.write_text(configuration)
+    # `-e`: before it has read its configuration it would write into a folder of the system's.
+    arguments = ["nginx", "-e", folder / "error.log", "-c", file, "-g", "daemon off; master_process off;"]
+    path = f"{os.environ.get('PATH', '')}:/usr/sbin"
+    process = subprocess.Popen(arguments, env=os.environ | {"PATH": path})
+    try:
+        wait_for(process, url, folder / "error.log")
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def free_ports(count: int) -> list[int]:
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]

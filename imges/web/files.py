@@ -2,9 +2,13 @@
 
 import asyncio
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
+from stat import S_ISREG
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -13,7 +17,7 @@ from imges.service import Located
 from imges.storage import KeyMissing, StorageUnavailable
 from imges.web import conditional
 from imges.web.headers import PICTURE, YEAR
-from imges.web.keys import SERVICE
+from imges.web.keys import SERVICE, SETTINGS
 
 WHOLE = 128 * 1024
 """Bytes up to which a file is read and sent at once, in one hop to a thread; larger ones go by sendfile."""
@@ -42,6 +46,11 @@ async def picture(request: web.Request) -> web.StreamResponse:
 
 async def _send(request: web.Request, found: Located) -> web.StreamResponse:
     """Raises: KeyMissing, before anything was sent."""
+    location = request.app[SETTINGS].server.accel_redirect
+    if location is not None and "If-Match" not in request.headers:  # nginx would judge that by an ETag of its own
+        modified_and_size = await asyncio.to_thread(_looked_up, found)
+        if modified_and_size is not None:
+            return _hand_over(request, found, location, *modified_and_size)
     file = await asyncio.to_thread(_open, found)
     if file is None:
         return await _send_stream(request, found)
@@ -68,12 +77,46 @@ class _LocalFile:
 def _open(found: Located) -> _LocalFile | None:
     """The object as a file, where its place has files. Blocking. Raises: KeyMissing, StorageUnavailable."""
     path = found.storage.local_path(found.key)
-    try:
+    with _opening(found):
         return None if path is None else _LocalFile(path)
-    except (FileNotFoundError, IsADirectoryError) as error:
+
+
+@contextmanager
+def _opening(found: Located) -> Generator[None]:
+    try:
+        yield
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
         raise KeyMissing(found.key) from error
     except OSError as error:
         raise StorageUnavailable from error
+
+
+def _looked_up(found: Located) -> tuple[datetime, int] | None:
+    """When the object's file was modified, and its size in bytes. Blocking. Raises as `_open` does."""
+    path = found.storage.local_path(found.key)
+    if path is None:
+        return None
+    with _opening(found):
+        stat = path.stat()
+        if not S_ISREG(stat.st_mode):
+            raise FileNotFoundError
+    return datetime.fromtimestamp(stat.st_mtime, UTC), stat.st_size
+
+
+def _hand_over(
+    request: web.Request, found: Located, location: str, modified: datetime, size: int
+) -> web.StreamResponse:
+    """An answer by which nginx sends the file from its internal *location*, ranges of it too.
+
+    What the client has already is settled here, by our ETag; nginx passes that on where its configuration says so.
+    """
+    span = conditional.evaluate(request, etag=_etag(found), modified=modified, size=size)
+    headers = _common_headers(found, modified=modified)
+    if span.status in {304, 412}:
+        return _head(span, headers)
+    headers["Content-Type"] = found.media_type
+    headers["X-Accel-Redirect"] = f"{location.rstrip('/')}/{quote(found.place)}/{quote(found.key)}"
+    return web.Response(headers=headers)
 
 
 async def _send_file(request: web.Request, found: Located, file: _LocalFile) -> web.StreamResponse:
@@ -119,6 +162,17 @@ def _etag(found: Located) -> str | None:
 
 
 def _headers(found: Located, span: conditional.Span, *, size: int, modified: datetime) -> dict[str, str]:
+    headers = _common_headers(found, modified=modified)
+    if span.status in {206, 416}:
+        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}" if span.stop else f"bytes */{size}"
+    if not span.is_empty:
+        headers["Content-Type"] = found.media_type
+        headers["Content-Length"] = str(span.stop - span.start)
+    return headers
+
+
+def _common_headers(found: Located, *, modified: datetime) -> dict[str, str]:
+    """What every answer about an object says, be it 200, 206 or 304."""
     headers = PICTURE | {
         "Accept-Ranges": "bytes",
         "Cache-Control": _caching(found),
@@ -126,11 +180,6 @@ def _headers(found: Located, span: conditional.Span, *, size: int, modified: dat
     }
     if found.file:
         headers["ETag"] = f'"{found.file.md5}"'
-    if span.status in {206, 416}:
-        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}" if span.stop else f"bytes */{size}"
-    if not span.is_empty:
-        headers["Content-Type"] = found.media_type
-        headers["Content-Length"] = str(span.stop - span.start)
     return headers
 
 

@@ -9,6 +9,7 @@ import hmac
 import logging
 import math
 import os
+import re
 import secrets
 import string
 import tempfile
@@ -29,6 +30,8 @@ from limits.aio.strategies import MovingWindowRateLimiter
 
 from imges.catalog import GUEST, ApiKey, Catalog, Scope, utc_now
 from imges.errors import (
+    BadParameter,
+    Blocked,
     DiskReserve,
     GuestsRefused,
     ImgesError,
@@ -56,6 +59,12 @@ TOUCH_EVERY = timedelta(minutes=1)
 def make_key() -> str:
     """The text of a new key: 238 random bits in base 62."""
     return "".join(secrets.choice(BASE62) for _ in range(KEY_LENGTH))
+
+
+def check_key_name(name: str) -> None:
+    """Whether a key can have this *name*. Raises: BadParameter."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", name):
+        raise BadParameter("names of keys are made of letters, digits and ._@- (at most 64)")
 
 
 class KeyRing:
@@ -324,8 +333,10 @@ class Access:
     async def admit_upload(self, address: IPAddress | None) -> None:
         """Whether one more upload from *address* is taken at all.
 
-        Raises: TooManyRequests, DiskReserve, SpoolUnavailable.
+        Raises: Blocked, TooManyRequests, DiskReserve, SpoolUnavailable, CatalogUnavailable.
         """
+        if address is not None and await self._catalog.is_blocked(address=str(address)):
+            raise Blocked("uploads from your address")
         await self._uploads.hit(address)
         await self._reserve.check()
 

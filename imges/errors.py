@@ -99,7 +99,12 @@ class ForeignForm(RequestError):
 
 
 class Blocked(RequestError):
+    """An address, or a picture, that the site's owner has blocked."""
+
     status, code = 403, 106
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"this site does not take {what}")
 
 
 class TooManyRequests(RequestError):

@@ -24,6 +24,7 @@ from imges.catalog import Catalog, KeyTaken, RowClaimed, utc_now
 from imges.catalog.types import ApiKey, Image, NewImage, StoredFile
 from imges.errors import (
     BadParameter,
+    Blocked,
     CatalogUnavailable,
     Duplicate,
     Gone,
@@ -140,14 +141,16 @@ class Service:
 
         *folder* is the upload's own on the spool; the caller removes it.
 
-        Raises: NotAnImage, FormatRefused, TooLargeImage, ProcessingFailed, BadParameter, Duplicate, KeyUnusable, Busy,
-        CatalogUnavailable, StorageUnavailable, StorageFull. Nothing of the picture stays then.
+        Raises: NotAnImage, FormatRefused, TooLargeImage, ProcessingFailed, BadParameter, Blocked, Duplicate,
+        KeyUnusable, Busy, CatalogUnavailable, StorageUnavailable, StorageFull. Nothing of the picture stays then.
         """
         created = self._now()
         expires = self._expires(created, options.expiration)
+        await self._refuse_blocked(received.file.md5)  # as it is stored where nothing was taken off, at once
         header = await self._imaging.inspect(received.file.path, self._allowed)
         self._check_limits(header)
         renditions = await self._imaging.render(received.file.path, header, self._recipe(options), folder)
+        await self._refuse_blocked(renditions.original.md5)
         if duplicate := await self._duplicate(renditions.original, uploader):
             return Uploaded(duplicate, None)
         draft = _Draft(renditions, options, uploader, created, expires, token=secrets.token_urlsafe(24))
@@ -199,6 +202,11 @@ class Service:
             keep_metadata=images.metadata == "keep",
             quality=Quality(**images.quality.model_dump()),
         )
+
+    async def _refuse_blocked(self, md5: str) -> None:
+        """Raises: Blocked."""
+        if await self.catalog.is_blocked(md5=md5):
+            raise Blocked("this picture")
 
     async def _duplicate(self, original: Rendition, uploader: Uploader) -> Image | None:
         """What the same key has sent before, where the setting asks. Raises: Duplicate where it says reject."""

@@ -54,6 +54,10 @@ def test_a_quota_and_an_expiry_end_a_key(served: Served):
     assert [uploaded(served, few), uploaded(served, few)] == [200, 403]
     little = imges(served.folder, "keys", "add", "little", "--quota", "1 KB").stdout.strip()
     assert {uploaded(served, little) for _ in range(9)} == {200, 403}
+    both = ("--quota", "1 GB", "--quota-pictures", "2")
+    two = imges(served.folder, "keys", "add", "two", *both).stdout.strip()
+    assert [uploaded(served, two) for _ in range(3)] == [200, 200, 403]
+    assert "1 GB, 2 pictures" in imges(served.folder, "keys", "list").stdout
     old = imges(served.folder, "keys", "add", "old", "--expires", "2020-01-01").stdout.strip()
     assert uploaded(served, old) == 403
 
@@ -66,6 +70,11 @@ def test_a_quota_and_an_expiry_end_a_key(served: Served):
         (["keys", "add", "guest"], 1),
         (["keys", "add", "x y"], 2),
         (["keys", "add", "x", "--quota", "much"], 2),
+        (["keys", "add", "x", "--quota", "5", "--quota-pictures", "5"], 2),
+        (["block"], 2),
+        (["block", "everybody"], 2),
+        (["block", "192.0.2.7", "--list"], 2),
+        (["block", "--list", "--remove"], 2),
         (["delete"], 2),
         (["delete", "nothing"], 1),
         (["delete", "--address", "everywhere"], 2),
@@ -97,6 +106,20 @@ def test_uploads_print_the_links_asked_for_and_go_on_after_a_refusal(served: Ser
     assert (wrong.returncode, "key" in wrong.stderr) == (1, True)
     nobody = imges(tmp_path, "upload", "a.png", **(server | {"IMGES_SERVER": "http://127.0.0.1:1"}))
     assert (nobody.returncode, "did not answer" in nobody.stderr) == (1, True)
+
+
+def test_blocks_are_added_listed_and_removed(served: Served):
+    content = pictures.png(33, 21)
+    image = served.upload(content)
+    said = imges(served.folder, "block", image["md5"].upper(), "203.0.113.9", "2001:db8::/32")
+    assert (said.returncode, said.stdout.count("is blocked")) == (0, 3)
+    listed = imges(served.folder, "block", "--list").stdout
+    assert all(what in listed for what in (image["md5"], "203.0.113.9/32", "2001:db8::/32"))
+    again = imges(served.folder, "block", image["md5"])
+    assert (again.returncode, "already" in again.stdout) == (0, True)
+    assert imges(served.folder, "block", "--remove", image["md5"], "203.0.113.9").returncode == 0
+    assert imges(served.folder, "block", "203.0.113.9", "--remove").returncode == 1
+    assert imges(served.folder, "block", "--list").stdout.startswith("2001:db8::/32")
 
 
 def test_pictures_are_deleted_by_id_and_by_key(served: Served):

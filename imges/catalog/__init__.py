@@ -1,10 +1,12 @@
 """The catalog: rows of pictures and keys, in SQLite or PostgreSQL."""
 
+from imges.catalog.blocks import block_text
 from imges.catalog.catalog import Catalog, open_catalog
 from imges.catalog.types import (
     GUEST,
     ApiKey,
     ApiKeyNameTaken,
+    Block,
     GuestStays,
     Image,
     KeyTaken,
@@ -21,6 +23,7 @@ __all__ = [
     "GUEST",
     "ApiKey",
     "ApiKeyNameTaken",
+    "Block",
     "Catalog",
     "GuestStays",
     "Image",
@@ -31,6 +34,7 @@ __all__ = [
     "Scope",
     "State",
     "StoredFile",
+    "block_text",
     "open_catalog",
     "utc_now",
 ]

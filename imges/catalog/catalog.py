@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from imges.catalog.api_keys import ApiKeys
+from imges.catalog.blocks import Blocks
 from imges.catalog.images import Images
 from imges.catalog.shared import Shared, secret_of
 from imges.catalog.sqlite import SqliteDatabase
@@ -18,8 +19,8 @@ from imges.errors import SettingsError
 SQLITE = "sqlite:///"
 
 
-class Catalog(Images, ApiKeys, Shared):
-    """All that is known of pictures and API keys.
+class Catalog(Images, ApiKeys, Blocks, Shared):
+    """All that is known of pictures and API keys, and what is blocked.
 
     Every method may raise CatalogUnavailable, and CatalogFull where it writes; what else is in the docstrings.
     """

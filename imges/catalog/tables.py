@@ -117,6 +117,15 @@ api_keys = Table(
     Column("bytes", BigInteger, nullable=False),
 )
 
+blocks = Table(
+    "blocks",
+    metadata,
+    Column("number", RowNumber, primary_key=True),
+    Column("what", Text, nullable=False, unique=True),  # a digest in hex, or a network
+    Column("created", Moment, nullable=False),
+    sqlite_autoincrement=True,  # numbers are never used again: by them others hear that something has changed
+)
+
 leases = Table("leases", metadata, Column("id", Text, primary_key=True), Column("expires", Moment, nullable=False))
 
 secrets = Table(

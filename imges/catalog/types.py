@@ -135,6 +135,14 @@ class ApiKey:
     """What their objects take together."""
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """An MD5 digest in hex, or a network of addresses, that nothing is taken from."""
+
+    what: str
+    created: datetime
+
+
 # Errors of its own, beside those of `imges.errors`
 
 

@@ -1,15 +1,15 @@
 """`imges keys`: who may upload."""
 
-import re
 from datetime import UTC, datetime
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from imges.access import KeyRing
+from imges.access import KeyRing, check_key_name
 from imges.catalog import ApiKey, Catalog, Scope
 from imges.cli.common import settings_option, with_catalog
+from imges.errors import BadParameter
 from imges.options import size
 from imges.settings import Settings
 from imges.web.present import size_formatted
@@ -24,20 +24,33 @@ def keys() -> None:
 @click.argument("name")
 @click.option("--scope", type=click.Choice([s.value for s in Scope]), default="upload", help="admin includes upload.")
 @click.option("--quota", help="The most it may store: a size such as 10GB, or a number of pictures such as 500.")
+@click.option("--quota-pictures", type=click.IntRange(0), help="The most pictures it may have, beside a size.")
 @click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="The first day (UTC) on which it no longer works.")
 @settings_option
-def add(settings: Settings, name: str, scope: str, quota: str | None, expires: datetime | None) -> None:
+def add(
+    settings: Settings,
+    *,
+    name: str,
+    scope: str,
+    quota: str | None,
+    quota_pictures: int | None,
+    expires: datetime | None,
+) -> None:
     """Add a key and print it: it is stored hashed, and cannot be shown again."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}", name):
-        raise click.BadParameter("letters, digits and ._@- only, at most 64", param_hint="NAME")
-    quota_pictures, quota_bytes = _quota(quota)
+    try:
+        check_key_name(name)
+    except BadParameter as error:
+        raise click.BadParameter(error.message, param_hint="NAME") from error
+    pictures, quota_bytes = _quota(quota)
+    if pictures is not None and quota_pictures is not None:
+        raise click.UsageError("--quota is a number of pictures already; with --quota-pictures it is a size.")
 
     async def use(catalog: Catalog) -> str:
         ring = await KeyRing.open(catalog)
         return await ring.add(
             name,
             Scope(scope),
-            quota_pictures=quota_pictures,
+            quota_pictures=pictures if quota_pictures is None else quota_pictures,
             quota_bytes=quota_bytes,
             expires=expires and expires.replace(tzinfo=UTC),
         )
@@ -73,13 +86,15 @@ def list_(settings: Settings) -> None:
             _day(key.expires),
             _day(key.last_used),
         )
-    Console().print(table)
+    console = Console()
+    if not console.is_terminal:
+        console.width = 240  # a line for each key, for whatever reads it
+    console.print(table)
 
 
 def _told_quota(key: ApiKey) -> str:
-    if key.quota_bytes is not None:
-        return size_formatted(key.quota_bytes)
-    return "" if key.quota_pictures is None else f"{key.quota_pictures} pictures"
+    size = [] if key.quota_bytes is None else [size_formatted(key.quota_bytes)]
+    return ", ".join(size + ([] if key.quota_pictures is None else [f"{key.quota_pictures} pictures"]))
 
 
 def _day(moment: datetime | None) -> str:

@@ -10,6 +10,7 @@ COMMANDS = {
     "keys": "keys:keys",
     "upload": "upload:upload",
     "delete": "pictures:delete",
+    "block": "block:block",
     "sharex": "sharex:sharex",
     "version": "version:version",
 }

@@ -29,6 +29,7 @@ from imges.catalog import (
     RowClaimed,
     Scope,
     State,
+    block_text,
     open_catalog,
 )
 from imges.catalog.tables import images as images_table
@@ -667,6 +668,77 @@ class CatalogSuite:
         assert (await guest(catalog)).last_used == NOON + MINUTE
 
     # Shared
+
+    # Blocks
+
+    @pytest.mark.parametrize(
+        ("written", "meant"),
+        [
+            ("D41D8CD98F00B204E9800998ECF8427E", "d41d8cd98f00b204e9800998ecf8427e"),
+            ("192.0.2.7", "192.0.2.7/32"),
+            ("192.0.2.7/24", "192.0.2.0/24"),
+            ("2001:DB8:0::7", "2001:db8::7/128"),
+            ("2001:db8::/32", "2001:db8::/32"),
+            ("fe80::1%eth0", "fe80::1/128"),
+            ("::ffff:192.0.2.7", "192.0.2.7/32"),
+            ("::ffff:192.0.2.0/120", "192.0.2.0/24"),
+            ("::/0", "::/0"),
+        ],
+    )
+    def test_a_block_is_written_in_one_way(self, written: str, meant: str):
+        assert block_text(written) == meant
+
+    @pytest.mark.parametrize("written", ["", "d41d8cd98f00b204", "everybody", "192.0.2.0/33", "1.2.3", "x" * 32])
+    def test_what_is_neither_digest_nor_network_is_no_block(self, written: str):
+        with pytest.raises(ValueError, match="does not appear to be"):
+            block_text(written)
+
+    async def test_blocks_hold_for_networks_of_any_length_and_for_digests(self, catalog: Catalog):
+        for what in ("192.0.2.0/24", "192.0.2.9/32", "2001:db8::/32", "2001:db9::7/128", "0" * 32):
+            assert await catalog.add_block(what)
+        for address, blocked in {
+            "192.0.2.7": True,
+            "::ffff:192.0.2.7": True,
+            "192.0.3.7": False,
+            "2001:db8:ffff::1": True,
+            "2001:db9::7": True,
+            "2001:db9::8": False,
+            "::c000:207": False,  # the number of 192.0.2.7, but of IPv6
+        }.items():
+            assert await catalog.is_blocked(address=address) is blocked, address
+        assert await catalog.is_blocked(md5="0" * 32)
+        assert not await catalog.is_blocked(md5="1" * 32)
+        assert not await catalog.is_blocked()
+
+    async def test_a_block_is_added_and_removed_once(self, catalog: Catalog, clock: Clock):
+        assert [await catalog.add_block("192.0.2.7/32") for _ in range(2)] == [True, False]
+        clock.forward(MINUTE)
+        await catalog.add_block("0" * 32)
+        assert [(block.what, block.created) for block in await catalog.blocks()] == [
+            ("0" * 32, NOON + MINUTE),
+            ("192.0.2.7/32", NOON),
+        ]
+        assert [await catalog.remove_block("192.0.2.7/32") for _ in range(2)] == [True, False]
+        assert not await catalog.is_blocked(address="192.0.2.7")
+
+    async def test_another_process_hears_of_blocks_and_of_their_end(
+        self, catalog: Catalog, other: Catalog, monkeypatch: pytest.MonkeyPatch
+    ):
+        seconds = 1000.0
+        monkeypatch.setattr("imges.catalog.blocks.time.monotonic", lambda: seconds)
+
+        async def heard() -> tuple[bool, bool]:
+            return await other.is_blocked(address="192.0.2.7"), await other.is_blocked(md5="0" * 32)
+
+        assert await heard() == (False, False)
+        await catalog.add_block("192.0.2.7/32")
+        assert await heard() == (False, False)  # nobody is asked for each upload
+        seconds += 29
+        assert await heard() == (True, False)
+        await catalog.remove_block("192.0.2.7/32")
+        await catalog.add_block("0" * 32)  # as many as before
+        seconds += 29
+        assert await heard() == (False, True)
 
     async def test_a_secret_is_made_once(self, catalog: Catalog, other: Catalog):
         made = await asyncio.gather(

@@ -38,6 +38,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("hash", name="api_keys_hash_unique"),
     )
     op.create_table(
+        "blocks",
+        sa.Column("number", NUMBER, nullable=False),
+        sa.Column("what", sa.Text, nullable=False),
+        sa.Column("created", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("number", name="blocks_pk"),
+        sa.UniqueConstraint("what", name="blocks_what_unique"),
+        sqlite_autoincrement=True,
+    )
+    op.create_table(
         "leases",
         sa.Column("id", sa.Text, nullable=False),
         sa.Column("expires", sa.BigInteger, nullable=False),

@@ -1,0 +1,55 @@
+"""`imges block`: pictures and addresses that nothing is taken from."""
+
+import click
+
+from imges.catalog import Catalog, block_text
+from imges.cli.common import settings_option, with_catalog
+from imges.settings import Settings
+
+
+def _blocks(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) -> list[str]:  # noqa: ARG001  (click's)
+    try:
+        return [block_text(text) for text in texts]
+    except ValueError:
+        raise click.BadParameter(
+            "the MD5 digest of a stored picture (32 hex digits), an address such as 192.0.2.7 or 2001:db8::7, "
+            "or a network such as 192.0.2.0/24"
+        ) from None
+
+
+@click.command()
+@click.argument("what", nargs=-1, metavar="[DIGEST|NET]...", callback=_blocks)
+@click.option("--remove", is_flag=True, help="Take it again.")
+@click.option("--list", "list_", is_flag=True, help="List what is blocked.")
+@settings_option
+def block(settings: Settings, what: list[str], *, remove: bool, list_: bool) -> None:
+    """Refuse a picture by the MD5 DIGEST of its stored original, or uploads from an address or network.
+
+    Running servers hear of it within seconds. What is stored already stays: see `imges delete`.
+    """
+    if list_ == bool(what) or (list_ and remove):
+        raise click.UsageError("Name digests or networks, or ask for the --list.")
+
+    async def use(catalog: Catalog) -> bool:
+        if list_:
+            for found in await catalog.blocks():
+                click.echo(f"{found.what}\tsince {found.created:%Y-%m-%d}")
+            return True
+        results = [await _change(catalog, text, remove=remove) for text in what]
+        return all(results)
+
+    if not with_catalog(settings, use):
+        raise SystemExit(1)
+
+
+async def _change(catalog: Catalog, what: str, *, remove: bool) -> bool:
+    """Block *what*, or *remove* its block; whether it is now as asked."""
+    if not remove:
+        added = await catalog.add_block(what)
+        click.echo(f"{what} is {'' if added else 'already '}blocked")
+        return True
+    if await catalog.remove_block(what):
+        click.echo(f"{what} is not blocked any more")
+        return True
+    click.echo(f"{what} is not blocked", err=True)
+    return False

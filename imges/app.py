@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from aiohttp import web
 
+from imges import __version__, metrics
 from imges.access import Access
 from imges.catalog import open_catalog
 from imges.fetch import Fetcher
@@ -13,6 +14,7 @@ from imges.imaging import open_imaging
 from imges.intake import Intake, Spool
 from imges.jobs import running_jobs
 from imges.lock import DataLock
+from imges.measured import MeasuredStorage
 from imges.service import LEASE_LIFE, Place, Service
 from imges.settings import Settings
 from imges.storage import open_storage
@@ -21,6 +23,7 @@ from imges.web.errors import answer_errors
 from imges.web.headers import complete
 from imges.web.keys import ACCESS, INTAKE, SERVICE, SETTINGS, TEMPLATES
 from imges.web.listen import note_request
+from imges.web.request_ids import identify_request
 
 
 def create_app(
@@ -30,7 +33,10 @@ def create_app(
 
     What is opened is closed, in reverse, also when the start fails half way.
     """
-    app = web.Application(middlewares=[note_request, answer_errors])
+    if settings.server.workers > 1:
+        metrics.share(settings.data_dir / "metrics")
+    metrics.begin(__version__)
+    app = web.Application(middlewares=[note_request, identify_request, answer_errors])
     app[SETTINGS] = settings
     app[TEMPLATES] = pages.template_environment()
     app.add_routes(api_v1.routes(settings.api.prefixes))
@@ -71,7 +77,7 @@ async def open_service(settings: Settings) -> AsyncGenerator[Service]:
         for name, given in settings.storages.items():
             storage = await open_storage(name, given)
             stack.push_async_callback(storage.close)
-            places[name] = Place(name, given["type"], storage)
+            places[name] = Place(name, given["type"], MeasuredStorage(name, storage))
         imaging = await stack.enter_async_context(
             open_imaging(
                 settings.images.processor,

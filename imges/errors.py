@@ -3,7 +3,8 @@
     ImgesError
     ├─ SettingsError                what stops the start (exit status 2)
     ├─ RequestError                 what a client sent or asked for
-    │  ├─ access: KeyWrong, KeyUnusable, QuotaUsedUp, GuestsRefused, ForeignForm, Blocked, TooManyRequests
+    │  ├─ access: KeyWrong, KeyUnusable, QuotaUsedUp, GuestsRefused, ForeignForm, Blocked, TooManyRequests,
+    │  │           MetricsRefused
     │  ├─ request: UnknownVersion, UnknownAction, MethodNotAllowed, NoSource, Base64ByGet, NotBase64,
     │  │           MalformedBody, CompressedBody, BodyTooSlow, BadParameter
     │  ├─ fetch: UrlRefused, FetchFailed, FetchTimeout
@@ -113,6 +114,13 @@ class TooManyRequests(RequestError):
     def __init__(self, what: str, retry_after: int) -> None:
         super().__init__(f"too many {what}; try again in {retry_after} s")
         self.retry_after = retry_after
+
+
+class MetricsRefused(RequestError):
+    status = code = 403
+
+    def __init__(self) -> None:
+        super().__init__("metrics are told to the addresses in server.trusted_proxies alone")
 
 
 # The request

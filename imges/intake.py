@@ -15,6 +15,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote_to_bytes
 
 from imges.errors import DiskReserve, FileTooLarge, NoSource, NotBase64, SpoolUnavailable, UrlRefused
@@ -251,12 +252,16 @@ def _decode(text: bytes) -> bytes:
         raise NotBase64 from error
 
 
+Source = Literal["file", "base64", "url"]
+
+
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A picture on the spool, and the file name that came with it (`""` where none did)."""
+    """A picture on the spool, the file name that came with it (`""` where none did), and how it was sent."""
 
     file: Spooled
     name: str
+    source: Source
 
 
 class Intake:
@@ -276,11 +281,11 @@ class Intake:
         try:
             if address := await asyncio.to_thread(text.address):
                 return await self.from_address(address, folder)
-            return Received(await asyncio.to_thread(text.decode, folder / "received", self.limit), "")
+            return Received(await asyncio.to_thread(text.decode, folder / "received", self.limit), "", "base64")
         except OSError as error:
             raise translated(error) from error
 
     async def from_address(self, address: str, folder: Path) -> Received:
         """The picture at *address*, fetched under guard."""
         async with self._fetcher.fetch(address, limit=self.limit) as fetched:
-            return Received(await spool_chunks(fetched.chunks(), folder / "received", self.limit), fetched.name)
+            return Received(await spool_chunks(fetched.chunks(), folder / "received", self.limit), fetched.name, "url")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from cachetools import TTLCache
 
-from imges import ids, naming
+from imges import ids, metrics, naming
 from imges.catalog import Catalog, KeyTaken, RowClaimed, utc_now
 from imges.catalog.types import ApiKey, Image, NewImage, StoredFile
 from imges.errors import (
@@ -147,9 +147,11 @@ class Service:
         created = self._now()
         expires = self._expires(created, options.expiration)
         await self._refuse_blocked(received.file.md5)  # as it is stored where nothing was taken off, at once
-        header = await self._imaging.inspect(received.file.path, self._allowed)
+        with metrics.step("inspect"):
+            header = await self._imaging.inspect(received.file.path, self._allowed)
         self._check_limits(header)
-        renditions = await self._imaging.render(received.file.path, header, self._recipe(options), folder)
+        with metrics.step("render"):
+            renditions = await self._imaging.render(received.file.path, header, self._recipe(options), folder)
         await self._refuse_blocked(renditions.original.md5)
         if duplicate := await self._duplicate(renditions.original, uploader):
             return Uploaded(duplicate, None)
@@ -221,7 +223,8 @@ class Service:
     async def _store(self, draft: "_Draft", names: "_Names") -> Image:
         """Reserve, put, publish; again under another name where an object is in the way that no row knows of."""
         for _ in range(STORED_TRIES):
-            row = await self._reserve(draft, names)
+            with metrics.step("reserve"):
+                row = await self._reserve(draft, names)
             try:
                 return await self._put_and_publish(row, draft.renditions)
             except KeyExists as error:
@@ -247,10 +250,12 @@ class Service:
         storage = self.places[row.place].storage
         mine: list[str] = []
         try:
-            for file, rendition in _objects(row, renditions):
-                mine.append(file.key)  # before: a put whose answer is lost may have landed
-                await storage.put(file.key, rendition.path, media_type=row.media_type, expires=row.expires)
-            return await self.catalog.publish(row.number, lease=self.lease)
+            with metrics.step("put"):
+                for file, rendition in _objects(row, renditions):
+                    mine.append(file.key)  # before: a put whose answer is lost may have landed
+                    await storage.put(file.key, rendition.path, media_type=row.media_type, expires=row.expires)
+            with metrics.step("publish"):
+                return await self.catalog.publish(row.number, lease=self.lease)
         except BaseException as error:  # a cancelled request too
             if isinstance(error, KeyExists):
                 mine.pop()  # another's: it stays
@@ -368,6 +373,7 @@ class Service:
 
     async def _row_of(self, key: str) -> Image:
         row = self._located.get(key)
+        metrics.lookup(hit=row is not None)
         if row is None:
             row = self._located[key] = await self.catalog.by_key(key, self._now())
         elif row.expires is not None and row.expires <= self._now():
@@ -419,6 +425,13 @@ class Service:
         """Drop uploaders' addresses older than `privacy.keep_addresses`."""
         await self.catalog.forget_addresses(self._now() - self._settings.privacy.keep_addresses)
 
+    async def problems(self) -> dict[str, str]:
+        """What is out of reach that an upload needs, and why; nothing when a picture could be stored right now."""
+        storage = self._settings.storage
+        parts = {"catalog": self.catalog.check, f"storage {storage}": self.places[storage].storage.check}
+        found = await asyncio.gather(*(_problem(check) for check in parts.values()))
+        return {part: problem for part, problem in zip(parts, found, strict=True) if problem is not None}
+
     async def check(self) -> None:
         """Whether a picture could be stored right now. Raises: CatalogUnavailable, StorageError."""
         await self.catalog.check()
@@ -431,6 +444,15 @@ class Service:
                 await place.storage.sweep(older_than)
             except StorageError:
                 log.exception("storage %s could not be swept", place.name)
+
+
+async def _problem(check: Callable[[], Awaitable[None]]) -> str | None:
+    try:
+        await check()
+    except ImgesError as error:
+        log.info("a check failed", exc_info=error)
+        return error.message
+    return None
 
 
 def token_hash(token: str) -> bytes:

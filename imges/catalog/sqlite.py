@@ -22,6 +22,7 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine
 from sqlalchemy.exc import DBAPIError
 
+from imges import metrics
 from imges.catalog import schema
 from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
 
@@ -80,11 +81,13 @@ class SqliteDatabase:
 
         Transactions of one process run one after the other, in the order of their calls.
         """
-        return await self._in(self._writer, partial(self._transaction, work, time.monotonic() + PATIENCE))
+        with metrics.catalog("write", CatalogUnavailable):
+            return await self._in(self._writer, partial(self._transaction, work, time.monotonic() + PATIENCE))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """The result of *work*, which only reads; each of its statements sees what was committed before it."""
-        return await self._in(self._readers, partial(self._look, work))
+        with metrics.catalog("read", CatalogUnavailable):
+            return await self._in(self._readers, partial(self._look, work))
 
     async def close(self) -> None:
         """Finish what was begun and give everything back."""

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
+from imges import metrics
 from imges.errors import Busy, TooLargeImage
 
 PATIENCE = 5.0
@@ -15,10 +16,11 @@ class Slots:
     """*workers* places and *memory* bytes for all of them together."""
 
     def __init__(self, workers: int, memory: int, patience: float = PATIENCE) -> None:
-        self._free_workers = workers
+        self._workers = self._free_workers = workers
         self._free_memory = self._memory = memory
         self._patience = patience
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._tell()
 
     @asynccontextmanager
     async def held(self, memory: int) -> AsyncGenerator[None]:
@@ -56,7 +58,21 @@ class Slots:
         self._free_memory += memory
         self._admit()
 
+    def _tell(self) -> None:
+        metrics.decoders(
+            limit=self._workers,
+            busy=self._workers - self._free_workers,
+            waiting=len(self._waiting),
+            memory_limit=self._memory,
+            memory=self._memory - self._free_memory,
+        )
+
     def _admit(self) -> None:
+        """Let in whom there is room for."""
+        self._let_in()
+        self._tell()
+
+    def _let_in(self) -> None:
         """Let in whom there is room for, from the front; nobody overtakes, or large pictures would wait for ever."""
         while self._waiting:
             memory, turn = self._waiting[0]

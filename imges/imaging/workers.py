@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
+from imges import metrics
 from imges.errors import Busy, ImgesError, ProcessingFailed
 from imges.imaging import worker
 
@@ -50,8 +51,10 @@ class Workers:
             async with asyncio.timeout(seconds):
                 return await self._call(function, arguments)
         except TimeoutError as error:
+            metrics.decoder_died("timeout")
             raise OutOfTime from error
         except ProcessExpired as error:
+            metrics.decoder_died("crash")
             log.warning("a worker died in %s with exit code %s", function.__name__, error.exitcode)
             raise ProcessingFailed from error
         except ImgesError:

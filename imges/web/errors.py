@@ -8,8 +8,9 @@ from time import perf_counter
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from imges import metrics
 from imges.errors import ImgesError, Internal, MalformedBody, MethodNotAllowed, NotFound
-from imges.log import log_request
+from imges.log import log_request, request_id
 from imges.web.pages import render
 from imges.web.uploads import FORMAT
 
@@ -24,8 +25,16 @@ async def answer_errors(request: web.Request, handler: Handler) -> web.StreamRes
     """Every exception becomes an answer in the form that the client can read; what is ours is logged."""
     began = perf_counter()
     response = await _answered(request, handler)
-    log_request(request.method, request.path, response.status, perf_counter() - began)
+    seconds = perf_counter() - began
+    log_request(request.method, request.path, response.status, seconds)
+    metrics.request(request.method, _route(request), response.status, seconds)
     return response
+
+
+def _route(request: web.Request) -> str:
+    """The router's pattern, such as `/images/{key}`; no client makes up a new one."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "none"
 
 
 async def _answered(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -77,13 +86,19 @@ def _body(request: web.Request, error: ImgesError) -> web.Response:
         return error_json(error)
     if form == "page" and "text/html" in accept:
         phrase = HTTPStatus(error.status).phrase
-        return render(request, "error.html", status=error.status, error=error, phrase=phrase)
-    return web.Response(text=error.message, status=error.status)
+        return render(request, "error.html", status=error.status, error=error, phrase=phrase, message=told(error))
+    return web.Response(text=told(error), status=error.status)
+
+
+def told(error: ImgesError) -> str:
+    """The message of *error*; what is ours to mend comes with the request's id, to be found in the log by."""
+    request = request_id.get()
+    return f"{error.message} (request {request})" if request and error.status >= 500 else error.message
 
 
 def _json(error: ImgesError) -> dict[str, object]:
     return {
         "status_code": error.status,
-        "error": {"message": error.message, "code": error.code, "context": type(error).__name__},
+        "error": {"message": told(error), "code": error.code, "context": type(error).__name__},
         "status_txt": HTTPStatus(error.status).phrase,
     }

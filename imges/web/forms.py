@@ -1,7 +1,7 @@
 """What an upload request says: its fields, and its pictures on the spool."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
@@ -62,6 +62,12 @@ class UploadForm:
         """Whether the picture came in by ImgBB's field, so that the answer has ImgBB's shape."""
         return self._source_name() == IMGBB
 
+    @property
+    def source(self) -> str:
+        """How the picture seems to be sent: `file`, `text` or, until the form has been read, `none`."""
+        name = self._source_name()
+        return "none" if name is None else "file" if name in self.files else "text"
+
     def _source_name(self) -> str | None:
         for held in (self.files, self.texts, self.fields):
             for name in SOURCES:
@@ -80,11 +86,11 @@ class UploadForm:
         received = await self._received(name, intake, folder, by_get=by_get)
         if received.file.size == 0:
             raise NoSource
-        return Received(received.file, self.fields.get("name", "").strip() or received.name)
+        return replace(received, name=self.fields.get("name", "").strip() or received.name)
 
     async def _received(self, name: str, intake: Intake, folder: Path, *, by_get: bool) -> Received:
         if name in self.files:
-            return Received(*self.files[name])
+            return Received(*self.files[name], "file")
         if name in self.texts:
             return await intake.from_text(self.texts[name], folder)
         source = self.fields[name].strip()

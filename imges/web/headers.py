@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from imges.web.pages import static_prefix
+from imges.web.request_ids import HEADER, REQUEST_ID
 from imges.web.uploads import FORMAT
 
 YEAR = 365 * 86_400
@@ -38,6 +39,8 @@ async def complete(request: web.Request, response: web.StreamResponse) -> None:
         defaults |= PAGE | {"Cache-Control": "no-cache"}
     elif request.path.startswith(static_prefix()):
         defaults |= {"Cache-Control": f"public, max-age={YEAR}, immutable"}
+    if REQUEST_ID in request:
+        defaults[HEADER] = request[REQUEST_ID]
     for name, value in defaults.items():
         response.headers.setdefault(name, value)
     if response.headers.get("Server"):

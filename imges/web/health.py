@@ -1,29 +1,47 @@
-"""Whether the process runs, and whether it could take a picture right now."""
+"""Whether the process runs, whether it could take a picture right now, and what it has counted."""
 
+import asyncio
 import logging
 
 from aiohttp import web
 
-from imges.errors import ImgesError
-from imges.web.keys import SERVICE
+from imges import metrics
+from imges.access import free_bytes
+from imges.errors import MetricsRefused
+from imges.web.keys import SERVICE, SETTINGS
+from imges.web.proxies import client_is_trusted
 
 log = logging.getLogger(__name__)
 
+FRESH = {"Cache-Control": "no-store"}
+
 
 def routes() -> list[web.RouteDef]:
-    return [web.get("/healthz", process), web.get("/readyz", ready)]
+    return [web.get("/healthz", process), web.get("/readyz", ready), web.get("/metrics", counted)]
 
 
 async def process(_: web.Request) -> web.StreamResponse:
-    return web.Response(text="ok\n", headers={"Cache-Control": "no-store"})
+    return web.Response(text="ok\n", headers=FRESH)
 
 
 async def ready(request: web.Request) -> web.StreamResponse:
-    """200, or 503 with what is out of reach."""
-    try:
-        await request.app[SERVICE].check()
-    except ImgesError as error:
-        log.warning("not ready: %s", error, exc_info=error.__cause__)
-        answer = {"ready": False, "reason": error.message}
-        return web.json_response(answer, status=503, headers={"Cache-Control": "no-store"})
-    return web.json_response({"ready": True}, headers={"Cache-Control": "no-store"})
+    """200, or 503 with what is out of reach and why."""
+    reasons = await request.app[SERVICE].problems()
+    for part, reason in reasons.items():
+        log.warning("not ready: %s: %s", part, reason)
+    if reasons:
+        return web.json_response({"ready": False, "reasons": reasons}, status=503, headers=FRESH)
+    return web.json_response({"ready": True}, headers=FRESH)
+
+
+async def counted(request: web.Request) -> web.StreamResponse:
+    """Prometheus's text, for the operator's own machines. Raises: MetricsRefused."""
+    if not client_is_trusted(request):
+        raise MetricsRefused
+    text = await asyncio.to_thread(_counted, request)
+    return web.Response(body=text, headers=FRESH | {"Content-Type": metrics.CONTENT_TYPE})
+
+
+def _counted(request: web.Request) -> bytes:
+    metrics.disk_free(free_bytes(request.app[SETTINGS].data_dir))
+    return metrics.text()

@@ -14,8 +14,11 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
+from imges import metrics
 from imges.errors import Internal, MalformedBody
+from imges.log import request_id
 from imges.web.errors import error_json
+from imges.web.request_ids import HEADER, new_id
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +54,15 @@ class Connection(web.RequestHandler):
         """JSON, since nobody knows for which route: for an API's client anything else breaks."""
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
+        request_id.set(new_id())  # this task serves the connection alone, and the connection ends here
         if isinstance(exc, HttpProcessingError) or status < 500:
             log.info("a malformed request: %s", type(exc).__name__)
             response = error_json(MalformedBody("this is not a well-formed HTTP request, or its address is too long"))
         else:
             log.error("a request failed outside of its handler", exc_info=exc)
             response = error_json(Internal())
+        metrics.request("", "none", response.status, 0)
+        response.headers[HEADER] = request_id.get() or ""
         response.force_close()
         return response
 

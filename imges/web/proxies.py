@@ -20,7 +20,7 @@ _HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{
 def client_address(request: web.Request) -> IPAddress | None:
     """The client's address; `None` for a client of the unix socket that no proxy speaks for."""
     peer = _address(request.remote)
-    if not _trusted(request, peer):
+    if not came_by_proxy(request):
         return peer
     for hop in reversed(_listed(request, "X-Forwarded-For")):
         address = _address(hop)
@@ -32,6 +32,16 @@ def client_address(request: web.Request) -> IPAddress | None:
     return peer
 
 
+def came_by_proxy(request: web.Request) -> bool:
+    """Whether the peer is one whose word on the client counts."""
+    return _trusted(request, _address(request.remote))
+
+
+def client_is_trusted(request: web.Request) -> bool:
+    """Whether the client itself, seen through trusted proxies, is one of them: the operator's own machines."""
+    return _trusted(request, client_address(request))
+
+
 def base_url(request: web.Request) -> str:
     """The base of every generated address, without a slash at its end.
 
@@ -41,7 +51,7 @@ def base_url(request: web.Request) -> str:
     if settings.server.public_url is not None:
         return settings.server.public_url.rstrip("/")
     scheme, host = request.scheme, request.headers.get("Host", "")
-    if _trusted(request, _address(request.remote)):
+    if came_by_proxy(request):
         scheme = next((s for s in reversed(_listed(request, "X-Forwarded-Proto")) if s in {"http", "https"}), scheme)
         host = next((h for h in reversed(_listed(request, "X-Forwarded-Host")) if _HOST.fullmatch(h)), host)
     if not _HOST.fullmatch(host):

@@ -5,7 +5,10 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
+from imges import metrics
 from imges.catalog.types import ApiKey
+from imges.errors import ImgesError
+from imges.intake import Source
 from imges.service import Uploaded, Uploader
 from imges.web import present
 from imges.web.forms import UploadForm
@@ -24,18 +27,35 @@ async def receive(request: web.Request, form: UploadForm, identify: Identify) ->
 
     Raises what `Access`, `UploadForm`, `Intake` and `Service.upload` raise.
     """
+    try:
+        uploaded, source = await _receive(request, form, identify)
+    except ImgesError as error:
+        metrics.upload(type(error).__name__, form.source)
+        raise
+    except BaseException:
+        metrics.upload("aborted", form.source)
+        raise
+    metrics.upload("duplicate" if uploaded.delete_token is None else "stored", source)
+    return uploaded
+
+
+async def _receive(request: web.Request, form: UploadForm, identify: Identify) -> tuple[Uploaded, Source]:
     access, intake, address = request.app[ACCESS], request.app[INTAKE], client_address(request)
     await access.admit_upload(address)
     async with intake.spool.open() as folder:
         if request.method == "POST":
-            await form.read(request, folder, intake.limit)
+            with metrics.step("receive"):
+                await form.read(request, folder, intake.limit)
         if FORMAT in request:
             request[FORMAT] = form.format
         key = await identify(form)
         options = upload_options(form.fields, request.app[SETTINGS].images.max_side)
-        received = await form.receive(intake, folder, by_get=request.method == "GET")
+        with metrics.step("take"):
+            received = await form.receive(intake, folder, by_get=request.method == "GET")
+        metrics.received(received.source, received.file.size)
         uploader = Uploader(key, str(address) if address else None)
-        return await request.app[SERVICE].upload(received, options, uploader, folder)
+        uploaded = await request.app[SERVICE].upload(received, options, uploader, folder)
+        return uploaded, received.source
 
 
 def site(request: web.Request) -> present.Site:

@@ -3,6 +3,7 @@
 # make check     lint, formatting, types, import rules
 # make format    put the code into shape
 # make screenshots  pictures of every page, and the icons, into docs/pictures/ and templates/static/
+# make drain     stop the server under load again and again (ROUNDS=100)
 # make lock      write the lock files anew from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
 
 PYTHON ?= python3
@@ -14,7 +15,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --s
 # What tests call, and the Debian package that it comes from
 TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium nginx:nginx-light
 
-.PHONY: install serve test check format lock screenshots tools
+.PHONY: install serve test check format lock screenshots drain tools
 
 install: .venv/installed
 
@@ -41,6 +42,9 @@ lock: .venv/installed-dev
 
 screenshots: .venv/installed-dev tools
 	$(BIN)/python -m tests.browser.screenshots
+
+drain: .venv/installed-dev
+	$(BIN)/python -m tests.crash.drain $(or $(ROUNDS),100)
 
 # The stamps are younger than what they were made from: a second run has nothing to do.
 .venv/installed: requirements.lock pyproject.toml

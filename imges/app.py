@@ -19,6 +19,7 @@ from imges.service import LEASE_LIFE, Place, Service
 from imges.settings import Settings
 from imges.storage import open_storage
 from imges.web import api_v1, deletion, files, health, pages, setup_page, site_files, upload_page, viewer
+from imges.web.drain import ENDING, Ending, last_answer
 from imges.web.errors import answer_errors
 from imges.web.headers import complete
 from imges.web.keys import ACCESS, INTAKE, SERVICE, SETTINGS, TEMPLATES
@@ -38,13 +39,14 @@ def create_app(
     metrics.begin(__version__)
     app = web.Application(middlewares=[note_request, identify_request, answer_errors])
     app[SETTINGS] = settings
+    app[ENDING] = Ending()
     app[TEMPLATES] = pages.template_environment()
     app.add_routes(api_v1.routes(settings.api.prefixes))
     for handlers in (files, upload_page, viewer, deletion, setup_page, site_files, health):
         app.add_routes(handlers.routes())
     for prefix in (pages.static_prefix(), "/static"):
         app.router.add_static(prefix, pages.static_folder())
-    app.on_response_prepare.append(complete)
+    app.on_response_prepare.extend((complete, last_answer))
 
     async def running_service(app: web.Application) -> AsyncGenerator[None]:
         async with (

@@ -109,6 +109,12 @@ def _positive(length: timedelta) -> timedelta:
     return length
 
 
+def _short_drain(length: timedelta) -> timedelta:
+    if length > timedelta(seconds=20):
+        raise ValueError("should be at most 20 s: all of stopping takes at most 30")
+    return length
+
+
 def _typed_place(options: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(options.get("type"), str):
         raise ValueError("should say its type, such as `type: datefolder`")  # noqa: TRY004  (pydantic's own rule)
@@ -160,6 +166,7 @@ class Server(Section):
     trusted_proxies: Annotated[tuple[Network, ...], A_LIST] = (ip_network("127.0.0.0/8"), ip_network("::1"))
     workers: Count = 1
     accel_redirect: Location | None = None
+    drain: Annotated[Duration, AfterValidator(_short_drain)] = timedelta(seconds=1)
 
 
 class Api(Section):

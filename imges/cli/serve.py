@@ -1,8 +1,8 @@
 """`imges serve`: the server, from the first line it prints to the last request it finishes."""
 
 import asyncio
-import logging
 import signal
+from dataclasses import dataclass, field
 
 import click
 from aiohttp import web
@@ -14,16 +14,14 @@ from imges.cli.common import settings_option
 from imges.errors import SettingsError
 from imges.lock import DataLock, held
 from imges.settings import Settings, not_yet_in_effect, prepare_data_dir
+from imges.web.drain import drain
 from imges.web.listen import Site
-
-SHUTDOWN = 25.0
-"""Seconds that running requests have to finish once the server stops."""
 
 
 @click.command()
 @settings_option
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl+C; what runs then is finished first."""
+    """Serve until SIGTERM or Ctrl+C; what runs then is finished first, unless told so twice."""
     log.configure(settings.log.level, settings.log.format)
     prepare_data_dir(settings)
     for sentence in not_yet_in_effect(settings):
@@ -33,12 +31,14 @@ def serve(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings, lock: DataLock) -> None:
-    runner = web.AppRunner(create_app(settings, lock, started=_tell_new_key), shutdown_timeout=SHUTDOWN)
-    stop = _stop_on_signals()
+    runner = web.AppRunner(create_app(settings, lock, started=_tell_new_key), shutdown_timeout=1)
+    signals = _Signals.heard()
     try:
         await runner.setup()
         click.echo(f"imges serves on {await _listen(runner, settings)}")
-        await stop.wait()
+        await signals.first.wait()
+        grace = settings.server.drain.total_seconds() if signals.is_patient else 0
+        await drain(runner, grace=grace, hurry=signals.second)
     finally:
         await runner.cleanup()
 
@@ -63,18 +63,25 @@ async def _listen(runner: web.AppRunner, settings: Settings) -> str:
     return f"http://{host}:{server.port}"
 
 
-def _stop_on_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; a second one cancels what still runs, and its uploads are undone."""
-    stop, loop, main = asyncio.Event(), asyncio.get_running_loop(), asyncio.current_task()
+@dataclass
+class _Signals:
+    """What SIGTERM and SIGINT have said: the first one to stop, the second one to stop at once."""
 
-    def on_signal() -> None:
-        if stop.is_set():
-            logging.getLogger(__name__).warning("second signal: running requests are cut off")
-            for task in asyncio.all_tasks():
-                if task is not main:
-                    task.cancel()
-        stop.set()
+    first: asyncio.Event = field(default_factory=asyncio.Event)
+    second: asyncio.Event = field(default_factory=asyncio.Event)
+    is_patient: bool = True
+    """Whether the first was SIGTERM; whoever presses Ctrl+C has no proxy that wants to be told before."""
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, on_signal)
-    return stop
+    @classmethod
+    def heard(cls) -> "_Signals":
+        signals, loop = cls(), asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, signals._hear, number)
+        return signals
+
+    def _hear(self, number: signal.Signals) -> None:
+        if self.first.is_set():
+            self.second.set()
+        else:
+            self.is_patient = number == signal.SIGTERM
+            self.first.set()

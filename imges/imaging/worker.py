@@ -1,12 +1,13 @@
 """What runs inside a worker process. The server imports it only for the names of its functions."""
 
+import ctypes
 import errno
 import mmap
 import os
 import resource
 import signal
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imges.errors import DiskReserve, ProcessingFailed, SettingsError, SpoolUnavailable
@@ -14,8 +15,10 @@ from imges.imaging.types import Header, Processor, Recipe, Renditions
 
 NICENESS = 5
 """The server answers first."""
-HEADROOM = 256 * 2**20
-"""Bytes of address space above the estimate: threads and allocators reserve more than they use."""
+HEADROOM = 128 * 2**20
+"""Bytes above the estimate: stacks of threads, and what allocators keep."""
+M_ARENA_MAX = -8
+"""glibc's number of that option."""
 
 _processor: Processor | None = None
 
@@ -33,7 +36,14 @@ def start(wanted: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the pool's handler would wait for the end of a C call
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _use_one_arena()
     _processor = load(wanted)
+
+
+def _use_one_arena() -> None:
+    """All threads share one heap: else each keeps what it has freed to itself."""
+    with suppress(OSError, AttributeError):  # other C libraries have no arenas
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def load(wanted: str) -> Processor | None:
@@ -81,14 +91,18 @@ def render(file: Path, header: Header, recipe: Recipe, folder: Path, memory: int
 
 @contextmanager
 def limited(memory: int) -> Generator[None]:
-    """Let this process grow by *memory* bytes and some room: a header that lied must not take the machine's."""
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    resource.setrlimit(resource.RLIMIT_AS, (pages * mmap.PAGESIZE + memory + HEADROOM, hard))
+    """Let this process grow by *memory* bytes and some room: a header that lied must not take the machine's.
+
+    It is what can be written that is limited. Address space as such is reserved in far larger pieces than are used,
+    for each new thread too: where that is limited, sound pictures fail now and then.
+    """
+    pages = int(Path("/proc/self/statm").read_text().split()[5])
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (pages * mmap.PAGESIZE + memory + HEADROOM, hard))
     try:
         yield
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, (hard, hard))
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from aiohttp import web
 from imges import metrics
 from imges.access import free_bytes
 from imges.errors import MetricsRefused
+from imges.web.drain import ENDING
 from imges.web.keys import SERVICE, SETTINGS
 from imges.web.proxies import client_is_trusted
 
@@ -26,6 +27,9 @@ async def process(_: web.Request) -> web.StreamResponse:
 
 async def ready(request: web.Request) -> web.StreamResponse:
     """200, or 503 with what is out of reach and why."""
+    if request.app[ENDING].begun:
+        reasons = {"server": "it is about to stop"}
+        return web.json_response({"ready": False, "reasons": reasons}, status=503, headers=FRESH)
     reasons = await request.app[SERVICE].problems()
     for part, reason in reasons.items():
         log.warning("not ready: %s: %s", part, reason)

@@ -32,6 +32,9 @@ KEEP_ALIVE = 75.0
 class Connection(web.RequestHandler):
     """One client's connection."""
 
+    fresh = True
+    """Whether it has not brought a request yet."""
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._patience = asyncio.get_running_loop().call_later(HEADERS_WITHIN, self.force_close)
@@ -42,7 +45,19 @@ class Connection(web.RequestHandler):
 
     def request_came(self) -> None:
         """The headers of a request are complete."""
+        self.fresh = False
         self._patience.cancel()
+
+    @property
+    def idle(self) -> bool:
+        """Whether it waits for a request."""
+        return self._waiter is not None and not self._waiter.done()
+
+    def cut_off(self) -> asyncio.Task[None] | None:
+        """Cancel the request that runs; the task ends when it is undone."""
+        if self._task_handler is not None:
+            self._task_handler.cancel()
+        return self._task_handler
 
     def handle_error(
         self,

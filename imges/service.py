@@ -133,6 +133,7 @@ class Service:
         self._located = TTLCache[str, Image](maxsize=10_000, ttl=LOOKUP_LIFE)
         self._views: Counter[str] = Counter()
         self._unfinished: list[Callable[[], Awaitable[None]]] = []
+        self._unheard: set[bytes] = set()  # token hashes of rows that may have been reserved, though nobody told us
 
     # Upload
 
@@ -242,6 +243,9 @@ class Service:
             except KeyTaken as taken:
                 if taken.kind != "id":
                     names.crowded()
+            except CatalogUnavailable:
+                self._unheard.add(new.delete_token_hash)
+                raise
 
     def _short_id(self, number: int) -> str:
         return ids.short_id(number, self._id_key)
@@ -294,6 +298,9 @@ class Service:
 
     async def sweep(self) -> None:
         """Finish what crashes and failures left, and delete what has expired."""
+        if unheard := frozenset(self._unheard):
+            await self.catalog.forget_unheard(unheard, lease=self.lease)
+            self._unheard -= unheard
         waiting, self._unfinished = self._unfinished, []
         for finish in waiting:
             await self._or_later(finish)

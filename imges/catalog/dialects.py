@@ -4,10 +4,10 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
-from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningInsert
 
-_INSERTS = {"sqlite": sqlite.insert}
+_INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def insert_or_skip(connection: Connection, table: Table) -> ReturningInsert[Any]:

@@ -4,7 +4,7 @@ Every change is one conditional statement, or stands in one transaction: it happ
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -49,7 +49,7 @@ class Images(Statements):
         """A pending row for *new*, held by *lease*, its id and its three object keys nobody else's, now or ever.
 
         Where *new* has no id, *short_id* makes one from the row's number. When the caller is cancelled meanwhile,
-        nothing stays.
+        nothing stays; when the catalog gets out of reach, see `forget_unheard`.
 
         Raises: KeyTaken (one of them is or was another's), QuotaUsedUp, KeyWrong (the API key is gone).
         """
@@ -67,6 +67,21 @@ class Images(Statements):
             image = await reserving
             await self.withdraw(image.number, lease=lease)
             await self.forget(image.number)
+
+    async def forget_unheard(self, token_hashes: Collection[bytes], *, lease: str) -> None:
+        """Take back reservations under *lease* that may have been made though `reserve` raised CatalogUnavailable.
+
+        They are known by the hashes of their delete tokens. Nothing of them can have been put anywhere.
+        """
+        statement = select(images.c.number).where(
+            images.c.lease == lease, images.c.state == State.PENDING, images.c.delete_token_hash.in_(token_hashes)
+        )
+
+        def forget(connection: Connection) -> None:
+            for number in connection.scalars(statement).all():
+                _remove(connection, number, State.PENDING, free_keys=True)
+
+        await self._database.write(forget)
 
     async def publish(self, number: int, *, lease: str) -> Image:
         """From pending to published, durably. Raises: RowClaimed where it is not pending under *lease* any more."""
@@ -232,9 +247,12 @@ class Images(Statements):
         return [image_of(row) for row in rows]
 
     async def _claimed(self, numbers: Select[Any], **values: Any) -> list[Image]:
-        """The rows that *numbers* selects, changed; PostgreSQL passes over those that another is just changing."""
-        some = numbers.with_for_update(skip_locked=True)
-        return await self._changed(update(images).where(images.c.number.in_(some)).values(**values))
+        """The rows that *numbers* selects, changed; PostgreSQL passes over those that another is just changing.
+
+        It stands in a CTE: in a plain subquery, PostgreSQL may run it again for each row and go beyond its limit.
+        """
+        some = numbers.with_for_update(skip_locked=True).cte("some")
+        return await self._changed(update(images).where(images.c.number.in_(select(some.c.number))).values(**values))
 
     async def _selected(self, statement: Select[Any]) -> list[Image]:
         rows = await self._database.read(lambda connection: connection.execute(statement).mappings().all())

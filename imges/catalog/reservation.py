@@ -31,8 +31,11 @@ def reserve(
     short_id: Callable[[int], str] | None,
     hashes: KeyHashes,
 ) -> Image:
-    """See `Images.reserve`."""
-    _charge(connection, new)
+    """See `Images.reserve`.
+
+    The API key is charged last: until the transaction ends its row keeps all other uploads of that key waiting. Rows
+    are locked in the order of `images._remove`, so that none waits for another in a circle.
+    """
     number, image_id = _number_and_id(connection, new, lease, short_id, hashes)
     wanted: list[tuple[Kind, str]] = [
         ("object key", new.original.key),
@@ -42,6 +45,7 @@ def reserve(
     if new.id is not None:
         wanted.append(("id", new.id))
     take(connection, number, {hashes.of(kind, text): (kind, text) for kind, text in wanted})
+    _charge(connection, new)
     return reserved(new, number, image_id)
 
 

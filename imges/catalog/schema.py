@@ -72,4 +72,5 @@ def refuse_newer(connection: Connection, revision: str) -> None:
 
 
 def _where(connection: Connection) -> str:
-    return connection.engine.url.render_as_string(hide_password=True)
+    url = connection.engine.url
+    return url.set(drivername=url.get_backend_name()).render_as_string(hide_password=True)

@@ -5,14 +5,14 @@ from datetime import datetime
 
 from sqlalchemy import Delete, Update
 
-from imges.catalog.sqlite import SqliteDatabase
+from imges.catalog.database import Database
 from imges.catalog.unique_keys import KeyHashes
 
 
 class Statements:
     """The *database*, the *hashes* of unique keys, and the clock *now* of leases."""
 
-    def __init__(self, database: SqliteDatabase, hashes: KeyHashes, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, hashes: KeyHashes, now: Callable[[], datetime]) -> None:
         self._database = database
         self._hashes = hashes
         self._now = now

@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from imges.catalog import Catalog, open_catalog
+from imges.catalog.sqlite import SqliteDatabase
 from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
 from tests.catalog.pictures import MINUTE, NOON, new_image
 from tests.catalog.suite import CatalogSuite, delete, published
@@ -39,6 +40,11 @@ async def catalog(url: str) -> AsyncGenerator[Catalog]:
 @pytest.fixture
 async def lease(catalog: Catalog) -> str:
     return await catalog.take_lease(MINUTE)
+
+
+def sqlite_below(catalog: Catalog) -> SqliteDatabase:
+    assert isinstance(catalog._database, SqliteDatabase)
+    return catalog._database
 
 
 @contextmanager
@@ -84,7 +90,6 @@ async def test_nothing_of_a_deleted_picture_stays_in_the_file(url: str, file: Pa
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://user:password@host/db",  # not yet
         "mysql://user:password@host/db",
         "sqlite://",
         "sqlite:///",
@@ -92,7 +97,7 @@ async def test_nothing_of_a_deleted_picture_stays_in_the_file(url: str, file: Pa
     ],
 )
 async def test_an_address_that_is_not_served_is_refused_without_showing_it(url: str):
-    with pytest.raises(SettingsError, match="should be sqlite:///PATH") as caught:
+    with pytest.raises(SettingsError, match="should be sqlite:///PATH or postgresql://USER") as caught:
         async with open_catalog(url):
             pass
     assert "password" not in caught.value.message
@@ -221,7 +226,7 @@ async def test_a_file_damaged_while_it_runs_is_unavailable(url: str, file: Path)
     async with open_catalog(url) as catalog:
         content = file.read_bytes()
         file.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
-        catalog._database._reading.dispose()  # with the pages that it has in memory
+        sqlite_below(catalog)._reading.dispose()  # with the pages that it has in memory
         with pytest.raises(CatalogUnavailable):
             await catalog.by_id("id-example", NOON)
         file.write_bytes(content)
@@ -239,7 +244,7 @@ async def test_no_statement_reads_a_whole_table(catalog: Catalog, lease: str, mo
     def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
         ran.add((statement, parameters if isinstance(parameters, tuple) else tuple(parameters[0])))
 
-    database = catalog._database
+    database = sqlite_below(catalog)
     for engine in (database._writing, database._reading):
         event.listen(engine, "before_cursor_execute", note)
     await run_everything(catalog, lease)

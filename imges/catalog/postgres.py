@@ -1,0 +1,320 @@
+"""The catalog in PostgreSQL, shared by any number of processes and machines.
+
+The functions are those that SQLite's threads run. Here SQLAlchemy runs each in a greenlet of the event loop, over
+asyncpg: waiting for the server costs no thread, and a pool of a few connections serves all.
+
+Whatever happens to the server, a caller hears within `PATIENCE`: the work goes on in a task of its own, which is given
+up then. A lost connection, or a transaction that the server itself rolled back, is tried again as long as there is
+time; what broke off while it was committed is not, for it may have been done.
+"""
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Callable, Coroutine, Generator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, NoReturn, Self, TypeVar
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from imges.catalog import schema
+from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
+
+try:
+    import asyncpg
+    from sqlalchemy.ext.asyncio import create_async_engine
+except ImportError as error:
+    raise SettingsError(
+        "catalog.url is a PostgreSQL database, but its driver is not installed: pip install 'imges[postgres]'"
+    ) from error
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PATIENCE = 4.0
+"""Seconds that a transaction may take, connecting and waiting for others included; clients are answered in five."""
+
+WITHOUT_HOPE = 1.0
+"""Seconds that who reads is kept waiting while the server answers nobody: pictures are served without it meanwhile."""
+
+CONNECTIONS = 8
+"""Of each process, at most; a transaction takes some milliseconds."""
+
+RECYCLED = 300
+"""Seconds after which a connection is not used again: firewalls forget idle ones without a word."""
+
+SESSION = {
+    "application_name": "imges",
+    "statement_timeout": "4s",
+    "lock_timeout": "3s",
+    "idle_in_transaction_session_timeout": "5s",  # a node that lost its power holds no locks for longer
+    "tcp_user_timeout": "10s",
+}
+"""What the server is told of each connection, so that it lets go of what we have given up."""
+
+SETTING_UP = int.from_bytes(b"imges")
+"""The advisory lock of who makes or migrates the schema."""
+
+AGAIN = {"40001", "40P01"}
+"""SQLSTATEs of transactions that the server rolled back for another's sake: serialization failure, deadlock."""
+
+LOST = ("08", "57P")
+"""… of connections that are no more: lost, or ended because the server stops, crashed or starts."""
+
+TROUBLE = ("08", "25006", "42501", "53", "55P03", "57", "58", "F0", "XX")
+"""… that speak of the server's state and not of our statements: read-only, refused, too much of something, stopped."""
+
+DISK_FULL = "53100"
+
+UNUSABLE = ("08P01", "0A", "28", "3D", "3F", "42501", "22023", "42704")
+"""… that waiting does not mend when they come while opening: a wrong password, no such database, no right to it."""
+
+
+class PostgresDatabase:
+    """See `Database`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._engine = create_async_engine(
+            _shown(url),
+            async_creator=self._connect,
+            pool_size=CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=PATIENCE,
+            pool_recycle=RECYCLED,
+            pool_use_lifo=True,
+        )
+        self._reading = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._answers = True
+
+    @classmethod
+    async def open(cls, url: str, *, upgrade: bool = False) -> Self:
+        """Open the catalog at *url*; an empty database becomes one, one that is behind is migrated where asked.
+
+        Raises: SettingsError for a database that cannot be used, is another's, behind, or of a newer imges;
+        CatalogUnavailable, CatalogFull.
+        """
+        database = cls(url)
+        try:
+            await database._prepare(upgrade=upgrade)
+        except BaseException:
+            await database.close()
+            raise
+        return database
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        return await self._in_time(PATIENCE, partial(self._written, work))
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        return await self._in_time(PATIENCE if self._answers else WITHOUT_HOPE, partial(self._read, work))
+
+    async def close(self) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=PATIENCE)
+        try:
+            async with asyncio.timeout(1):
+                await self._engine.dispose()
+        except (TimeoutError, OSError, DBAPIError):
+            log.warning("connections to the catalog were not ended in time")
+
+    # Transactions
+
+    async def _in_time(self, seconds: float, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The result of *work*, run as a task so that neither a cancelled caller nor a dead connection holds it up."""
+        task = asyncio.create_task(self._bounded(seconds, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        done, _ = await asyncio.wait({task}, timeout=seconds + 0.1)  # to end the connection may take two seconds more
+        if not done:
+            raise CatalogUnavailable
+        return task.result()
+
+    async def _bounded(self, seconds: float, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        try:
+            async with asyncio.timeout(seconds):
+                result = await work()
+        except TimeoutError as error:
+            if self._answers:
+                log.warning("the catalog does not answer")
+            self._answers = False
+            raise CatalogUnavailable from error
+        self._answers = True
+        return result
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # heard by the caller, or by nobody any more
+
+    async def _written(self, work: Callable[[Connection], T]) -> T:
+        """Tried until there is no time left: a restart of the server is not noticed by who uploads."""
+        while True:
+            try:
+                return await self._transaction(work)
+            except _TryAgain as again:
+                log.debug("a transaction is tried again: %s", again.error)
+            await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311 (only so that two do not keep step)
+
+    async def _transaction(self, work: Callable[[Connection], T]) -> T:
+        """Raises: _TryAgain where nothing has been done for certain."""
+        committing = False
+        try:
+            async with self._engine.connect() as connection:
+                await connection.begin()
+                result = await connection.run_sync(work)
+                committing = True
+                await connection.commit()
+        except DRIVERS as error:
+            if _state(error) in AGAIN or (_is_lost(error) and not committing):
+                raise _TryAgain(error) from error
+            _raise_translated(error)
+        return result
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        """Tried again with another connection where one of the pool was lost meanwhile; else told at once."""
+        tries = 2
+        while True:
+            tries -= 1
+            try:
+                async with self._reading.connect() as connection:
+                    return await connection.run_sync(work)
+            except DRIVERS as error:
+                if not tries or isinstance(error, OSError) or not _is_lost(error):
+                    _raise_translated(error)
+
+    # Opening
+
+    async def _connect(self) -> asyncpg.Connection:
+        return await asyncpg.connect(self._url, timeout=PATIENCE, server_settings=SESSION)
+
+    async def _prepare(self, *, upgrade: bool) -> None:
+        with _usable(self._url):
+            revision = await self.read(_revision)
+            if revision == schema.HEAD:
+                return
+            setting_up = partial(_set_up, upgrade=upgrade)
+            if upgrade:
+                await self._transaction(setting_up)  # takes the time that it takes
+            else:
+                await self._in_time(PATIENCE, partial(self._transaction, setting_up))
+
+
+class _TryAgain(CatalogUnavailable):
+    """Nothing has been done: by *error*, the connection was lost or the transaction rolled back."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+
+def _revision(connection: Connection) -> str | None:
+    encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
+    if encoding != "UTF8":
+        raise SettingsError(f"catalog.url: the database has the encoding {encoding}; create one with UTF8")
+    return schema.revision_of(connection)
+
+
+def _set_up(connection: Connection, *, upgrade: bool) -> None:
+    """Make or migrate the schema; whoever comes first does, the others wait and find it done."""
+    if upgrade:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": SETTING_UP})
+    revision = schema.revision_of(connection)
+    if revision is None:
+        schema.create(connection)
+    elif revision > schema.HEAD:
+        schema.refuse_newer(connection, revision)
+    elif revision < schema.HEAD:
+        if not upgrade:
+            raise SettingsError(
+                f"catalog.url: the catalog has schema {revision}, this program wants {schema.HEAD}; "
+                "run `imges catalog upgrade` (nodes that still run the version before go on)"
+            )
+        schema.upgrade(connection)
+
+
+# The address
+
+
+def _shown(url: str) -> URL:
+    """*url* without user and password, for SQLAlchemy and for messages. Raises: SettingsError where it is none."""
+    parts = urlsplit(url)
+    hosts = parts.netloc.rpartition("@")[2]
+    ports = [port for host in hosts.split(",") if (port := host.rpartition("]")[2].partition(":")[2])]
+    if not all(port.isdigit() for port in ports):
+        raise SettingsError(
+            "catalog.url should be postgresql://USER:PASSWORD@HOST/NAME; write what is special in the password as %XX"
+        )
+    socket = parse_qs(parts.query).get("host", [""])[-1]
+    return URL.create("postgresql+asyncpg", host=hosts or socket or None, database=parts.path.lstrip("/") or None)
+
+
+def _without_secrets(message: str, url: str) -> str:
+    parts = urlsplit(url)
+    secrets = [parts.netloc.rpartition("@")[0].partition(":")[2], *parse_qs(parts.query).get("password", [])]
+    for secret in filter(None, [*secrets, *map(unquote, secrets)]):
+        message = message.replace(secret, "…")
+    return message
+
+
+# Errors: nothing of the driver's leaves this room
+
+DRIVERS = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, PoolTimeoutError)
+
+
+def _cause(error: BaseException | None) -> BaseException | None:
+    """What the driver raised, from inside of what SQLAlchemy and we made of it."""
+    while error is not None and not isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        error = error.__cause__
+    return error
+
+
+def _state(error: BaseException) -> str:
+    """The SQLSTATE of *error*; empty for what the server did not say."""
+    return getattr(_cause(error), "sqlstate", None) or ""
+
+
+def _is_lost(error: Exception) -> bool:
+    """Whether the connection was lost, or there was none."""
+    return (
+        isinstance(error, OSError)
+        or (isinstance(error, DBAPIError) and error.connection_invalidated)
+        or _state(error).startswith(LOST)
+        or isinstance(_cause(error), OSError)
+    )
+
+
+def _raise_translated(error: Exception) -> NoReturn:
+    """Raises what *error* is for the rest of the program; itself where it speaks of our statements."""
+    state = _state(error)
+    lost = _is_lost(error) or isinstance(error, PoolTimeoutError) or state.startswith(TROUBLE)
+    if not lost:
+        raise error
+    log.warning("the catalog does not do its work: %s", _cause(error) or error)
+    raise (CatalogFull if state == DISK_FULL else CatalogUnavailable) from error
+
+
+@contextmanager
+def _usable(url: str) -> Generator[None]:
+    """While opening: what will not get better by waiting stops the start, and says why."""
+    try:
+        yield
+    except SettingsError:
+        raise
+    except (CatalogUnavailable, *DRIVERS, ValueError) as error:
+        cause = _cause(error) or error
+        where = _shown(url).set(drivername="postgresql").render_as_string()
+        found = _without_secrets(str(cause) or type(cause).__name__, url)
+        unusable = isinstance(cause, ValueError | ssl.SSLCertVerificationError)
+        if unusable or _state(error).startswith(UNUSABLE):
+            raise SettingsError(f"catalog.url is {where}: {found}") from error
+        if isinstance(error, CatalogFull) or not isinstance(error, CatalogUnavailable):
+            raise
+        raise CatalogUnavailable(f"catalog.url is {where}: the database is out of reach ({found})") from error

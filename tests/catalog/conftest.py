@@ -1,0 +1,5 @@
+"""Servers for the tests of this folder."""
+
+from tests.servers import postgres
+
+__all__ = ["postgres"]

@@ -14,10 +14,11 @@ import secrets
 import string
 import tempfile
 import time
+from array import array
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
@@ -180,7 +181,7 @@ class LocalCounts(MemoryStorage):
         )
 
     async def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        window = self._windows.get(key) or _Window(expiry, [])
+        window = self._windows.get(key) or _Window(expiry)
         now = self._clock()
         window.forget_old(now)
         if len(window.hits) + amount > limit:
@@ -190,7 +191,7 @@ class LocalCounts(MemoryStorage):
         return True
 
     async def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:  # noqa: ARG002  (the library's signature)
-        window = self._windows.get(key) or _Window(expiry, [])
+        window = self._windows.get(key) or _Window(expiry)
         now = self._clock()
         window.forget_old(now)
         age = now - window.hits[0] if window.hits else 0.0
@@ -202,7 +203,7 @@ class _Window:
     """When the hits of the last *seconds* were, the oldest first."""
 
     seconds: int
-    hits: list[float]
+    hits: "array[float]" = field(default_factory=lambda: array("d"))  # a quarter of a list's memory
 
     def forget_old(self, now: float) -> None:
         del self.hits[: bisect_right(self.hits, now - self.seconds)]
@@ -213,11 +214,28 @@ def open_counts(clock: Clock) -> Storage:
     return LocalCounts(clock)
 
 
+class Pseudonyms:
+    """What clients are counted under: their addresses are kept nowhere, be it in memory or in Redis.
+
+    They are hashed with a *secret* and the day (UTC), so that those of one day lead to nobody the next. All nodes give
+    the same; counting begins anew at midnight.
+    """
+
+    def __init__(self, secret: bytes, now: Callable[[], datetime]) -> None:
+        self._secret = secret
+        self._now = now
+
+    def of(self, address: IPAddress) -> str:
+        day = self._now().date().isoformat()
+        return hmac.digest(self._secret, f"{day} {_network(address)}".encode(), hashlib.sha256).hex()[:32]
+
+
 class AddressLimit:
     """At most *rate* for each client address; `None`: as many as they like. *what* is counted, in the plural."""
 
-    def __init__(self, limiter: MovingWindowRateLimiter, rate: Rate | None, what: str) -> None:
+    def __init__(self, limiter: MovingWindowRateLimiter, pseudonyms: Pseudonyms, rate: Rate | None, what: str) -> None:
         self._limiter = limiter
+        self._pseudonyms = pseudonyms
         self._what = what
         self._item = rate and RateLimitItemPerSecond(rate.count, math.ceil(rate.per.total_seconds()), what)
 
@@ -228,7 +246,7 @@ class AddressLimit:
         """
         if self._item is None or address is None:
             return
-        client = _network(address)
+        client = self._pseudonyms.of(address)
         if not await self._limiter.hit(self._item, client):
             stats = await self._limiter.get_window_stats(self._item, client)
             raise TooManyRequests(self._what, max(1, math.ceil(stats.reset_time - time.time())))
@@ -291,6 +309,7 @@ class Access:
         *,
         keys: KeyRing,
         guest_hash: bytes,
+        pseudonyms: Pseudonyms,
         now: Callable[[], datetime],
         clock: Clock,
     ) -> None:
@@ -302,8 +321,8 @@ class Access:
         self._keys = keys
         self._guest_hash = guest_hash
         self._now = now
-        self._uploads = AddressLimit(limiter, settings.limits.uploads, "uploads")
-        self._wrong_keys = AddressLimit(limiter, settings.limits.wrong_keys, "wrong API keys")
+        self._uploads = AddressLimit(limiter, pseudonyms, settings.limits.uploads, "uploads")
+        self._wrong_keys = AddressLimit(limiter, pseudonyms, settings.limits.wrong_keys, "wrong API keys")
         self._reserve = Reserve(_disks(settings), settings.limits.disk_reserve, clock)
         self._touching: dict[str, asyncio.Task[None]] = {}
 
@@ -323,7 +342,8 @@ class Access:
             guest_key, written = await _generated_key(catalog, file)
         guest_hash = keys.hash(guest_key)
         await catalog.ensure_guest(guest_hash, settings.limits.guest_bytes)
-        access = cls(settings, catalog, keys=keys, guest_hash=guest_hash, now=now, clock=clock)
+        pseudonyms = Pseudonyms(await catalog.secret("limits", lambda: os.urandom(32)), now)
+        access = cls(settings, catalog, keys=keys, guest_hash=guest_hash, pseudonyms=pseudonyms, now=now, clock=clock)
         access.new_key_file = file if written else None
         try:
             yield access
@@ -366,7 +386,7 @@ class Access:
             raise KeyUnusable("this API key has expired")
         pictures = key.quota_pictures is not None and key.pictures >= key.quota_pictures
         if pictures or (key.quota_bytes is not None and key.bytes >= key.quota_bytes):
-            raise QuotaUsedUp
+            raise QuotaUsedUp(guests=key.name == GUEST)
         self._touch(key)
         return key
 

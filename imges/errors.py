@@ -79,8 +79,12 @@ class KeyUnusable(RequestError):
 class QuotaUsedUp(KeyUnusable):
     """One picture more would go beyond the key's number of pictures or bytes."""
 
-    def __init__(self) -> None:
-        super().__init__("the quota of this API key is used up; delete pictures that are not needed any more")
+    def __init__(self, *, guests: bool = False) -> None:
+        super().__init__(
+            "the room that this site has for guests' pictures is used up"
+            if guests
+            else "the quota of this API key is used up; delete pictures that are not needed any more"
+        )
 
 
 class GuestsRefused(RequestError):

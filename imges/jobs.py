@@ -27,7 +27,7 @@ async def running_jobs(service: Service) -> AsyncGenerator[None]:
         (60, service.sweep),
         (30, service.flush_views),
         (60, sweep_storages),
-        (3600, service.forget_addresses),
+        (60, service.forget_addresses),
     ]
     tasks = [asyncio.create_task(_every(seconds, job)) for seconds, job in jobs]
     try:

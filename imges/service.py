@@ -12,7 +12,7 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -156,7 +156,7 @@ class Service:
         await self._refuse_blocked(renditions.original.md5)
         if duplicate := await self._duplicate(renditions.original, uploader):
             return Uploaded(duplicate, None)
-        draft = _Draft(renditions, options, uploader, created, expires, token=secrets.token_urlsafe(24))
+        draft = _Draft(renditions, options, self._kept(uploader), created, expires, token=secrets.token_urlsafe(24))
         names = _Names(received.name, renditions.original.format, self._local(created), self._settings.images.naming)
         return Uploaded(await self._store(draft, names), draft.token)
 
@@ -205,6 +205,10 @@ class Service:
             keep_metadata=images.metadata == "keep",
             quality=Quality(**images.quality.model_dump()),
         )
+
+    def _kept(self, uploader: Uploader) -> Uploader:
+        """What is stored of *uploader*: the address only where `privacy.keep_addresses` is not 0."""
+        return uploader if self._settings.privacy.keep_addresses else replace(uploader, address=None)
 
     async def _refuse_blocked(self, md5: str) -> None:
         """Raises: Blocked."""

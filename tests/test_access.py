@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from imges.access import Access, KeyRing, LocalCounts, free_bytes, key_file
+from imges.access import Access, KeyRing, LocalCounts, Pseudonyms, free_bytes, key_file
 from imges.catalog import GUEST, ApiKeyNameTaken, Catalog, Scope, open_catalog
 from imges.errors import (
     CatalogUnavailable,
@@ -385,6 +385,33 @@ async def test_an_address_of_ipv6_stands_for_its_64(open_access: Open, first: st
     async with open_access(uploads=Rate(1, timedelta(minutes=1))) as access:
         await access.admit_upload(ip_address(first))
         assert await outcome(access.admit_upload(ip_address(second))) == ((429, 160) if same else (200, 200))
+
+
+async def test_what_is_counted_tells_no_address_and_nothing_at_all_the_next_day(clocks: Clocks) -> None:
+    secret = os.urandom(32)
+    names = Pseudonyms(secret, clocks.now)
+    today = names.of(HOME)
+    assert str(HOME) not in today
+    assert names.of(HOME) == Pseudonyms(secret, clocks.now).of(HOME) == today  # on every node
+    assert Pseudonyms(os.urandom(32), clocks.now).of(HOME) != today
+    clocks.today += timedelta(days=1)
+    assert names.of(HOME) != today
+
+
+async def test_counting_keeps_no_address(open_access: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[str] = []
+    count = LocalCounts.acquire_entry
+
+    async def acquire_entry(self: LocalCounts, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
+        counted.append(key)
+        return await count(self, key, limit, expiry, amount)
+
+    monkeypatch.setattr(LocalCounts, "acquire_entry", acquire_entry)
+    async with open_access(uploads=Rate(3, timedelta(minutes=1)), wrong_keys=Rate(3, timedelta(minutes=1))) as access:
+        await access.admit_upload(HOME)
+        await outcome(access.identify("wrong", HOME))
+    assert len(counted) == 2
+    assert not [key for key in counted if str(HOME) in key]
 
 
 async def test_a_program_of_this_machine_is_not_limited(open_access: Open) -> None:

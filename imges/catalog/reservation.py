@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, or_, s
 from imges.catalog.dialects import insert_or_skip
 from imges.catalog.rows import columns_of, reserved
 from imges.catalog.tables import api_keys, images
-from imges.catalog.types import Image, KeyTaken, NewImage
+from imges.catalog.types import GUEST, Image, KeyTaken, NewImage
 from imges.catalog.unique_keys import KeyHashes, Kind, take
 from imges.errors import KeyWrong, QuotaUsedUp
 
@@ -54,7 +54,7 @@ def _charge(connection: Connection, new: NewImage) -> None:
     counted = connection.execute(_CHARGE, {"key_name": new.api_key, "size": new.stored_bytes})
     if not counted.rowcount:
         known = connection.scalar(select(api_keys.c.name).where(api_keys.c.name == new.api_key))
-        raise QuotaUsedUp if known else KeyWrong("the API key has just been revoked")
+        raise QuotaUsedUp(guests=known == GUEST) if known else KeyWrong("the API key has just been revoked")
 
 
 def _number_and_id(

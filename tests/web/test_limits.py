@@ -1,13 +1,19 @@
 """Who is refused, and how it is told: blocks, wrong keys, uploads per address, quotas, the guests' cap, addresses."""
 
+import asyncio
 import hashlib
+import sqlite3
+from contextlib import closing
 from io import BytesIO
+from ipaddress import IPv4Address, IPv6Address
 
 import aiohttp
 import pytest
 
+from imges.access import KeyRing
+from imges.catalog import utc_now
 from tests import pictures
-from tests.web.conftest import Answer, Server
+from tests.web.conftest import Answer, Server, Start
 
 STRANGER = "203.0.113.9"
 JSON = {"Accept": "application/json"}
@@ -76,3 +82,142 @@ async def test_a_blocked_picture_is_known_whatever_metadata_it_comes_with(each_i
         assert (await each_imges.upload(stored)).error == (403, 106)
     finally:
         await each_imges.service.catalog.remove_block(image["md5"])
+
+
+# Wrong keys and uploads per address
+
+
+async def guess(server: Server, number: int, forwarded: str | None) -> Answer:
+    """A wrong key, presented in one of the ways that there are."""
+    headers = seen_from(forwarded) if forwarded else {}
+    key = f"guess {number}"
+    match number % 4:
+        case 0:
+            return await server.post(data=form(key=key), headers=headers)
+        case 1:
+            return await server.post(data=form(), headers=headers | {"X-API-Key": key})
+        case 2:
+            return await server.post(data=form(), headers=headers | {"Authorization": f"Bearer {key}"})
+        case _:
+            return await server.get("/api/1/upload", params={"key": key, "source": "x"}, headers=headers)
+
+
+async def right_key(server: Server, address: str) -> int:
+    return (await server.post(data=form(key=server.key), headers=seen_from(address))).status
+
+
+async def test_of_150_guesses_few_are_answered_while_the_right_key_works(start: Start):
+    async with start(LIMITS__WRONG_KEYS="10/minute") as server:
+        answers = [await guess(server, number, STRANGER) for number in range(150)]
+        assert [answer.error for answer in answers] == [(401, 100)] * 10 + [(429, 160)] * 140
+        assert all(1 <= int(answer.headers["Retry-After"]) <= 60 for answer in answers[10:])
+        assert await right_key(server, STRANGER) == 200
+        assert (await guess(server, 0, "203.0.113.10")).status == 401
+        assert await server.rows() == 1
+
+
+@pytest.mark.parametrize("proxies", ["[]", "[192.0.2.1/32]"])
+async def test_what_a_stranger_claims_of_its_address_is_not_believed(start: Start, proxies: str):
+    async with start(
+        LIMITS__WRONG_KEYS="3/minute", LIMITS__UPLOADS="6/minute", SERVER__TRUSTED_PROXIES=proxies
+    ) as server:
+        answers = [await guess(server, number, f"198.51.100.{number}") for number in range(5)]
+        assert [answer.status for answer in answers] == [401, 401, 401, 429, 429]
+        assert [await right_key(server, f"198.51.100.{number}") for number in range(2)] == [200, 429]
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        pytest.param([f"198.51.100.{n}, {STRANGER}" for n in range(5)], id="the-client-wrote-the-left"),
+        pytest.param([f"{STRANGER}, 127.0.0.{n}" for n in range(1, 6)], id="two-proxies"),
+        pytest.param([f"{nonsense}, {STRANGER}" for nonsense in ("", "x", "1.2.3", "::g", "a" * 999)], id="nonsense"),
+        pytest.param([f"2001:db8:0:1::{n:x}" for n in range(5)], id="one-64"),
+        pytest.param([f"198.51.100.{n}, nonsense" for n in range(5)], id="nothing-that-can-be-read"),
+    ],
+)
+async def test_the_client_is_the_right_most_address_that_no_proxy_has(start: Start, claims: list[str]):
+    async with start(LIMITS__WRONG_KEYS="3/minute") as server:
+        assert [(await guess(server, 0, claim)).status for claim in claims] == [401, 401, 401, 429, 429]
+
+
+@pytest.mark.parametrize("path", ["/", "/api/1/upload"])
+async def test_uploads_are_limited_per_address(start: Start, path: str):
+    async with start(LIMITS__UPLOADS="3/minute") as server:
+
+        async def upload(address: str) -> Answer:
+            return await server.post(path, data=form(key=server.key), headers=JSON | seen_from(address))
+
+        answers = await asyncio.gather(*(upload(STRANGER) for _ in range(8)))
+        assert sorted(answer.status for answer in answers) == [200] * 3 + [429] * 5
+        (refused, *_) = [answer for answer in answers if answer.status == 429]
+        assert refused.error == (429, 160)
+        assert 1 <= int(refused.headers["Retry-After"]) <= 60
+        assert (await upload("203.0.113.10")).status == 200
+
+
+# Quotas and the guests' cap
+
+
+async def test_keys_that_are_known_but_may_not_say_so(imges: Server):
+    catalog = imges.service.catalog
+    ring = await KeyRing.open(catalog)
+    texts = {
+        "off": await ring.add("off"),
+        "over": await ring.add("over", expires=utc_now()),
+        "few": await ring.add("few", quota_pictures=1),
+        "small": await ring.add("small", quota_bytes=100),
+    }
+    await catalog.set_key_enabled("off", enabled=False)
+    assert (await imges.post(data=form(key=texts["few"]))).status == 200
+    for name, text in texts.items():
+        assert (await imges.post(data=form(key=text))).error == (403, 105), name
+    await catalog.remove_key("off")
+    assert (await imges.post(data=form(key=texts["off"]))).error == (401, 100)
+
+
+async def test_guests_together_never_pass_their_cap(start: Start):
+    cap = 300_000
+    async with start(LIMITS__GUEST_BYTES=str(cap)) as server:
+        sent = [pictures.encoded(pictures.noise(30, 30, seed), "PNG") for seed in range(16)]
+        ways = [by_page(server, content) for content in sent[:8]] + [server.upload(content) for content in sent[8:]]
+        answers = await asyncio.gather(*ways)
+        stored = [answer.json["image"] for answer in answers if answer.status == 200]
+        refused = [answer for answer in answers if answer.status != 200]
+        held = sum(image["size"] + image["thumb"]["size"] for image in stored)
+        assert stored
+        assert held <= cap
+        assert {answer.error for answer in refused} == {(403, 105)}
+        assert "guests" in refused[0].text
+        assert sum(file.stat().st_size for file in server.files()) == held
+        text = await (await KeyRing.open(server.service.catalog)).add("owner")
+        assert (await server.post(data=form(key=text))).status == 200  # others have their own room
+
+
+# Addresses
+
+
+def stored_addresses(server: Server) -> list[object]:
+    with closing(sqlite3.connect(server.data_dir / "imges.db")) as database:
+        return [address for (address,) in database.execute("SELECT address FROM images ORDER BY number")]
+
+
+async def test_addresses_are_kept_for_as_long_as_the_setting_says(start: Start):
+    async with start(PRIVACY__KEEP_ADDRESSES="2 s") as server:
+        assert (await by_page(server, address=STRANGER)).status == 200
+        await asyncio.sleep(2.1)
+        assert (await by_page(server, address=STRANGER)).status == 200
+        await server.service.forget_addresses()
+        first, second = await asyncio.to_thread(stored_addresses, server)
+        assert first is None
+        assert second == IPv6Address(f"::ffff:{STRANGER}").packed
+
+
+async def test_addresses_are_never_stored_where_the_setting_is_0(start: Start):
+    async with start(PRIVACY__KEEP_ADDRESSES="0", LIMITS__UPLOADS="9/minute", LIMITS__WRONG_KEYS="9/minute") as server:
+        assert (await by_page(server, address=STRANGER)).status == 200
+        assert (await guess(server, 0, STRANGER)).status == 401
+        assert await asyncio.to_thread(stored_addresses, server) == [None]
+        written = b"".join(file.read_bytes() for file in server.data_dir.glob("imges.db*"))
+        assert STRANGER.encode() not in written
+        assert IPv4Address(STRANGER).packed not in written

@@ -54,6 +54,9 @@ BATCH = 100
 
 MINUTE = timedelta(minutes=1)
 
+STORED_FORMATS = frozenset({"jpg", "png", "gif", "webp", "avif"})
+"""What an original is stored as; other formats become one of them on arrival."""
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -239,11 +242,10 @@ class Service:
 
     async def _reserve(self, draft: "_Draft", names: "_Names") -> Image:
         """A pending row whose keys are nobody else's, now or ever."""
-        random_id = self._settings.images.ids == "random"
         while True:
-            new = draft.row(names, self._settings.storage, ids.random_id() if random_id else None)
+            new = draft.row(names, self._settings.storage, self.fresh_id())
             try:
-                return await self.catalog.reserve(new, lease=self.lease, short_id=self._short_id)
+                return await self.catalog.reserve(new, lease=self.lease, short_id=self.short_id)
             except KeyTaken as taken:
                 if taken.kind != "id":
                     names.crowded()
@@ -251,7 +253,11 @@ class Service:
                 self._unheard.add(new.delete_token_hash)
                 raise
 
-    def _short_id(self, number: int) -> str:
+    def fresh_id(self) -> str | None:
+        """A random id for a picture; `None` where its row's number makes it: `short_id`."""
+        return ids.random_id() if self._settings.images.ids == "random" else None
+
+    def short_id(self, number: int) -> str:
         return ids.short_id(number, self._id_key)
 
     async def _put_and_publish(self, row: Image, renditions: Renditions) -> Image:
@@ -278,8 +284,8 @@ class Service:
         """Take a failed upload back, of whose objects *keys* may have been put."""
         if await self.catalog.withdraw(row.number, lease=self.lease):
             await self._finish_withdrawing(row, keys)
-        elif await self.catalog.mark_deleting(row.number):  # published, though the answer said otherwise
-            await self._finish_deleting(row)
+        elif marked := await self.catalog.mark_deleting(row.number):  # published, though the answer said otherwise
+            await self._finish_deleting(marked)
 
     async def _finish_withdrawing(self, row: Image, keys: Iterable[str]) -> None:
         await self._delete_objects(row, keys)
@@ -340,7 +346,7 @@ class Service:
         It may have died over a `KeyExists`, so only those objects go that are byte for byte what the row says.
         """
         storage = self._storage_of(row)
-        await self._finish_withdrawing(row, [file.key for file in row.files() if await _holds(storage, file)])
+        await self._finish_withdrawing(row, [file.key for file in row.files() if await holds(storage, file)])
 
     def _forget_lookups(self, rows: Iterable[Image]) -> None:
         for row in rows:
@@ -424,8 +430,25 @@ class Service:
         Raises: CatalogUnavailable; StorageError when objects could not be deleted yet: the sweep will.
         """
         self._forget_lookups([image])
-        if await self.catalog.mark_deleting(image.number):
-            await self._finish_deleting(image)
+        if marked := await self.catalog.mark_deleting(image.number):
+            await self._finish_deleting(marked)
+
+    # Upkeep: what is stored already is not held to the limits of uploads
+
+    async def look(self, file: Path) -> Header:
+        """What the header of *file* says, of whatever format a stored original may have.
+
+        Raises: NotAnImage, FormatRefused, ProcessingFailed, Busy, SpoolUnavailable.
+        """
+        return await self._imaging.inspect(file, STORED_FORMATS)
+
+    async def derive(self, file: Path, header: Header, folder: Path, *, strip: bool = False) -> Renditions:
+        """Thumb and medium of the original in *file*, as the settings have them now, in *folder*.
+
+        The original is as it was, or with *strip* without its metadata. Raises what `Imaging.render` raises.
+        """
+        recipe = replace(self._recipe(UploadOptions()), keep_metadata=not strip)
+        return await self._imaging.render(file, header, recipe, folder)
 
     # Looking after itself
 
@@ -492,9 +515,9 @@ class _Draft:
             media_type=MEDIA_TYPES[original.format],
             created=self.created,
             original_filename=names.original_filename(keys),
-            original=_stored(keys.original, original),
-            thumb=_stored(keys.thumb, self.renditions.thumb),
-            medium=_stored(keys.medium, medium) if medium else None,
+            original=stored_file(keys.original, original),
+            thumb=stored_file(keys.thumb, self.renditions.thumb),
+            medium=stored_file(keys.medium, medium) if medium else None,
             medium_key=keys.medium,
             frames=self.renditions.frames,
             api_key=self.uploader.key.name,
@@ -535,7 +558,8 @@ class _Names:
         return self._base_name or keys.original.rpartition("/")[2]
 
 
-def _stored(key: str, rendition: Rendition) -> StoredFile:
+def stored_file(key: str, rendition: Rendition) -> StoredFile:
+    """What the catalog keeps of *rendition*, stored under *key*."""
     return StoredFile(
         key=key,
         size=rendition.size,
@@ -555,7 +579,7 @@ def _objects(row: Image, renditions: Renditions) -> list[tuple[StoredFile, Rendi
     return objects
 
 
-async def _holds(storage: Storage, file: StoredFile) -> bool:
+async def holds(storage: Storage, file: StoredFile) -> bool:
     """Whether the object is there, byte for byte what *file* says. Raises: StorageUnavailable."""
     md5 = hashlib.md5(usedforsecurity=False)
     try:

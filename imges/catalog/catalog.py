@@ -15,13 +15,14 @@ from imges.catalog.shared import Shared, secret_of
 from imges.catalog.sqlite import SqliteDatabase
 from imges.catalog.types import utc_now
 from imges.catalog.unique_keys import KeyHashes
+from imges.catalog.upkeep import Upkeep
 from imges.errors import SettingsError
 
 SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://"
 
 
-class Catalog(Images, ApiKeys, Blocks, Shared):
+class Catalog(Images, ApiKeys, Blocks, Shared, Upkeep):
     """All that is known of pictures and API keys, and what is blocked.
 
     Every method may raise CatalogUnavailable, and CatalogFull where it writes; what else is in the docstrings.

@@ -123,14 +123,17 @@ class Images(Statements):
 
     # Deletion
 
-    async def mark_deleting(self, number: int) -> bool:
-        """From published to deleting: its addresses answer 410 at once. False: it was not published."""
+    async def mark_deleting(self, number: int) -> Image | None:
+        """From published to deleting: its addresses answer 410 at once. `None`: it was not published.
+
+        Answers the row as it is now: a migration may have moved the picture since the caller looked.
+        """
         statement = (
             update(images)
             .where(images.c.number == number, images.c.state == State.PUBLISHED)
             .values(state=State.DELETING)
         )
-        return await self._rows_changed(statement) > 0
+        return next(iter(await self._changed(statement)), None)
 
     async def expire(self, now: datetime, *, limit: int) -> list[Image]:
         """Published pictures that have ended by *now*: they are deleting now."""

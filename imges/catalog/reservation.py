@@ -1,6 +1,7 @@
 """How a picture gets its row: one transaction that takes of its key's quota, a number, an id and three object keys."""
 
 from collections.abc import Callable
+from typing import Any
 
 from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, or_, select, update
 
@@ -14,12 +15,13 @@ from imges.errors import KeyWrong, QuotaUsedUp
 _KEY = api_keys.c
 _SIZE = bindparam("size", type_=BigInteger)
 
-_CHARGE = (  # built once, as every statement of an upload: building costs more than running
+_COUNT = (  # built once, as every statement of an upload: building costs more than running
     update(api_keys)
     .where(_KEY.name == bindparam("key_name"))
-    .where(or_(_KEY.quota_pictures.is_(None), _KEY.pictures < _KEY.quota_pictures))
-    .where(or_(_KEY.quota_bytes.is_(None), _KEY.bytes + _SIZE <= _KEY.quota_bytes))
     .values(pictures=_KEY.pictures + 1, bytes=_KEY.bytes + _SIZE)
+)
+_CHARGE = _COUNT.where(or_(_KEY.quota_pictures.is_(None), _KEY.pictures < _KEY.quota_pictures)).where(
+    or_(_KEY.quota_bytes.is_(None), _KEY.bytes + _SIZE <= _KEY.quota_bytes)
 )
 
 
@@ -36,17 +38,24 @@ def reserve(
     The API key is charged last: until the transaction ends its row keeps all other uploads of that key waiting. Rows
     are locked in the order of `images._remove`, so that none waits for another in a circle.
     """
-    number, image_id = _number_and_id(connection, new, lease, short_id, hashes)
-    wanted: list[tuple[Kind, str]] = [
-        ("object key", new.original.key),
-        ("object key", new.thumb.key),
-        ("object key", new.medium_key),
-    ]
-    if new.id is not None:
-        wanted.append(("id", new.id))
-    take(connection, number, {hashes.of(kind, text): (kind, text) for kind, text in wanted})
+    number, image_id = _named(connection, new, columns_of(new, lease), short_id, hashes)
     _charge(connection, new)
-    return reserved(new, number, image_id)
+    return reserved(new, number, image_id, lease)
+
+
+def take_in(
+    connection: Connection,
+    new: NewImage,
+    *,
+    lease: str | None,
+    views: int,
+    short_id: Callable[[int], str] | None,
+    hashes: KeyHashes,
+) -> Image:
+    """See `Upkeep.take_in`; the order is that of `reserve`."""
+    number, image_id = _named(connection, new, columns_of(new, lease, views), short_id, hashes)
+    connection.execute(_COUNT, {"key_name": new.api_key, "size": new.stored_bytes})
+    return reserved(new, number, image_id, lease, views)
 
 
 def _charge(connection: Connection, new: NewImage) -> None:
@@ -57,29 +66,49 @@ def _charge(connection: Connection, new: NewImage) -> None:
         raise QuotaUsedUp(guests=known == GUEST) if known else KeyWrong("the API key has just been revoked")
 
 
+def _named(
+    connection: Connection,
+    new: NewImage,
+    row: dict[str, Any],
+    short_id: Callable[[int], str] | None,
+    hashes: KeyHashes,
+) -> tuple[int, str]:
+    """Put the *row* of *new* in, and take its keys. Its number and id."""
+    number, image_id = _number_and_id(connection, new, row, short_id, hashes)
+    wanted: list[tuple[Kind, str]] = [
+        ("object key", new.original.key),
+        ("object key", new.thumb.key),
+        ("object key", new.medium_key),
+    ]
+    if new.id is not None:
+        wanted.append(("id", new.id))
+    take(connection, number, {hashes.of(kind, text): (kind, text) for kind, text in wanted})
+    return number, image_id
+
+
 def _number_and_id(
     connection: Connection,
     new: NewImage,
-    lease: str,
+    row: dict[str, Any],
     short_id: Callable[[int], str] | None,
     hashes: KeyHashes,
 ) -> tuple[int, str]:
     if new.id is not None:
-        number = connection.scalar(insert_or_skip(connection, images), columns_of(new, lease))
+        number = connection.scalar(insert_or_skip(connection, images), row)
         if number is None:
             raise KeyTaken("id", new.id)
         return number, new.id
     if short_id is None:
         raise ValueError("a picture without an id needs short_id")
-    return _shortly_named(connection, new, lease, short_id, hashes)
+    return _shortly_named(connection, row, short_id, hashes)
 
 
 def _shortly_named(
-    connection: Connection, new: NewImage, lease: str, short_id: Callable[[int], str], hashes: KeyHashes
+    connection: Connection, row: dict[str, Any], short_id: Callable[[int], str], hashes: KeyHashes
 ) -> tuple[int, str]:
     """A number and the id made of it. Numbers are left out whose id came from elsewhere, with an import."""
     while True:
-        number = connection.execute(insert(images).returning(images.c.number), columns_of(new, lease)).scalar_one()
+        number = connection.execute(insert(images).returning(images.c.number), row).scalar_one()
         image_id = short_id(number)
         try:
             take(connection, number, {hashes.of("id", image_id): ("id", image_id)})

@@ -14,20 +14,30 @@ _FILE = [field.name for field in fields(StoredFile)]
 _API_KEY = [field.name for field in fields(ApiKey)]
 
 
-def columns_of(new: NewImage, lease: str) -> dict[str, Any]:
-    """The row of a picture that *lease* holds as pending."""
+def columns_of(new: NewImage, lease: str | None, views: int = 0) -> dict[str, Any]:
+    """The row of a picture that *lease* holds as pending; without one it is published."""
     row: dict[str, Any] = {name: getattr(new, name) for name in _KEPT}
-    row |= {"id": new.id, "state": State.PENDING, "lease": lease, "views": 0, "stored_bytes": new.stored_bytes}
+    row |= {"id": new.id, "state": _state(lease), "lease": lease, "views": views}
+    return row | file_columns(new)
+
+
+def file_columns(new: NewImage | Image) -> dict[str, Any]:
+    """What its row says of the objects of *new*, and what they take together."""
+    row: dict[str, Any] = {"stored_bytes": new.stored_bytes}
     for kind, file in (("original", new.original), ("thumb", new.thumb), ("medium", new.medium)):
-        if file:
-            row |= {f"{kind}_{name}": getattr(file, name) for name in _FILE}
+        names = _FILE if file else [name for name in _FILE if name != "key"]  # the medium's key stays reserved
+        row |= {f"{kind}_{name}": getattr(file, name, None) for name in names}
     return row
 
 
-def reserved(new: NewImage, number: int, image_id: str) -> Image:
-    """*new* as it stands in the catalog once it is reserved."""
+def reserved(new: NewImage, number: int, image_id: str, lease: str | None, views: int = 0) -> Image:
+    """*new* as it stands in the catalog with the row of `columns_of`."""
     kept: dict[str, Any] = {name: getattr(new, name) for name in (*_KEPT, "original", "thumb", "medium")}
-    return Image(number=number, id=image_id, state=State.PENDING, views=0, **kept)
+    return Image(number=number, id=image_id, state=_state(lease), views=views, **kept)
+
+
+def _state(lease: str | None) -> State:
+    return State.PENDING if lease else State.PUBLISHED
 
 
 def image_of(columns: RowMapping) -> Image:

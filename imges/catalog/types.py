@@ -112,6 +112,11 @@ class Image:
         """The objects that it has, the original first."""
         return [self.original, *([self.medium] if self.medium else []), self.thumb]
 
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all its objects: what quotas count."""
+        return sum(file.size for file in self.files())
+
     def file(self, key: str) -> StoredFile | None:
         """The object under *key*; `None` for a medium that is only reserved."""
         return next((file for file in self.files() if file.key == key), None)

@@ -11,6 +11,7 @@ COMMANDS = {
     "upload": "upload:upload",
     "delete": "pictures:delete",
     "block": "block:block",
+    "fsck": "fsck:fsck",
     "sharex": "sharex:sharex",
     "version": "version:version",
 }

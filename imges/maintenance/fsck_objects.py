@@ -1,0 +1,133 @@
+"""`fsck`'s look at objects that no row has.
+
+- Of a deleted picture, or a medium that its picture does not have: deleted. Nothing of what is deleted stays.
+- An original in a date folder that decodes, as after the restore of a catalog older than the files: taken in as a
+  picture, with the thumb and medium beside it.
+- Anything else in a date folder may be somebody's only copy: moved to `lost+found` in the data folder.
+- Elsewhere: not ours. It is counted, and left alone.
+- A copy of a picture whose row says another place, as a migration leaves it for a moment or by wish: counted.
+"""
+
+from datetime import datetime
+from functools import partial
+
+from imges.catalog import Image, KeyTaken, State
+from imges.errors import ImgesError
+from imges.maintenance.adopt import adopt
+from imges.maintenance.findings import Findings
+from imges.maintenance.index import Found, Index
+from imges.maintenance.lost import LostAndFound
+from imges.maintenance.objects import fetched
+from imges.maintenance.old_keys import OldKey, is_in_date_folder
+from imges.maintenance.tools import Tools
+from imges.service import Place
+from imges.storage import KeyMissing
+
+PAGE = 200
+
+
+class StrayObjects:
+    def __init__(self, tools: Tools, findings: Findings) -> None:
+        self._tools = tools
+        self._findings = findings
+        self._lost = LostAndFound(tools.settings.data_dir)
+        self._places = tools.service.places
+        self._catalog = tools.service.catalog
+
+    async def look(self, index: Index) -> None:
+        """Originals first: thumbs and mediums go with those that are taken in."""
+        self._tools.progress.stage("looking at objects without a picture")
+        for derived in (False, True):
+            last = ("", "")
+            while page := await index.objects(after=last, limit=PAGE):
+                last = (page[-1].place, page[-1].key)
+                chosen = [found for found in page if self._is_derived(found) is derived]
+                await self._look_at(chosen)
+
+    def _is_derived(self, found: Found) -> bool:
+        name = OldKey.read(found.key)
+        return name is not None and name.original is not None
+
+    async def _look_at(self, page: list[Found]) -> None:
+        """Whose each of *page* is, as it is now: much may have changed since the scan."""
+        owners = await self._catalog.owners([found.key for found in page])
+        for found in page:
+            place = self._places[found.place]
+            where = f"{found.place}: {found.key}"
+            try:
+                modified = (await place.storage.stat(found.key)).modified
+            except KeyMissing:
+                continue
+            except ImgesError as error:
+                self._findings.hopeless(where, "it could not be looked at", error.message)
+                continue
+            if found.key not in owners:
+                await self._unknown(place, found.key, where, modified)
+            elif (owner := owners[found.key]) is None:
+                delete = partial(self._delete, place, found.key)
+                await self._findings.wrong(where, "it is left of a deleted picture", "deleted", delete)
+            elif owner.image.state == State.PUBLISHED:
+                await self._of_a_picture(place, found, owner.image)
+            self._tools.progress.advance()
+
+    async def _of_a_picture(self, place: Place, found: Found, image: Image) -> None:
+        where, home = f"{found.place}: {found.key}", image.place
+        if image.file(found.key) is None:
+            delete = partial(self._delete, place, found.key)
+            await self._findings.wrong(where, "its picture has no such medium any more", "deleted", delete)
+        elif home != place.name:
+            self._findings.notes[f"copies in {place.name} of what is in {home}; `imges migrate` takes them away"] += 1
+
+    async def _unknown(self, place: Place, key: str, where: str, modified: datetime) -> None:
+        if not is_in_date_folder(key):
+            self._findings.notes[f"objects in {place.name} are not of imges, and left alone"] += 1
+            return
+        name = OldKey.read(key)
+        if name and name.original and not self._findings.repair and await _is_there(place, name.original):
+            return  # it goes with its original, of which was told
+        problem = "no picture in the catalog has it"
+        if name and name.original is None and await self._looks_good(place, key):
+            remedy = "taken in as a picture of the guests', without title, expiry and delete link"
+            await self._findings.wrong(where, problem, remedy, partial(self._adopt, place, name, modified))
+        else:
+            await self._findings.wrong(where, problem, self._to_lost, partial(self._save, place, key))
+
+    @property
+    def _to_lost(self) -> str:
+        return f"moved to {self._lost.folder}"
+
+    async def _looks_good(self, place: Place, key: str) -> bool:
+        async with self._tools.room.folder() as folder:
+            try:
+                await fetched(place.storage, key, folder / "stored")
+                await self._tools.service.look(folder / "stored")
+            except ImgesError:
+                return False
+            return True
+
+    async def _adopt(self, place: Place, name: OldKey, modified: datetime) -> str | None:
+        """Answers how it ended where it does not decode after all."""
+        try:
+            await adopt(self._tools, place, name, modified=modified)
+        except KeyTaken:
+            return await self._save(place, name.key)
+        except ImgesError as error:
+            if error.status >= 500:
+                raise
+            return await self._save(place, name.key)
+        return None
+
+    async def _save(self, place: Place, key: str) -> str:
+        await self._lost.save(place, key)
+        return self._to_lost
+
+    async def _delete(self, place: Place, key: str) -> None:
+        await place.storage.delete(key)
+
+
+async def _is_there(place: Place, key: str) -> bool:
+    try:
+        await place.storage.stat(key)
+    except KeyMissing:
+        return False
+    return True

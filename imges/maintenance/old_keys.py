@@ -1,0 +1,73 @@
+"""Names that objects already have: which are pictures in date folders, and what belongs to them."""
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from imges.storage import InvalidKey, checked_key
+
+FORMATS = {
+    "jpg": "jpg",
+    "jpeg": "jpg",
+    "jpe": "jpg",
+    "jfif": "jpg",
+    "png": "png",
+    "apng": "png",
+    "gif": "gif",
+    "webp": "webp",
+    "avif": "avif",
+}
+"""Endings of names, in small letters, and the format that each tells of."""
+
+_DATED = re.compile(r"(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<stem>[^/]+)\.(?P<extension>[A-Za-z]+)")
+_DERIVED = re.compile(r"(?P<stem>.+)\.(th|md)")
+_DATE_FOLDER = re.compile(r"\d{4}/\d\d/\d\d/[^/]+")
+
+
+def is_in_date_folder(key: str) -> bool:
+    """Whether *key* lies where imges puts objects, whatever it is."""
+    return _DATE_FOLDER.fullmatch(key) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class OldKey:
+    """The *key* of a picture in a date folder, the *day* of that folder, and the *extension* as it is written."""
+
+    key: str
+    day: date
+    extension: str
+
+    @classmethod
+    def read(cls, key: str) -> "OldKey | None":
+        """`None` for what is no picture by its name, or is not in the folder of a day."""
+        match = _DATED.fullmatch(key)
+        if match is None or match["extension"].lower() not in FORMATS:
+            return None
+        try:
+            day = date(int(match["year"]), int(match["month"]), int(match["day"]))
+            return cls(checked_key(key), day, match["extension"])
+        except (ValueError, InvalidKey):
+            return None
+
+    @property
+    def _stem(self) -> str:
+        return self.key.removesuffix(f".{self.extension}")
+
+    @property
+    def format(self) -> str:
+        """What the name says; the bytes decide."""
+        return FORMATS[self.extension.lower()]
+
+    @property
+    def thumb(self) -> str:
+        return f"{self._stem}.th.{self.extension}"
+
+    @property
+    def medium(self) -> str:
+        return f"{self._stem}.md.{self.extension}"
+
+    @property
+    def original(self) -> "str | None":
+        """The key of the original that this is the thumb or medium of; `None` for an original."""
+        match = _DERIVED.fullmatch(self._stem)
+        return f"{match['stem']}.{self.extension}" if match else None

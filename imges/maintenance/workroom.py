@@ -1,0 +1,53 @@
+"""Folders for files on their way, below the data folder; `serve` clears its own spool at start, and not these."""
+
+import asyncio
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+
+PREFIX = "upkeep-"
+
+
+class Workroom:
+    """A folder of this process alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @classmethod
+    @contextmanager
+    def open(cls, data_dir: Path) -> Generator["Workroom"]:
+        """One below *data_dir*, gone at the end; what killed processes left of theirs goes at the start."""
+        for left in data_dir.glob(f"{PREFIX}*"):
+            with suppress(OSError), _locked(left):
+                shutil.rmtree(left)
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=data_dir))
+        with _locked(folder):
+            try:
+                yield cls(folder)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @asynccontextmanager
+    async def folder(self) -> AsyncGenerator[Path]:
+        """An empty folder for one picture."""
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
+        try:
+            yield folder
+        finally:
+            await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
+
+
+@contextmanager
+def _locked(folder: Path) -> Generator[None]:
+    """Raises: OSError where another process has it."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)

@@ -2,6 +2,7 @@
 # make test      install what tests need too, Debian packages included, and run them all
 # make check     lint, formatting, types, import rules
 # make format    put the code into shape
+# make bench     measure how fast it is, in less than five minutes; bench-quick: in one; bench-catalog: with 10^7 rows
 # make screenshots  pictures of every page, and the icons, into docs/pictures/ and templates/static/
 # make drain     stop the server under load again and again (ROUNDS=100)
 # make lock      write the lock files anew from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
@@ -15,7 +16,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --s
 # What tests call, and the Debian package that it comes from
 TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium nginx:nginx-light
 
-.PHONY: install serve test check format lock screenshots drain tools
+.PHONY: install serve test check format lock screenshots drain tools bench bench-quick
 
 install: .venv/installed
 
@@ -24,6 +25,12 @@ serve: install
 
 test: .venv/installed-dev tools
 	$(BIN)/pytest -n 2
+
+bench: .venv/installed-dev tools
+	@$(BIN)/python -m benchmarks
+
+bench-quick: .venv/installed-dev tools
+	@$(BIN)/python -m benchmarks --quick
 
 check: .venv/installed-dev
 	$(BIN)/ruff check
@@ -57,6 +64,8 @@ drain: .venv/installed-dev
 .venv/installed-dev: .venv/installed requirements-dev.lock
 	$(PIP_INSTALL) --require-hashes --requirement requirements-dev.lock
 	@touch $@
+
+bench bench-quick: TOOLS := nginx:nginx-light wrk:wrk
 
 tools:
 	@PATH="$$PATH:/usr/sbin"; missing=; \

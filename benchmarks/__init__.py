@@ -1,0 +1,1 @@
+"""How fast imges is, in one table: `make bench`, `make bench-quick`, `make bench-catalog`."""

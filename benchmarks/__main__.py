@@ -1,0 +1,241 @@
+"""`python -m benchmarks [--quick] [--save]`: measures and prints the table."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+from benchmarks import checks, corpus, latency, servers, serving, starting, uploads
+from benchmarks.corpus import MIX, Picture
+from benchmarks.load import Background, Connection, upload_all
+from benchmarks.servers import Server
+from benchmarks.table import Report, Row
+
+WORK = Path("build/benchmarks")
+"""Where everything is made that is measured; on the disk that the server would use."""
+
+
+class Bench:
+    """The rows, each measured beside what it is held against."""
+
+    def __init__(self, report: Report, *, quick: bool) -> None:
+        self._report = report
+        self._quick = quick
+        self._pictures = corpus.made(WORK)
+        self._stills = {kind: count for kind, count in MIX.items() if kind != "gif"}
+
+    def _row(
+        self, section: str, name: str, values: list[float], unit: str, goal: tuple[str, float] | None = None
+    ) -> None:
+        spread = (min(values), max(values)) if len(values) > 1 else None
+        self._report.add(Row(section, name, median(values), unit, spread, goal))
+
+    # Starting
+
+    def starting(self) -> None:
+        turns = range(2 if self._quick else 5)
+        rows = [(starting.bare(), starting.version(), starting.serve(WORK / "start")) for _ in turns]
+        bare, version, serve = (list(column) for column in zip(*rows, strict=True))
+        self._row("start", "bare interpreter", bare, "s")
+        self._row("start", "imges version", version, "s", ("<=", 0.15))
+        self._row("start", "imges serve, to the first answer", serve, "s", ("<=", 1.5))
+
+    # Uploads
+
+    def mix(self) -> None:
+        self._compare("uploads of the mix", MIX, 2 if self._quick else 4, 2 if self._quick else 4, peer=True, goal=0.92)
+
+    def stills(self) -> None:
+        self._compare("uploads of the mix without GIF", self._stills, 4, 3 if self._quick else 5, peer=True, goal=0.92)
+
+    def icons(self) -> None:
+        self._compare("uploads of icons", {"icon": 1}, 120 if self._quick else 200, 3, peer=False, goal=0.75)
+
+    def kinds(self) -> None:
+        for kind in MIX:
+            if kind != "icon":
+                self._compare(f"uploads of {kind}", {kind: 1}, 8 if kind == "gif" else 32, 3, peer=False, goal=None)
+
+    def others(self) -> None:
+        self._compare("with Pillow", self._stills, 4, 2, peer=False, goal=None, IMAGES__PROCESSOR="pillow")
+
+    def _compare(
+        self,
+        section: str,
+        kinds: dict[str, int],
+        rounds: int,
+        turns: int,
+        *,
+        peer: bool,
+        goal: float | None,
+        **settings: str,
+    ) -> None:
+        pictures = corpus.mixed(self._pictures, rounds, kinds)
+        with ExitStack() as stack:
+            mine = stack.enter_context(servers.imges(WORK / "imges", **settings))
+            other = stack.enter_context(servers.express(WORK / "peer")) if peer else None
+            for server in filter(None, (mine, other)):
+                upload_all(server.port, pictures[: len(pictures) // 3], uploads.CONNECTIONS)
+            runs: list[tuple[uploads.Run, uploads.Run, uploads.Run | None]] = [
+                (
+                    uploads.limit(pictures, WORK / "limit"),
+                    uploads.served(mine, pictures),
+                    uploads.served(other, pictures) if other else None,
+                )
+                for _ in range(turns)
+            ]
+            if section.endswith("mix"):
+                self._row("memory", "under the mix, 8 connections", [mine.memory() / 2**20], "MB", ("<=", 350))
+        self._row(section, "two bare loops of libvips", [limit.rate for limit, _, _ in runs], "/s")
+        self._row(section, "imges", [mine.rate for _, mine, _ in runs], "/s")
+        ratios = [mine.rate / limit.rate for limit, mine, _ in runs]
+        self._row(section, "imges / bare loops", ratios, "", (">=", goal) if goal else None)
+        costs = [mine.cpu / limit.cpu for limit, mine, _ in runs]
+        self._row(section, "CPU of an upload / of the loops", costs, "", ("<=", 1.15) if goal == 0.92 else None)
+        against = [mine.rate / other.rate for _, mine, other in runs if other]
+        if against:
+            self._row(section, "imges / express + sharp", against, "", (">=", 1.06))
+
+    # Answers while uploads go on
+
+    def latency(self) -> None:
+        seconds = 3.0 if self._quick else 6.0
+        pictures = corpus.mixed(self._pictures, 2, self._stills)
+        section = "small GET while uploads saturate"
+        with servers.imges(WORK / "imges") as mine, servers.express(WORK / "peer") as other:
+            thumb, viewer = self._paths(mine)
+            with Connection(other.port) as connection:
+                said = connection.upload(self._pictures["icon"][0].path.read_bytes(), "png")
+            of_other = "/" + said["url"].split("/", 3)[3]
+            idle = latency.probed(mine.port, thumb, seconds / 2)
+            self._row(section, "idle, p99", [latency.percentile(idle, 99)], "ms")
+            with Background(mine.port, pictures, uploads.CONNECTIONS):
+                busy = latency.probed(mine.port, thumb, seconds)
+                page = latency.probed(mine.port, viewer, seconds)
+            self._row(section, "p50", [latency.percentile(busy, 50)], "ms")
+            self._row(section, "p99", [latency.percentile(busy, 99)], "ms", ("<=", 15))
+            self._row(section, "viewer page, p50", [latency.percentile(page, 50)], "ms")
+            self._row(section, "viewer page, p99", [latency.percentile(page, 99)], "ms")
+            with Background(other.port, pictures, uploads.CONNECTIONS):
+                theirs = latency.probed(other.port, of_other, seconds)
+            self._row(section, "express, p99", [latency.percentile(theirs, 99)], "ms")
+            quotient = latency.percentile(busy, 99) / latency.percentile(theirs, 99)
+            self._row(section, "p99 / express's p99", [quotient], "", ("<=", 0.33))
+
+    def _paths(self, server: Server) -> tuple[str, str]:
+        """Of a thumb, and of a viewer page."""
+        with Connection(server.port) as connection:
+            said = connection.upload(self._pictures["icon"][0].path.read_bytes(), "png")
+        thumb, viewer = ("/" + url.split("/", 3)[3] for url in (said["thumb"]["url"], said["url_viewer"]))
+        return thumb, viewer
+
+    def fairness(self) -> None:
+        icon = self._pictures["icon"][1].path.read_bytes()
+        flood = self._pictures["photo-12mp"]
+        times: list[float] = []
+        with (
+            servers.imges(WORK / "imges") as mine,
+            Background(mine.port, flood, 16),
+            Connection(mine.port) as connection,
+        ):
+            until = time.perf_counter() + (4 if self._quick else 8)
+            while (began := time.perf_counter()) < until:
+                connection.upload(icon, "png")
+                times.append(1000 * (time.perf_counter() - began))
+                time.sleep(0.05)
+        section = "an icon's upload during a flood of 12 MP pictures"
+        self._row(section, "p50", [latency.percentile(times, 50)], "ms")
+        self._row(section, "p95", [latency.percentile(times, 95)], "ms")
+
+    # Serving
+
+    def serving(self) -> None:
+        seconds, turns = (2, 2) if self._quick else (3, 3)
+        with servers.imges(WORK / "imges", SERVER__ACCEL_REDIRECT="/protected") as behind:
+            large = self._stored(behind)
+            images = behind.folder / "data/images"
+            with (
+                servers.imges(WORK / "imges-alone") as alone,
+                servers.nginx(WORK / "nginx", images, behind.port) as nginx,
+            ):
+                mine = self._stored(alone)
+                for name, goal in (("50 KB", 0.15), ("5 MB", None)):
+                    rows = [
+                        tuple(
+                            serving.requests_a_second(url, seconds)
+                            for url in (
+                                f"{nginx.url}/files/{large[name]}",
+                                f"{alone.url}/images/{mine[name]}",
+                                f"{nginx.url}/images/{large[name]}",
+                            )
+                        )
+                        for _ in range(turns)
+                    ]
+                    section = f"GET of {name}, {serving.CONNECTIONS} connections"
+                    self._row(section, "nginx from the date folder", [row[0] for row in rows], "/s")
+                    self._row(section, "imges", [row[1] for row in rows], "/s")
+                    self._row(
+                        section, "imges / nginx", [row[1] / row[0] for row in rows], "", (">=", goal) if goal else None
+                    )
+                    handed = [row[2] / row[0] for row in rows]
+                    self._row(section, "nginx with accel_redirect / nginx", handed, "")
+
+    def _stored(self, server: Server) -> dict[str, str]:
+        """Keys of a picture of about 50 KB and one of about 5 MB."""
+        keys: dict[str, str] = {}
+        for name, side, quality in (("50 KB", 520, 88), ("5 MB", 4000, 94)):
+            content = corpus.photo_of(side, quality, WORK)
+            with Connection(server.port) as connection:
+                keys[name] = connection.upload(content, "jpg")["url"].partition("/images/")[2]
+        return keys
+
+    # Memory
+
+    def memory(self) -> None:
+        with servers.imges(WORK / "imges") as mine:
+            time.sleep(1)
+            self._row("memory", "idle", [mine.memory() / 2**20], "MB")
+            largest = [0.0]
+            with Background(mine.port, [Picture(corpus.largest(WORK), "largest")], 4):
+                for _ in range(10 if self._quick else 30):
+                    time.sleep(0.2)
+                    largest.append(mine.memory() / 2**20)
+            self._row("memory", "under the largest pictures", [max(largest)], "MB", ("<=", 768))
+
+    # Whether all was right
+
+    def correct(self) -> None:
+        with servers.imges(WORK / "imges") as mine:
+            found = {p.path.name: checks.check(mine.port, p) for many in self._pictures.values() for p in many}
+        for name, quality in found.items():
+            if quality is not None and not name.startswith("gif"):
+                self._row("PSNR of the medium to a full decode", name, [quality], "dB")
+
+
+QUICK = ("correct", "starting", "icons", "stills", "latency")
+FULL = ("correct", "starting", "mix", "stills", "icons", "kinds", "others", "latency", "fairness", "serving", "memory")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("--quick", action="store_true", help="the rows that matter most, in less than a minute")
+    parser.add_argument("--save", action="store_true", help="record the results, for the next run to be compared with")
+    parser.add_argument("only", nargs="*", help=f"only these rows of {', '.join(FULL)}")
+    asked = parser.parse_args()
+    report = Report()
+    bench = Bench(report, quick=asked.quick)
+    for name in asked.only or (QUICK if asked.quick else FULL):
+        began = time.perf_counter()
+        measure: Callable[[], None] = getattr(bench, name)
+        measure()
+        print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    report.show()
+    if asked.save:
+        report.save()
+
+
+if __name__ == "__main__":
+    main()

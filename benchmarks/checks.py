@@ -1,0 +1,68 @@
+"""That what was measured was also right: nothing is gained by doing less."""
+
+import math
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+
+import pyvips
+from PIL import Image
+
+from benchmarks.corpus import Picture
+from benchmarks.load import Connection
+
+SECRET = b"private person"
+"""What the pictures' metadata says of whom took them."""
+
+BEST = 99.0
+"""dB that are told of a medium without any loss."""
+
+
+def check(port: int, picture: Picture) -> float | None:
+    """Upload *picture* and look at all that comes back: PSNR of the medium in dB; `None` where there is none.
+
+    Raises: AssertionError.
+    """
+    sent = picture.path.read_bytes()
+    with Connection(port) as connection:
+        said = connection.upload(sent, picture.extension)
+        original = _got(connection, said["url"])
+        thumb = _got(connection, said["thumb"]["url"])
+        medium = _got(connection, said["medium"]["url"]) if said["medium"]["url"] else None
+    with Image.open(BytesIO(sent)) as before, Image.open(BytesIO(original)) as after:
+        assert before.size == after.size == (said["width"], said["height"]), picture
+        assert getattr(before, "n_frames", 1) == getattr(after, "n_frames", 1), picture
+        assert before.convert("RGBA").tobytes() == after.convert("RGBA").tobytes(), picture
+    assert SECRET not in original, picture
+    with Image.open(BytesIO(thumb)) as small:
+        assert small.size == (160, 160), picture
+    if medium is None:
+        assert said["width"] <= 500, picture
+        return None
+    with Image.open(BytesIO(medium)) as middle:
+        assert middle.size == (500, round(said["height"] * 500 / said["width"])), picture
+        assert getattr(middle, "n_frames", 1) == said_frames(sent), picture
+    return psnr(picture.path, medium)
+
+
+def said_frames(sent: bytes) -> int:
+    with Image.open(BytesIO(sent)) as image:
+        return getattr(image, "n_frames", 1)
+
+
+def psnr(original: Path, medium: bytes) -> float:
+    """Of *medium* to the whole original, decoded in full and scaled down by Lanczos."""
+    image = cast("Any", pyvips.Image)
+    made = image.new_from_buffer(medium, "").colourspace("srgb")
+    full = image.new_from_file(str(original)).colourspace("srgb")
+    if full.hasalpha():
+        full, made = full.flatten(background=255), made.flatten(background=255) if made.hasalpha() else made
+    scaled = full.resize(made.width / full.width, vscale=made.height / full.height)
+    error = ((scaled - made) ** 2).avg()
+    return min(BEST, 10 * math.log10(255**2 / max(error, 1e-9)))
+
+
+def _got(connection: Connection, url: str) -> bytes:
+    status, body = connection.get("/" + url.split("/", 3)[3])
+    assert status == 200, url
+    return body

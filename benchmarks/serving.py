@@ -1,0 +1,16 @@
+"""GET of pictures over 64 connections, against nginx sending the same file."""
+
+import re
+import subprocess
+
+CONNECTIONS = 64
+
+
+def requests_a_second(url: str, seconds: float) -> float:
+    """By wrk, with one thread. Raises: RuntimeError where anything but 200 came."""
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "--timeout", "10s", url]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    found = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    if found is None or "Non-2xx" in said:
+        raise RuntimeError(f"{url}: {said}")
+    return float(found[1])

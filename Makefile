@@ -5,11 +5,14 @@
 # make bench     measure how fast it is, in less than five minutes; bench-quick: in one; bench-catalog: with 10^7 rows
 # make screenshots  pictures of every page, and the icons, into docs/pictures/ and templates/static/
 # make drain     stop the server under load again and again (ROUNDS=100)
+# make languages  bring the catalogs in templates/languages/ up to the texts of the sources (LANGUAGE=fr: begin another)
 # make lock      write the lock files anew from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
 
 PYTHON ?= python3
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check
+EXTRACT := $(BIN)/pybabel --quiet extract --mapping-file babel.cfg --no-default-keywords --keywords "N_ _ gettext ngettext:1,2" \
+	--add-location file --sort-by-file --project imges
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	--allow-unsafe --no-emit-index-url --no-emit-find-links --extra heic --extra postgres --extra redis --extra s3 $(UPGRADE)
 
@@ -46,6 +49,17 @@ lock: .venv/installed-dev
 	$(PIP_COMPILE) --build-deps-for editable --output-file requirements.lock pyproject.toml
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' \
 		| $(PIP_COMPILE) --extra testing --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml -
+
+.PHONY: languages
+languages: .venv/installed-dev
+	@texts=$$(mktemp) && trap 'rm -f $$texts' EXIT && $(EXTRACT) --output-file $$texts . && \
+	if [ -n "$(LANGUAGE)" ]; then \
+		$(BIN)/pybabel --quiet init --locale $(LANGUAGE) --input-file $$texts --output-file templates/languages/$(LANGUAGE).po --no-wrap; \
+	fi; \
+	for file in templates/languages/*.po; do \
+		$(BIN)/pybabel --quiet update --locale $$(basename $$file .po) --input-file $$texts --output-file $$file --no-wrap \
+			--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date || exit 1; \
+	done
 
 screenshots: .venv/installed-dev tools
 	$(BIN)/python -m tests.browser.screenshots

@@ -22,7 +22,8 @@ from imges.web import api_v1, deletion, files, health, pages, setup_page, site_f
 from imges.web.drain import ENDING, Ending, last_answer
 from imges.web.errors import answer_errors
 from imges.web.headers import complete
-from imges.web.keys import ACCESS, INTAKE, SERVICE, SETTINGS, TEMPLATES
+from imges.web.keys import ACCESS, INTAKE, LANGUAGES, SERVICE, SETTINGS, TEMPLATES
+from imges.web.languages import open_languages
 from imges.web.listen import note_request
 from imges.web.request_ids import identify_request
 
@@ -41,6 +42,7 @@ def create_app(
     app[SETTINGS] = settings
     app[ENDING] = Ending()
     app[TEMPLATES] = pages.template_environment()
+    app[LANGUAGES] = open_languages(settings.site.language)
     app.add_routes(api_v1.routes(settings.api.prefixes))
     for handlers in (files, upload_page, viewer, deletion, setup_page, site_files, health):
         app.add_routes(handlers.routes())

@@ -9,24 +9,25 @@ from dataclasses import dataclass
 from markupsafe import escape
 
 from imges.catalog.types import Image
+from imges.web.languages import N_
 from imges.web.present import Site
 
 GROUPS = {
-    "Links": {"direct": "Direct link", "viewer": "Viewer link (short)", "thumb": "Thumbnail link"},
+    N_("Links"): {"direct": N_("Direct link"), "viewer": N_("Viewer link (short)"), "thumb": N_("Thumbnail link")},
     "HTML": {
-        "html-full": "HTML, full size",
-        "html": "HTML, medium with link",
-        "html-thumb": "HTML, thumbnail with link",
+        "html-full": N_("HTML, full size"),
+        "html": N_("HTML, medium with link"),
+        "html-thumb": N_("HTML, thumbnail with link"),
     },
     "Markdown": {
-        "markdown-full": "Markdown, full size",
-        "markdown": "Markdown, medium with link",
-        "markdown-thumb": "Markdown, thumbnail with link",
+        "markdown-full": N_("Markdown, full size"),
+        "markdown": N_("Markdown, medium with link"),
+        "markdown-thumb": N_("Markdown, thumbnail with link"),
     },
     "BBCode": {
-        "bbcode-full": "BBCode, full size",
-        "bbcode": "BBCode, medium with link",
-        "bbcode-thumb": "BBCode, thumbnail with link",
+        "bbcode-full": N_("BBCode, full size"),
+        "bbcode": N_("BBCode, medium with link"),
+        "bbcode-thumb": N_("BBCode, thumbnail with link"),
     },
 }
 """The formats by group: what each is called by programs, and by people."""

@@ -76,7 +76,7 @@ def error_response(request: web.Request, error: ImgesError) -> web.Response:
 
 def error_json(error: ImgesError) -> web.Response:
     """*error* in the shape of API v1."""
-    return web.json_response(_json(error), status=error.status)
+    return web.json_response(error_object(error), status=error.status)
 
 
 def _body(request: web.Request, error: ImgesError) -> web.Response:
@@ -96,7 +96,8 @@ def told(error: ImgesError) -> str:
     return f"{error.message} (request {request})" if request and error.status >= 500 else error.message
 
 
-def _json(error: ImgesError) -> dict[str, object]:
+def error_object(error: ImgesError) -> dict[str, object]:
+    """*error* as API v1 tells it."""
     return {
         "status_code": error.status,
         "error": {"message": told(error), "code": error.code, "context": type(error).__name__},

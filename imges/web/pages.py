@@ -1,6 +1,7 @@
 """How every page is made: the templates, what they know, and the addresses of their static files."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -10,15 +11,19 @@ from urllib.parse import quote
 
 import jinja2
 from aiohttp import web
+from jinja2.runtime import Context
 
 from imges.catalog.types import StoredFile
-from imges.web import present
 from imges.web.codes import GROUPS
-from imges.web.keys import SETTINGS, TEMPLATES
+from imges.web.keys import LANGUAGES, SETTINGS, TEMPLATES
+from imges.web.languages import Language
+
+FORMATS = ("number", "size", "pixels", "span", "distance", "moment", "date")
+"""What `Language` writes, each a filter of templates."""
 
 
 def template_environment() -> jinja2.Environment:
-    """The templates of the package, escaping everything."""
+    """The templates of the package, escaping everything; texts in the `language` that each is rendered with."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("imges.templates", ""),
         autoescape=True,
@@ -26,12 +31,16 @@ def template_environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        extensions=["jinja2.ext.i18n"],
+    )
+    environment.policies["ext.i18n.trimmed"] = True
+    environment.install_gettext_callables(  # type: ignore[attr-defined]  (the extension adds it)
+        _in_language("gettext"), _in_language("ngettext"), newstyle=True
     )
     known: dict[str, Any] = environment.globals
     known.update(static=static_prefix(), groups=GROUPS)
-    environment.filters.update(
-        size=present.size_formatted, pixels=_pixels, span=span, time_left=time_left, address=object_address
-    )
+    filters: dict[str, Callable[..., Any]] = environment.filters
+    filters.update({name: _written(name) for name in FORMATS}, address=object_address, from_now=from_now)
     for name in environment.list_templates(extensions=["html", "js"]):
         if not name.startswith("static/"):
             environment.get_template(name)  # compiled once, and not on the event loop
@@ -56,13 +65,37 @@ def static_prefix() -> str:
     return f"/static/{digest.hexdigest()[:12]}"
 
 
+def _in_language(name: str) -> Callable[..., str]:
+    @jinja2.pass_context
+    def translate(context: Context, *texts: Any) -> str:
+        return getattr(context["language"].translations, name)(*texts)
+
+    return translate
+
+
+def _written(name: str) -> Callable[..., str]:
+    @jinja2.pass_context
+    def write(context: Context, value: Any) -> str:
+        return getattr(context["language"], name)(value)
+
+    return write
+
+
+def language(request: web.Request) -> Language:
+    """The visitor's, as far as pages speak it."""
+    return request.app[LANGUAGES].best(request.headers.get("Accept-Language", ""))
+
+
 def render(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
-    """A page; every template knows the `settings`."""
-    return web.Response(text=render_text(request, template, **values), status=status, content_type="text/html")
+    """A page in the visitor's language; every template knows `settings` and `language`."""
+    text = render_text(request, template, **values)
+    headers = {"Content-Language": language(request).tag, "Vary": "Accept, Accept-Language"}
+    return web.Response(text=text, status=status, content_type="text/html", headers=headers)
 
 
 def render_text(request: web.Request, template: str, **values: Any) -> str:
-    return request.app[TEMPLATES].get_template(template).render(settings=request.app[SETTINGS], **values)
+    found = request.app[TEMPLATES].get_template(template)
+    return found.render(settings=request.app[SETTINGS], language=language(request), **values)
 
 
 def object_address(file: StoredFile) -> str:
@@ -70,27 +103,6 @@ def object_address(file: StoredFile) -> str:
     return f"/images/{quote(file.key)}"
 
 
-def span(length: timedelta) -> str:
-    """A length of time in its largest unit that says it whole: `30 days`, `36 hours`, `10 minutes`."""
-    seconds = int(length.total_seconds())
-    for unit, worth in (("year", 31_536_000), ("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= worth and seconds % worth == 0:
-            return _counted(seconds // worth, unit)
-    return _counted(seconds, "second")
-
-
-def time_left(expires: datetime) -> str:
-    """The time until *expires*, roughly: `3 days`, `less than a minute`."""
-    seconds = (expires - datetime.now(UTC)).total_seconds()
-    for unit, worth in (("year", 31_536_000), ("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= worth:
-            return _counted(round(seconds / worth), unit)
-    return "less than a minute"
-
-
-def _counted(count: int, unit: str) -> str:
-    return f"{count} {unit}{'' if count == 1 else 's'}"
-
-
-def _pixels(count: int) -> str:
-    return f"{count / 10**6:.1f}".removesuffix(".0") + " megapixels"
+def from_now(moment: datetime) -> timedelta:
+    """The length of time until *moment*, for `distance`; negative when it is over."""
+    return moment - datetime.now(UTC)

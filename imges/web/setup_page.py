@@ -9,8 +9,10 @@ from urllib.parse import quote, urlsplit
 from aiohttp import web
 
 from imges.catalog.types import Image, State, StoredFile
+from imges.errors import KeyWrong
 from imges.settings import Settings
 from imges.web import clients, present
+from imges.web.errors import error_object
 from imges.web.keys import SERVICE, SETTINGS
 from imges.web.pages import render
 from imges.web.proxies import base_url
@@ -34,8 +36,13 @@ async def setup(request: web.Request) -> web.StreamResponse:
         host=urlsplit(where.base).netloc,
         endpoint=_endpoint(request),
         key=clients.PLACEHOLDER,
-        example=json.dumps(_example(request, where), indent=2, ensure_ascii=False),
+        example=_shown(_example(request, where)),
+        error=_shown(error_object(KeyWrong())),
     )
+
+
+def _shown(answer: dict[str, Any]) -> str:
+    return json.dumps(answer, indent=2, ensure_ascii=False)
 
 
 async def sxcu(request: web.Request) -> web.StreamResponse:

@@ -11,7 +11,7 @@ from imges.settings import Settings
 from imges.web.codes import embed_codes
 from imges.web.forms import UploadForm
 from imges.web.keys import ACCESS, SETTINGS
-from imges.web.pages import render, span
+from imges.web.pages import render
 from imges.web.proxies import base_url
 from imges.web.uploads import json_answer, receive, site
 
@@ -42,9 +42,9 @@ async def index(request: web.Request) -> web.StreamResponse:
     )
 
 
-def _lifetimes(settings: Settings) -> list[tuple[str, str]]:
+def _lifetimes(settings: Settings) -> dict[str, timedelta]:
     longest = settings.images.expire.max
-    return [(value, span(life)) for value, life in LIFETIMES.items() if longest is None or life <= longest]
+    return {value: life for value, life in LIFETIMES.items() if longest is None or life <= longest}
 
 
 async def upload(request: web.Request) -> web.StreamResponse:

@@ -1,7 +1,6 @@
 """The viewer: the page of one picture, its QR code, and its oEmbed description."""
 
 import re
-from datetime import UTC, datetime
 from io import BytesIO
 from urllib.parse import quote, urlsplit
 
@@ -47,7 +46,6 @@ async def viewer(request: web.Request) -> web.StreamResponse:
         oembed=f"{where.base}/oembed?url={quote(where.viewer(image), safe='')}",
         created=image.created.astimezone(where.time_zone),
         expires=image.expires and image.expires.astimezone(where.time_zone),
-        ago=present.how_long_ago(image.created, datetime.now(UTC)),
         at_once=AT_ONCE,
     )
     if not request.app[SETTINGS].site.index:

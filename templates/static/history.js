@@ -2,7 +2,7 @@
 import { chooseFormat, code } from "./codes.js";
 import { $, alarm, button, copy, element, notice, onKeys } from "./page.js";
 import * as store from "./store.js";
-import { TEXTS, date, size } from "./texts.js";
+import { date, gettext as _, ngettext, size } from "./texts.js";
 
 const PAGE = 120;
 const chosen = new Set();
@@ -23,7 +23,7 @@ function show() {
   $("list").replaceChildren(...matching.slice(0, shown).map(tile));
   $("bar").hidden = !all.length;
   $("empty").hidden = matching.length > 0;
-  $("empty-text").textContent = all.length ? TEXTS.nothingFound : TEXTS.nothingYet;
+  $("empty-text").textContent = all.length ? _("Nothing of that name.") : _("Nothing has been uploaded from this browser yet.");
   $("more").hidden = matching.length <= shown;
   $("export").disabled = $("forget-all").disabled = !all.length;
   showChosen();
@@ -31,9 +31,9 @@ function show() {
 
 function showChosen() {
   $("selected").hidden = !chosen.size;
-  $("selected-count").textContent = TEXTS.selected(chosen.size);
+  $("selected-count").textContent = ngettext("1 selected", "{count} selected", chosen.size);
   $("delete-selected").disabled = !picked().some((picture) => picture.delete);
-  $("select-all").textContent = chosen.size ? TEXTS.selectNone : TEXTS.selectAll;
+  $("select-all").textContent = chosen.size ? _("Select none") : _("Select all");
 }
 
 const picked = () => store.pictures().filter((picture) => chosen.has(picture.id));
@@ -41,19 +41,19 @@ const picked = () => store.pictures().filter((picture) => chosen.has(picture.id)
 function tile(picture) {
   const name = nameOf(picture);
   const image = element("img", { src: new URL(picture.thumb.url).pathname, alt: "", loading: "lazy", className: picture.nsfw ? "blurred" : "" });
-  const link = element("a", { className: "shot", href: `/image/${picture.id}`, ariaLabel: TEXTS.forAction(TEXTS.open, name) }, image);
-  const gone = () => link.replaceChildren(TEXTS.gone);
+  const link = element("a", { className: "shot", href: `/image/${picture.id}`, ariaLabel: `${_("Open")}: ${name}` }, image);
+  const gone = () => link.replaceChildren(_("gone"));
   image.addEventListener("error", gone);
   if (isOver(picture)) gone();
-  const mark = element("input", { type: "checkbox", className: "pick", checked: chosen.has(picture.id), ariaLabel: TEXTS.select(name) });
+  const mark = element("input", { type: "checkbox", className: "pick", checked: chosen.has(picture.id), ariaLabel: _("Select {name}", { name }) });
   mark.addEventListener("change", () => { chosen[mark.checked ? "add" : "delete"](picture.id); showChosen(); });
-  const facts = [date(picture.date), size(picture.size), ...(picture.expires ? [TEXTS.deletedAt(date(picture.expires))] : [])];
+  const facts = [date(picture.date), size(picture.size), ...(picture.expires ? [_("until {date}", { date: date(picture.expires) })] : [])];
   const removal = picture.delete && !isOver(picture)
-    ? button(TEXTS.delete, name, () => remove([picture]))
-    : button(TEXTS.forget, name, () => forget([picture]));
+    ? button(_("Delete"), name, () => remove([picture]))
+    : button(_("Forget"), name, () => forget([picture]));
   return element("li", { className: "tile" }, link, element("label", { className: "pick-label" }, mark),
     element("div", { className: "about" }, element("p", { className: "name", title: name }, name), element("p", { className: "quiet" }, facts.join(" · "))),
-    element("div", { className: "tools" }, button(TEXTS.copy, name, () => copy(code(picture, format)), "small"), removal));
+    element("div", { className: "tools" }, button(_("Copy"), name, () => copy(code(picture, format)), "small"), removal));
 }
 
 /** Ask before what cannot be undone; resolves to whether to go on. */
@@ -73,19 +73,23 @@ function confirmed(title, text, action) {
 
 async function remove(pictures) {
   const known = pictures.filter((picture) => picture.delete);
-  const text = known.length < pictures.length ? `${TEXTS.deleteText} ${TEXTS.deleteNoLink}` : TEXTS.deleteText;
-  if (!(await confirmed(TEXTS.deleteTitle(known.length), text, TEXTS.delete))) return;
+  const text = [_("It is deleted from the server for good, and its links stop working.")];
+  if (known.length < pictures.length) text.push(_("Pictures whose delete link this browser does not have stay on the server."));
+  if (!(await confirmed(ngettext("Delete this picture?", "Delete {count} pictures?", known.length), text.join(" "), _("Delete")))) return;
   const gone = [];
   for (const picture of known) {
     if (await store.deleteOnServer(picture)) gone.push(picture.id);
   }
   drop(gone);
-  alarm(gone.length < known.length ? TEXTS.deleteFailed(known.length - gone.length) : "");
-  if (gone.length) notice(TEXTS.deleted(gone.length));
+  const left = known.length - gone.length;
+  alarm(left ? ngettext("One picture could not be deleted. Try again.", "{count} pictures could not be deleted. Try again.", left) : "");
+  if (gone.length) notice(ngettext("Deleted", "{count} deleted", gone.length));
 }
 
 async function forget(pictures) {
-  if (await confirmed(TEXTS.forgetTitle(pictures.length), TEXTS.forgetText, TEXTS.forget)) drop(pictures.map(({ id }) => id));
+  const title = ngettext("Forget this picture?", "Forget {count} pictures?", pictures.length);
+  const text = _("It stays on the server, but this browser will not know its delete link any more. Export the list first if you may need it.");
+  if (await confirmed(title, text, _("Forget"))) drop(pictures.map(({ id }) => id));
 }
 
 function drop(ids) {
@@ -106,17 +110,17 @@ async function importFile(file) {
   try {
     const entries = JSON.parse(await file.text()).map(store.checked).filter(Boolean);
     store.merge(entries);
-    notice(TEXTS.imported(entries.length));
+    notice(ngettext("1 picture was added", "{count} pictures were added", entries.length));
     show();
   } catch {
-    alarm(TEXTS.importFailed);
+    alarm(_("This file is not a history that was exported here."));
   }
 }
 
 function copyChosen() {
   const pictures = picked();
   if (!pictures.length) return false;
-  copy(pictures.map((picture) => code(picture, format)).join("\n"), TEXTS.copiedMany(pictures.length));
+  copy(pictures.map((picture) => code(picture, format)).join("\n"), ngettext("Copied", "{count} copied", pictures.length));
 }
 
 function selectAll() {

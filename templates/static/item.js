@@ -1,9 +1,9 @@
 // How one upload stands in the list.
 import { code } from "./codes.js";
 import { button, copy, element } from "./page.js";
-import { TEXTS, size } from "./texts.js";
+import { gettext as _, size } from "./texts.js";
 
-const link = (label, name, href) => element("a", { href, className: "button small second", ariaLabel: TEXTS.forAction(label, name) }, label);
+const link = (label, name, href) => element("a", { href, className: "button small second", ariaLabel: `${label}: ${name}` }, label);
 
 export class Item {
   constructor(upload, queue) {
@@ -34,15 +34,15 @@ export class Item {
   rebuild(format) {
     const { upload, queue } = this;
     const { source, state, name } = upload;
-    const cancel = button(TEXTS.cancel, name, () => queue.cancel(upload));
-    const remove = button(TEXTS.remove, name, () => queue.remove(upload));
-    const retry = button(TEXTS.retry, name, () => queue.retry(upload), "small");
+    const cancel = button(_("Cancel"), name, () => queue.cancel(upload));
+    const remove = button(_("Remove"), name, () => queue.remove(upload));
+    const retry = button(_("Try again"), name, () => queue.retry(upload), "small");
     const say = (text) => element("p", { className: "state quiet" }, text);
     this.details.textContent = source instanceof File ? size(source.size) : "";
-    if (state === "waiting") this.fill([cancel], [say(TEXTS.waiting)]);
+    if (state === "waiting") this.fill([cancel], [say(_("Waiting"))]);
     if (state === "sending") this.startProgress(cancel);
     if (state === "failed") this.fill([retry, remove], [say(upload.problem)]);
-    if (state === "cancelled") this.fill([retry, remove], [say(TEXTS.cancelled)]);
+    if (state === "cancelled") this.fill([retry, remove], [say(_("Cancelled"))]);
     if (state === "done") this.showResult(format);
   }
 
@@ -54,7 +54,7 @@ export class Item {
   }
 
   startProgress(cancel) {
-    this.bar = element("progress", { max: 1, value: 0, ariaLabel: TEXTS.progressOf(this.upload.name) });
+    this.bar = element("progress", { max: 1, value: 0, ariaLabel: _("Progress of {name}", { name: this.upload.name }) });
     this.percent = element("span", { className: "quiet" });
     this.fill([cancel], [this.bar, this.percent]);
     this.showProgress();
@@ -64,8 +64,8 @@ export class Item {
     if (!this.bar) return;
     const { progress, source } = this.upload;
     this.bar.value = progress;
-    if (!(source instanceof File)) this.percent.textContent = TEXTS.fetching;
-    else this.percent.textContent = progress < 1 ? TEXTS.sending(Math.round(progress * 100)) : TEXTS.working;
+    if (!(source instanceof File)) this.percent.textContent = _("Being fetched …");
+    else this.percent.textContent = progress < 1 ? `${Math.round(progress * 100)} %` : _("Being processed …");
   }
 
   showResult(format) {
@@ -73,13 +73,13 @@ export class Item {
     URL.revokeObjectURL(this.preview.src);
     this.preview.src = new URL(image.thumb.url).pathname;
     this.preview.classList.toggle("blurred", image.nsfw === "1");
-    this.field = element("input", { readOnly: true, value: code(image, format), ariaLabel: TEXTS.linkOf(name) });
+    this.field = element("input", { readOnly: true, value: code(image, format), ariaLabel: _("Link of {name}", { name }) });
     this.field.addEventListener("focus", () => this.field.select());
-    const copying = button(TEXTS.copy, name, () => copy(this.field.value), "small");
+    const copying = button(_("Copy"), name, () => copy(this.field.value), "small");
     const deletion = image.delete_url ? new URL(image.delete_url).pathname : null;
-    const tools = [link(TEXTS.open, name, `/image/${image.id_encoded}`)];
-    if (deletion) tools.push(link(TEXTS.delete, name, deletion));
-    this.details.textContent = `${image.width} × ${image.height} · ${image.size_formatted}${deletion ? "" : ` · ${TEXTS.duplicate}`}`;
+    const tools = [link(_("Open"), name, `/image/${image.id_encoded}`)];
+    if (deletion) tools.push(link(_("Delete"), name, deletion));
+    this.details.textContent = `${image.width} × ${image.height} · ${size(image.size)}${deletion ? "" : ` · ${_("was here already")}`}`;
     this.fill(tools, [this.field, copying]);
   }
 

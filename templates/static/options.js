@@ -1,6 +1,6 @@
 // The options of the upload page: remembered, and marked while they differ from what is usual. The title is of one visit.
 import { $, remember, remembered } from "./page.js";
-import { TEXTS } from "./texts.js";
+import { gettext as _ } from "./texts.js";
 
 const KEPT = ["expiration", "width"];
 
@@ -24,10 +24,10 @@ export function startOptions() {
 function changed() {
   remember("options", { expiration: $("expiration").value, width: $("width").value, nsfw: $("nsfw").checked });
   const marks = [];
-  if ($("title").value.trim()) marks.push(TEXTS.optionTitle);
-  if ($("expiration").value) marks.push(TEXTS.optionExpires($("expiration").selectedOptions[0].text));
-  if ($("width").value) marks.push(TEXTS.optionWidth($("width").value));
-  if ($("nsfw").checked) marks.push(TEXTS.optionNsfw);
+  if ($("title").value.trim()) marks.push(_("with a title"));
+  if ($("expiration").value) marks.push(_("deleted after {time}", { time: $("expiration").selectedOptions[0].text }));
+  if ($("width").value) marks.push(_("{width} pixels wide", { width: $("width").value }));
+  if ($("nsfw").checked) marks.push(_("not safe for work"));
   $("options-mark").textContent = marks.join(", ");
   $("options-mark").hidden = !marks.length;
 }

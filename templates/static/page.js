@@ -1,5 +1,5 @@
 // Small things that all pages need: elements, messages, the clipboard, keys.
-import { TEXTS } from "./texts.js";
+import { gettext as _ } from "./texts.js";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -16,7 +16,7 @@ export function element(tag, properties = {}, ...children) {
 
 /** A button whose name for screen readers says what it acts upon. */
 export function button(label, name, call, look = "small second") {
-  return element("button", { type: "button", className: look, onclick: call, ariaLabel: TEXTS.forAction(label, name) }, label);
+  return element("button", { type: "button", className: look, onclick: call, ariaLabel: `${label}: ${name}` }, label);
 }
 
 let clearing;
@@ -37,9 +37,9 @@ export function alarm(text = "") {
 }
 
 /** Put *text* on the clipboard; whether that worked. */
-export async function copy(text, said = TEXTS.copied) {
+export async function copy(text, said = _("Copied")) {
   const copied = await write(text);
-  notice(copied ? said : TEXTS.copyFailed);
+  notice(copied ? said : _("The browser does not let this page copy. Mark the text and copy it yourself."));
   return copied;
 }
 

@@ -1,5 +1,5 @@
 // The queue of uploads: a few at once, each with its state; what it looks like is item.js.
-import { TEXTS } from "./texts.js";
+import { gettext as _ } from "./texts.js";
 import { Refused, send } from "./transfer.js";
 
 const AT_ONCE = 3;
@@ -9,7 +9,7 @@ export class Upload {
   constructor(source, fields) {
     this.source = source;
     this.fields = fields;
-    this.name = source instanceof File ? source.name || TEXTS.pastedName : source;
+    this.name = source instanceof File ? source.name || _("pasted") : source;
     this.state = "waiting";
     this.progress = 0;
     this.image = null;

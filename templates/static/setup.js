@@ -1,6 +1,6 @@
 // The set-up page: the key that was typed goes into what is copied and downloaded, and a test upload tells whether it works.
 import { $, element, remembered } from "./page.js";
-import { TEXTS, sentence } from "./texts.js";
+import { gettext as _, sentence } from "./texts.js";
 
 const field = $("key");
 const placeholder = $("setup").dataset.placeholder;
@@ -36,11 +36,11 @@ function smallPicture() {
 }
 
 async function test() {
-  $("test-state").textContent = TEXTS.testRunning;
+  $("test-state").textContent = _("Sending a small picture …");
   $("test-answer").hidden = true;
   const form = new FormData();
   form.append("key", field.value.trim());
-  form.append("title", "Test upload");
+  form.append("title", "test");
   form.append("expiration", "PT5M");
   form.append("source", await smallPicture(), "test.png");
   try {
@@ -48,10 +48,10 @@ async function test() {
     const told = await answer.json();
     $("test-answer").textContent = JSON.stringify(told, null, 2);
     $("test-answer").hidden = false;
-    $("test-state").textContent = answer.ok ? TEXTS.testGood : `${TEXTS.testBad} ${sentence(told.error.message)}`;
+    $("test-state").textContent = answer.ok ? _("It works: a picture was uploaded and deleted again. The server's answer:") : `${_("It did not work:")} ${sentence(told.error.message)}`;
     if (told.image?.delete_url) await fetch(new URL(told.image.delete_url).pathname, { method: "POST", headers: { Accept: "application/json" } });
   } catch {
-    $("test-state").textContent = `${TEXTS.testBad} ${TEXTS.networkFailed}`;
+    $("test-state").textContent = `${_("It did not work:")} ${_("The connection failed. Check it and try again.")}`;
   }
 }
 

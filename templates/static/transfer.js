@@ -1,5 +1,5 @@
 // One upload on the wire.
-import { TEXTS, sentence } from "./texts.js";
+import { gettext as _, sentence } from "./texts.js";
 
 /** What the server, or something on the way, said against an upload; *advice* is what to do about it. */
 export class Refused extends Error {
@@ -28,7 +28,7 @@ export function send({ address, key, source, fields, progressed, signal }) {
       if (told?.image) resolve(told.image);
       else reject(refusal(request.status, told));
     };
-    request.onerror = () => reject(new Refused(TEXTS.networkFailed));
+    request.onerror = () => reject(new Refused(_("The connection failed. Check it and try again.")));
     request.onabort = () => reject(new DOMException("cancelled", "AbortError"));
     signal.addEventListener("abort", () => request.abort());
     request.send(form);
@@ -50,13 +50,19 @@ function parsed(text) {
 
 function refusal(status, told) {
   if (told?.error?.message) return new Refused(told.error.message, advice(status));
-  if (status === 413) return new Refused(TEXTS.proxyTooLarge);
-  return new Refused(TEXTS.strangeAnswer(status));
+  if (status === 413) return new Refused(_("A proxy in front of this site refuses files of this size (413). Send a smaller one, or ask the site's owner to raise the proxy's limit."));
+  return new Refused(_("The server answered in a way that this page does not understand ({status}). Try again later.", { status }));
 }
 
-function advice(status) {
-  if (status === 401) return TEXTS.adviceKey;
-  if (status === 413) return TEXTS.adviceSmaller;
-  if (status === 415) return TEXTS.adviceFormat;
-  return status === 503 ? TEXTS.adviceWait : "";
+/** What to do about *status*. */
+export function advice(status) {
+  switch (status) {
+    case 401: return _("Check the key: all of it, without spaces.");
+    case 413: return _("Make it smaller and try again.");
+    case 415: return _("Save it as JPEG or PNG and try again.");
+    case 422: return _("Open it in a picture program, save it anew and try again.");
+    case 429: case 503: return _("Wait a moment, then try again.");
+    case 502: case 504: return _("Save the picture and upload the file.");
+    default: return "";
+  }
 }

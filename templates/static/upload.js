@@ -6,8 +6,8 @@ import { $, alarm, copy, isTyping, notice, onKeys, remember, remembered } from "
 import { Queue, Upload } from "./queue.js";
 import { format as sniffed } from "./sniff.js";
 import * as store from "./store.js";
-import { TEXTS } from "./texts.js";
-import { Refused } from "./transfer.js";
+import { gettext as _, ngettext } from "./texts.js";
+import { advice, Refused } from "./transfer.js";
 
 const form = $("upload");
 const limits = form.dataset;
@@ -26,17 +26,17 @@ function target() {
 /** Raises what the server would say, before anything is sent. */
 async function check(source) {
   if (!(source instanceof File)) return;
-  if (source.size > Number(limits.maxSize)) throw new Refused(limits.tooLarge, TEXTS.adviceSmaller);
+  if (source.size > Number(limits.maxSize)) throw new Refused(limits.tooLarge, advice(413));
   const found = await sniffed(source);
-  if (!found) throw new Refused(limits.noImage, TEXTS.adviceFormat);
+  if (!found) throw new Refused(limits.noImage, advice(415));
   if (!limits.formats.split(" ").includes(found)) {
-    throw new Refused(limits.refused.replace("FORMAT", found.toUpperCase()), TEXTS.adviceFormat);
+    throw new Refused(limits.refused.replace("FORMAT", found.toUpperCase()), advice(415));
   }
 }
 
 function upload(sources) {
   if ($("key") && !$("key").value.trim()) {
-    alarm(TEXTS.keyNeeded);
+    alarm(_("Enter your API key first."));
     $("key").focus();
     return;
   }
@@ -60,21 +60,25 @@ function changed(upload) {
 }
 
 function finished(upload) {
-  if (!store.add(upload.image)) notice(TEXTS.historyFull);
+  if (!store.add(upload.image)) notice(_("The browser's storage is full; the history was not kept."));
   if (upload === copyWhenDone) copy(code(upload.image, format));
 }
 
 function showState() {
   const { uploads, done, failed, isBusy } = queue;
   $("results").hidden = !uploads.length;
-  $("progress").textContent = TEXTS.summary(done.length, uploads.length, failed.length);
+  const counts = { done: done.length, total: uploads.length, failed: failed.length };
+  $("progress").textContent = failed.length
+    ? _("{done} of {total} ready, {failed} failed", counts)
+    : _("{done} of {total} ready", counts);
   $("copy-all").disabled = !done.length;
-  $("copy-all-text").textContent = TEXTS.copyLink(done.length || 1);
+  $("copy-all-text").textContent = ngettext("Copy the link", "Copy all {count}", done.length || 1);
   $("retry-failed").hidden = !failed.length || isBusy;
   $("cancel-all").hidden = !isBusy;
   if (isBusy) return;
   if (failed.length) {
-    const told = `${TEXTS.failures(failed.map(({ name }) => name))} ${failed[0].problem}`;
+    const { name, problem } = failed[0];
+    const told = `${ngettext("{name} was not uploaded.", "{count} pictures were not uploaded.", failed.length, { name })} ${problem}`;
     if ($("alert").textContent !== told) alarm(told);
   } else if (uploads.length) alarm();
   if (done.length && document.activeElement === document.body) $("copy-all").focus({ preventScroll: true });
@@ -83,7 +87,7 @@ function showState() {
 function copyAll() {
   const codes = queue.done.map(({ image }) => code(image, format));
   if (!codes.length) return false;
-  copy(codes.join("\n"), TEXTS.copiedMany(codes.length));
+  copy(codes.join("\n"), ngettext("Copied", "{count} copied", codes.length));
 }
 
 /** Pictures, or else an address, of what was dropped or pasted. */
@@ -107,7 +111,7 @@ form.addEventListener("submit", (event) => {
   event.preventDefault();
   if (document.activeElement === $("source")) return $("source").click(); // Enter there means the picker
   const address = $("url")?.value.trim() ?? "";
-  if (!/^https?:\/\/./i.test(address)) return alarm(TEXTS.notAnAddress);
+  if (!/^https?:\/\/./i.test(address)) return alarm(_("That is not the address of a picture. It has to begin with http:// or https://."));
   upload([address]);
   $("url").value = "";
 });
@@ -129,7 +133,7 @@ document.addEventListener("dragenter", (event) => {
   event.preventDefault();
   depth += 1;
   const count = [...event.dataTransfer.items].filter(({ kind }) => kind === "file").length;
-  $("overlay-count").textContent = TEXTS.files(count || 1);
+  $("overlay-text").textContent = ngettext("Drop to upload 1 picture", "Drop to upload {count} pictures", count || 1);
   overlay(true);
 });
 document.addEventListener("dragleave", () => { if (--depth <= 0) overlay(false); });
@@ -143,7 +147,7 @@ document.addEventListener("drop", (event) => {
 document.addEventListener("paste", (event) => {
   if (isTyping(event.target)) return;
   const sources = sourcesOf(event.clipboardData);
-  if (!sources.length) return notice(TEXTS.nothingPasted);
+  if (!sources.length) return notice(_("There was no picture on the clipboard."));
   event.preventDefault();
   upload(sources);
   copyWhenDone = sources.length === 1 ? queue.uploads.at(-1) : null;

@@ -2,7 +2,7 @@
 import { chooseFormat } from "./codes.js";
 import { $, copy, notice, onKeys } from "./page.js";
 import { find } from "./store.js";
-import { TEXTS } from "./texts.js";
+import { gettext as _ } from "./texts.js";
 import { actual, fill, fit, larger, leave, smaller, startZoom } from "./zoom.js";
 
 const picture = $("picture");
@@ -39,9 +39,9 @@ function whenMediumStands() {
 if (picture.complete) whenMediumStands();
 else picture.addEventListener("load", whenMediumStands, { once: true });
 $("load-original")?.addEventListener("click", async () => {
-  notice(TEXTS.loadingOriginal);
+  notice(_("The original is being loaded …"));
   await loadOriginal();
-  notice(TEXTS.originalShown);
+  notice(_("The original is shown"));
 });
 startZoom(loadOriginal);
 

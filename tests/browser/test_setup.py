@@ -50,7 +50,7 @@ async def test_a_test_upload_tells_whether_the_key_works(visitor: Visitor):
 async def test_the_example_is_the_real_answer(visitor: Visitor):
     real = await visitor.server.uploaded(pictures.png(1280, 800))
     async with visitor.page("/api") as page:
-        example = json.loads(await page.inner_text("[aria-label='Example answer']"))
+        example = json.loads(await page.inner_text("[aria-label='Example of an answer']"))
     assert list(example["image"]) == list(real)
     assert example["image"]["url"].startswith(f"{visitor.server.base}/images/")
 

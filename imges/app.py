@@ -18,7 +18,7 @@ from imges.measured import MeasuredStorage
 from imges.service import LEASE_LIFE, Place, Service
 from imges.settings import Settings
 from imges.storage import open_storage
-from imges.web import api_v1, deletion, files, health, pages, setup_page, site_files, upload_page, viewer
+from imges.web import api_v1, deletion, files, health, openapi, pages, setup_page, site_files, upload_page, viewer
 from imges.web.drain import ENDING, Ending, last_answer
 from imges.web.errors import answer_errors
 from imges.web.headers import complete
@@ -44,7 +44,7 @@ def create_app(
     app[TEMPLATES] = pages.template_environment()
     app[LANGUAGES] = open_languages(settings.site.language)
     app.add_routes(api_v1.routes(settings.api.prefixes))
-    for handlers in (files, upload_page, viewer, deletion, setup_page, site_files, health):
+    for handlers in (files, upload_page, viewer, deletion, setup_page, site_files, openapi, health):
         app.add_routes(handlers.routes())
     for prefix in (pages.static_prefix(), "/static"):
         app.router.add_static(prefix, pages.static_folder())

@@ -24,6 +24,7 @@ from imges.service import Service
 from imges.settings import load_settings
 from imges.web.keys import SERVICE
 from imges.web.listen import Site
+from tests.web.described import DESCRIPTION
 
 DEFAULTS = {
     "LIMITS__UPLOADS": "null",
@@ -65,7 +66,7 @@ class Answer:
 
 @dataclass
 class Server:
-    """A running imges and its one client."""
+    """A running imges and its one client, who looks whether each answer is as `openapi.yaml` describes it."""
 
     base: str
     data_dir: Path
@@ -77,7 +78,9 @@ class Server:
         options.setdefault("allow_redirects", False)
         url = path if path.startswith("http") else self.base + path
         async with self.session.request(method, url, **options) as answer:
-            return Answer(answer.status, answer.headers, await answer.read())
+            body = await answer.read()
+            DESCRIPTION.check(method, path, answer.status, answer.headers, body)
+            return Answer(answer.status, answer.headers, body)
 
     async def get(self, path: str, **options: Any) -> Answer:
         return await self.request("GET", path, **options)

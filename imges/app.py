@@ -51,6 +51,8 @@ def create_app(
     app.on_response_prepare.extend((complete, last_answer))
 
     async def running_service(app: web.Application) -> AsyncGenerator[None]:
+        spool = Spool(settings.data_dir / "spool")
+        spool.clear()
         async with (
             open_service(settings) as service,
             Access.open(settings, service.catalog) as access,
@@ -59,8 +61,6 @@ def create_app(
             if lock.former_lease is not None:
                 await service.catalog.give_lease_back(lock.former_lease)
             lock.note(service.lease)
-            spool = Spool(settings.data_dir / "spool")
-            spool.clear()
             app[SERVICE], app[ACCESS] = service, access
             app[INTAKE] = Intake(spool, fetcher, settings.images.max_size)
             await service.check()
@@ -88,6 +88,7 @@ async def open_service(settings: Settings) -> AsyncGenerator[Service]:
                 workers=settings.images.workers or os.cpu_count() or 1,
                 limit=settings.images.timeout,
                 memory=settings.images.memory,
+                spool=settings.data_dir / "spool",
             )
         )
         id_key = await catalog.secret("id_key", lambda: os.urandom(32))

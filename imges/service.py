@@ -32,7 +32,7 @@ from imges.errors import (
     NotFound,
     TooLargeImage,
 )
-from imges.imaging import Header, Imaging, Quality, Recipe, Rendition, Renditions
+from imges.imaging import Header, Imaging, Quality, Quarantine, Recipe, Rendition, Renditions
 from imges.imaging.types import MEDIA_TYPES
 from imges.intake import Received
 from imges.settings import Settings
@@ -134,6 +134,7 @@ class Service:
         self._id_key = id_key
         self._now = now
         self._located = TTLCache[str, Image](maxsize=10_000, ttl=LOOKUP_LIFE)
+        self._quarantine = Quarantine()
         self._views: Counter[str] = Counter()
         self._unfinished: list[Callable[[], Awaitable[None]]] = []
         self._unheard: set[bytes] = set()  # token hashes of rows that may have been reserved, though nobody told us
@@ -151,17 +152,22 @@ class Service:
         created = self._now()
         expires = self._expires(created, options.expiration)
         await self._refuse_blocked(received.file.md5)  # as it is stored where nothing was taken off, at once
-        with metrics.step("inspect"):
-            header = await self._imaging.inspect(received.file.path, self._allowed)
-        self._check_limits(header)
-        with metrics.step("render"):
-            renditions = await self._imaging.render(received.file.path, header, self._recipe(options), folder)
+        with self._quarantine.over(received.file.md5):
+            renditions = await self._renditions(received.file.path, self._recipe(options), folder)
         await self._refuse_blocked(renditions.original.md5)
         if duplicate := await self._duplicate(renditions.original, uploader):
             return Uploaded(duplicate, None)
         draft = _Draft(renditions, options, self._kept(uploader), created, expires, token=secrets.token_urlsafe(24))
         names = _Names(received.name, renditions.original.format, self._local(created), self._settings.images.naming)
         return Uploaded(await self._store(draft, names), draft.token)
+
+    async def _renditions(self, file: Path, recipe: Recipe, folder: Path) -> Renditions:
+        """All files of the picture; refused by its header before any pixel is decoded."""
+        with metrics.step("inspect"):
+            header = await self._imaging.inspect(file, self._allowed)
+        self._check_limits(header)
+        with metrics.step("render"):
+            return await self._imaging.render(file, header, recipe, folder)
 
     @property
     def _allowed(self) -> frozenset[str]:

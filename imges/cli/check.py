@@ -79,7 +79,12 @@ async def _images(settings: Settings) -> str:
     async with AsyncExitStack() as stack:
         imaging = await stack.enter_async_context(
             open_imaging(
-                settings.images.processor, workers=1, limit=settings.images.timeout, memory=settings.images.memory
+                settings.images.processor,
+                workers=1,
+                limit=settings.images.timeout,
+                memory=settings.images.memory,
+                spool=settings.data_dir / "spool",
             )
         )
-        return f"{await imaging.ready()} works with {', '.join(settings.images.formats)}"
+        cage = await imaging.cage()
+        return f"{await imaging.ready()} works with {', '.join(settings.images.formats)}, kept in by {cage}"

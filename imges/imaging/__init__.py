@@ -1,6 +1,7 @@
 """Image work: the processor protocol, its implementations, and the worker processes it runs in."""
 
 from imges.imaging.executor import Imaging, open_imaging
+from imges.imaging.quarantine import Quarantine
 from imges.imaging.types import MEDIA_TYPES, Header, Quality, Recipe, Rendition, Renditions
 
 __all__ = [
@@ -8,6 +9,7 @@ __all__ = [
     "Header",
     "Imaging",
     "Quality",
+    "Quarantine",
     "Recipe",
     "Rendition",
     "Renditions",

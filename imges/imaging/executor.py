@@ -1,6 +1,11 @@
 """Image processing as the service sees it: in worker processes, admitted by what it will cost."""
 
 import asyncio
+import errno
+import logging
+import re
+import shutil
+import stat
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -8,11 +13,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from imges.errors import TooLargeImage
+from imges.errors import ProcessingFailed, TooLargeImage
 from imges.imaging import cost, worker
 from imges.imaging.slots import Slots
-from imges.imaging.types import Header, Recipe, Renditions
-from imges.imaging.workers import OutOfTime, Workers
+from imges.imaging.types import Header, Recipe, Rendition, Renditions
+from imges.imaging.workers import OutOfTime, Worker, Workers
+
+log = logging.getLogger(__name__)
 
 START = 30.0
 """Seconds in which the workers must have started; it takes half of one."""
@@ -24,14 +31,15 @@ INSPECTION = 16 * 2**20
 
 @asynccontextmanager
 async def open_imaging(
-    processor: Literal["auto", "vips", "pillow"], *, workers: int, limit: timedelta, memory: int
+    processor: Literal["auto", "vips", "pillow"], *, workers: int, limit: timedelta, memory: int, spool: Path
 ) -> AsyncGenerator["Imaging"]:
     """Image processing in *workers* processes, which start meanwhile.
 
-    *limit* is a worker's time for one picture, *memory* (bytes) is for all of them together.
+    *limit* is a worker's time for one picture, *memory* (bytes) is for all of them together; below *spool* each has a
+    folder, the only one that it reaches.
     Raises: SettingsError where *processor* is `vips` and libvips cannot be loaded.
     """
-    pool = Workers(processor, workers)
+    pool = Workers(processor, workers, spool)
     imaging = Imaging(pool, Slots(workers, memory), limit.total_seconds(), memory)
     try:
         if processor == "vips":
@@ -49,21 +57,34 @@ class Imaging:
         self._slots = slots
         self._timeout = timeout
         self._memory = memory
-        self._name = self._asked_for_name()
+        self._about = self._asked()
 
     async def ready(self) -> str:
         """The processor's name, as soon as the workers have started. Raises: SettingsError, ProcessingFailed."""
-        if self._name.done() and self._name.exception():
-            self._name = self._asked_for_name()
-        return await asyncio.shield(self._name)
+        return (await self._answered())[0]
 
-    def _asked_for_name(self) -> asyncio.Task[str]:
-        return asyncio.create_task(self._workers.call(worker.name, seconds=START))
+    async def cage(self) -> str:
+        """What keeps the workers from everything but their work. Raises: SettingsError, ProcessingFailed."""
+        return (await self._answered())[1]
+
+    async def _answered(self) -> tuple[str, str]:
+        if self._about.done() and self._about.exception():
+            self._about = self._asked()
+        return await asyncio.shield(self._about)
+
+    def _asked(self) -> asyncio.Task[tuple[str, str]]:
+        return asyncio.create_task(self._ask())
+
+    async def _ask(self) -> tuple[str, str]:
+        async with self._workers.one() as one:
+            name, cage = await one.call(worker.about, seconds=START)
+        log.info("pictures are decoded by %s; what keeps decoders in: %s", name, cage)
+        return name, cage
 
     async def close(self) -> None:
         """End the workers, whatever they are doing."""
-        self._name.cancel()  # else it waits for workers that were ended while they started
-        await asyncio.gather(self._name, return_exceptions=True)
+        self._about.cancel()  # else it waits for workers that were ended while they started
+        await asyncio.gather(self._about, return_exceptions=True)
         await self._workers.close()
 
     async def inspect(self, file: Path, allowed: frozenset[str]) -> Header:
@@ -71,8 +92,9 @@ class Imaging:
 
         Raises: NotAnImage, FormatRefused for what is not in *allowed*, ProcessingFailed, Busy, SpoolUnavailable.
         """
-        async with self._slots.held(min(INSPECTION, self._memory)):
-            return await self._workers.call(worker.inspect, file, allowed, seconds=self._timeout)
+        async with self._slots.held(min(INSPECTION, self._memory)), self._workers.one() as one:
+            given = await handed_in(file, one)
+            return await one.call(worker.inspect, given, allowed, seconds=self._timeout)
 
     async def render(self, file: Path, header: Header, recipe: Recipe, folder: Path) -> Renditions:
         """All files of *recipe* in *folder*, made from *file* whose *header* `inspect` told.
@@ -100,8 +122,55 @@ class Imaging:
 
     async def _render(self, file: Path, header: Header, recipe: Recipe, folder: Path, *, seconds: float) -> Renditions:
         memory = cost.memory(await self.ready(), header, recipe)
-        async with self._slots.held(memory):
-            return await self._workers.call(worker.render, file, header, recipe, folder, memory, seconds=seconds)
+        async with self._slots.held(memory), self._workers.one() as one:
+            given = await handed_in(file, one)
+            cage = given.parent
+            made = await one.call(worker.render, given, header, recipe, cage, memory, seconds=seconds)
+            return await asyncio.to_thread(taken_out, made, cage, folder)
+
+
+async def handed_in(file: Path, one: Worker) -> Path:
+    """*file* where the worker can read it. Raises: SpoolUnavailable, DiskReserve."""
+    return await asyncio.to_thread(linked, file, await one.folder() / "given")
+
+
+def linked(file: Path, path: Path) -> Path:
+    """A second name of *file*, or a copy where it lies on another disk."""
+    with worker.system_errors():
+        path.unlink(missing_ok=True)
+        try:
+            path.hardlink_to(file)
+        except OSError as error:
+            if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK}:
+                raise
+            shutil.copyfile(file, path)
+    return path
+
+
+def taken_out(made: Renditions, cage: Path, folder: Path) -> Renditions:
+    """*made* with its files moved from *cage* to *folder*, out of the worker's reach.
+
+    Raises: ProcessingFailed for what is no plain file there of the size that was told: a decoder may have been taken
+    over, and its word is not worth much.
+    """
+    return replace(
+        made,
+        original=_moved(made.original, cage, folder),
+        thumb=_moved(made.thumb, cage, folder),
+        medium=made.medium and _moved(made.medium, cage, folder),
+    )
+
+
+def _moved(made: Rendition, cage: Path, folder: Path) -> Rendition:
+    name = made.path.name
+    if not re.fullmatch(r"(original|thumb|medium)\.[a-z]+", name):
+        raise ProcessingFailed
+    with worker.system_errors():
+        found = (cage / name).lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_size != made.size:
+            raise ProcessingFailed
+        (cage / name).rename(folder / name)
+    return replace(made, path=folder / name)
 
 
 def _as_still(header: Header, recipe: Recipe) -> Recipe:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from imges.errors import DiskReserve, ProcessingFailed, SettingsError, SpoolUnavailable
+from imges.imaging import cage
 from imges.imaging.types import Header, Processor, Recipe, Renditions
 
 NICENESS = 5
@@ -20,7 +21,15 @@ HEADROOM = 128 * 2**20
 M_ARENA_MAX = -8
 """glibc's number of that option."""
 
+LARGEST_FILE = 512 * 2**20
+"""Bytes that a worker can write into one file."""
+WORTH_TRIMMING = 64 * 2**20
+"""Bytes of an estimate from which on the heap is given back afterwards."""
+
 _processor: Processor | None = None
+_cage = "none"
+_statm = -1
+"""An open /proc/self/statm: there is no way to it from inside the cage."""
 
 
 class OutOfMemory(ProcessingFailed):
@@ -30,13 +39,17 @@ class OutOfMemory(ProcessingFailed):
         super().__init__("the image needs more memory than its size tells")
 
 
-def start(wanted: str) -> None:
-    """Prepare this process: it dies at once when told to, leaves no core, and has *wanted* loaded."""
-    global _processor  # noqa: PLW0603 - the process's one
+def start(wanted: str, folder: Path) -> None:
+    """Prepare the process: it dies at once when told to, leaves no core, reaches *folder* alone, has *wanted*."""
+    global _processor, _cage, _statm  # noqa: PLW0603 - the process's own
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the pool's handler would wait for the end of a C call
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
     _use_one_arena()
+    os.environ["TMPDIR"] = str(folder)
+    _statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    _cage = cage.confine(folder)  # before anything starts threads: these are not locked in otherwise
     _processor = load(wanted)
 
 
@@ -68,9 +81,9 @@ def loaded() -> Processor:
     return _processor
 
 
-def name() -> str:
-    """The processor's name. Raises: SettingsError."""
-    return loaded().name
+def about() -> tuple[str, str]:
+    """The processor's name, and what its cage is made of. Raises: SettingsError."""
+    return loaded().name, _cage
 
 
 def inspect(file: Path, allowed: frozenset[str]) -> Header:
@@ -96,13 +109,16 @@ def limited(memory: int) -> Generator[None]:
     It is what can be written that is limited. Address space as such is reserved in far larger pieces than are used,
     for each new thread too: where that is limited, sound pictures fail now and then.
     """
-    pages = int(Path("/proc/self/statm").read_text().split()[5])
+    pages = int(os.pread(_statm, 200, 0).split()[5])
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (pages * mmap.PAGESIZE + memory + HEADROOM, hard))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+        if memory >= WORTH_TRIMMING:
+            with suppress(AttributeError):
+                ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class Spool:
     async def open(self) -> AsyncGenerator[Path]:
         """A folder for one upload. Raises: DiskReserve, SpoolUnavailable."""
         try:
-            folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
+            folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="upload-", dir=self._folder))
         except OSError as error:
             raise translated(error) from error
         try:

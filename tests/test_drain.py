@@ -27,7 +27,7 @@ def half_sent(served: Served) -> Generator[tuple[socket.socket, bytes]]:
     )
     with socket.create_connection(("127.0.0.1", served.port), 30) as client:
         client.sendall(head.encode() + body[: len(body) // 2])
-        while not list((served.folder / "data/spool").iterdir()):
+        while not list((served.folder / "data/spool").glob("upload-*")):
             time.sleep(0.02)
         yield client, body[len(body) // 2 :]
 

@@ -12,6 +12,7 @@ COMMANDS = {
     "delete": "pictures:delete",
     "block": "block:block",
     "fsck": "fsck:fsck",
+    "migrate": "migrate:migrate",
     "sharex": "sharex:sharex",
     "version": "version:version",
 }

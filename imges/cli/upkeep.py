@@ -3,11 +3,14 @@
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+import click
+
 from imges.cli.common import with_service
 from imges.cli.progress import Bar
 from imges.errors import SettingsError
 from imges.lock import held
 from imges.maintenance.tools import Tools
+from imges.options import size
 from imges.service import Service
 from imges.settings import Settings
 
@@ -33,3 +36,14 @@ async def end_dead_lease(tools: Tools) -> None:
                 await tools.service.catalog.give_lease_back(lock.former_lease)
     except SettingsError:  # one runs, and looks after its own
         pass
+
+
+def bytes_a_second(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:  # noqa: ARG001  (click's)
+    """The callback of an option that takes a size."""
+    try:
+        found = None if text is None else size(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if found == 0:
+        raise click.BadParameter("should be more than nothing")
+    return found

@@ -21,7 +21,7 @@ from imges.maintenance.objects import fetched
 from imges.maintenance.old_keys import OldKey, is_in_date_folder
 from imges.maintenance.tools import Tools
 from imges.service import Place
-from imges.storage import KeyMissing
+from imges.storage import CHECK_PREFIX, KeyMissing
 
 PAGE = 200
 
@@ -79,6 +79,8 @@ class StrayObjects:
             self._findings.notes[f"copies in {place.name} of what is in {home}; `imges migrate` takes them away"] += 1
 
     async def _unknown(self, place: Place, key: str, where: str, modified: datetime) -> None:
+        if key.startswith(CHECK_PREFIX):
+            return
         if not is_in_date_folder(key):
             self._findings.notes[f"objects in {place.name} are not of imges, and left alone"] += 1
             return

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.maintenance.library import Library, open_library
+from tests.servers import seaweedfs as seaweedfs  # noqa: PLC0414  (a fixture)
 
 
 @pytest.fixture

@@ -1,0 +1,86 @@
+"""`imges migrate`: pictures from one storage to another, while uploads and views go on."""
+
+from datetime import UTC, datetime
+
+import click
+
+from imges.cli.common import settings_option
+from imges.cli.upkeep import bytes_a_second, with_tools
+from imges.errors import SettingsError
+from imges.maintenance.migrate import Move, Moved, planned
+from imges.maintenance.migrate import migrate as move_all
+from imges.maintenance.tools import Tools
+from imges.settings import Settings
+from imges.web.present import size_formatted
+
+
+@click.command()
+@click.option("--to", "to", required=True, metavar="PLACE", help="The name of a storage in the settings.")
+@click.option("--from", "source", metavar="PLACE", help="Only what is there; without it, from all others.")
+@click.option("--before", type=click.DateTime(["%Y-%m-%d"]), help="Only what was uploaded before this day (UTC).")
+@click.option("--keep", is_flag=True, help="Leave the files where they were, too.")
+@click.option("--dry-run", is_flag=True, help="Only tell how much there is to move.")
+@click.option("--parallel", type=click.IntRange(1, 64), default=4, show_default=True, help="Pictures at a time.")
+@click.option("--bandwidth", callback=bytes_a_second, metavar="SIZE", help="At most so much a second, such as 10MB.")
+@settings_option
+def migrate(
+    settings: Settings,
+    *,
+    to: str,
+    source: str | None,
+    before: datetime | None,
+    keep: bool,
+    dry_run: bool,
+    parallel: int,
+    bandwidth: int | None,
+) -> None:
+    """Move pictures to another storage; their addresses stay.
+
+    Every copy is read back and compared before the picture's row changes, and the source goes last: interrupted, it
+    is run again. A server that runs has to know the storage by its settings already. Exits with 1 if a picture could
+    not be moved.
+    """
+    _check_places(settings, to, source)
+
+    async def use(tools: Tools) -> Moved | None:
+        move = Move(
+            to=tools.service.places[to],
+            source=source,
+            before=before and before.replace(tzinfo=UTC),
+            keep=keep,
+            parallel=parallel,
+            bandwidth=bandwidth,
+        )
+        if not dry_run:
+            return await move_all(tools, move)
+        plan = await planned(tools, move)
+        for place, (pictures, size) in sorted(plan.items()):
+            click.echo(f"{pictures} pictures ({size_formatted(size)}) would go from {place} to {to}")
+        if not plan:
+            click.echo(f"there is nothing to move to {to}")
+        return None
+
+    moved = with_tools(settings, use)
+    if moved is not None:
+        _report(moved, to)
+
+
+def _check_places(settings: Settings, to: str, source: str | None) -> None:
+    """Raises: SettingsError, UsageError."""
+    for option, name in (("--to", to), ("--from", source)):
+        if name is not None and name not in settings.storages:
+            known = ", ".join(sorted(settings.storages))
+            raise SettingsError(f"{option} is {name}: there is no such storage in the settings; there are {known}")
+    if to == source:
+        raise click.UsageError("--to and --from are the same storage.")
+
+
+def _report(moved: Moved, to: str) -> None:
+    seconds = max(moved.seconds, 0.001)
+    rate = f"{moved.pictures / seconds:,.1f} pictures/s, {size_formatted(round(moved.size / seconds))}/s"
+    click.echo(f"{moved.pictures} pictures ({size_formatted(moved.size)}) moved to {to} in {seconds:.1f} s ({rate})")
+    if moved.cleaned:
+        click.echo(f"{moved.cleaned} files deleted that an earlier run had left where it had copied them from")
+    if moved.failed:
+        click.echo(f"{moved.failed} pictures could not be moved; they are still served from where they are", err=True)
+        raise SystemExit(1)

@@ -1,0 +1,189 @@
+"""`migrate`: pictures go from one place to another, while uploads and views go on.
+
+Of each picture the objects are copied, the original last, and every copy is read back and compared by digest. Then
+the row is changed, if it still is what it was, and only then the source is deleted. Whoever looked the picture up a
+moment ago and finds it gone looks once more. So wherever this breaks off, the row tells where the picture is whole;
+a second run takes copies that are there already as they are, and deletes sources that the first one left.
+"""
+
+import time
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from imges.catalog import Image, State, StoredFile
+from imges.errors import ImgesError
+from imges.intake import spool_chunks
+from imges.maintenance.bandwidth import Bandwidth
+from imges.maintenance.parallel import each
+from imges.maintenance.remake import Changed
+from imges.maintenance.tools import Tools
+from imges.service import Place, holds
+from imges.storage import KeyExists, StorageError
+
+PAGE = 200
+PASSES = 3
+"""How often what was uploaded to the source meanwhile is looked for; whoever goes on uploading there is not caught."""
+TRIES = 3
+"""How often a picture is moved whose row changes meanwhile."""
+
+
+class Damaged(ImgesError):
+    """The object is not what the catalog says; a copy would be none the better."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(f"{key} is not what the catalog says; see `imges fsck --digests`")
+
+
+class InTheWay(ImgesError):
+    def __init__(self, key: str, place: str) -> None:
+        super().__init__(f"there is another object {key} in {place}; see `imges fsck`")
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What to move: *to* a place, *source* (`None`: from all others), pictures created *before*.
+
+    *keep*: the sources stay; *parallel* pictures at a time; *bandwidth* in bytes a second, read from the sources.
+    """
+
+    to: Place
+    source: str | None = None
+    before: datetime | None = None
+    keep: bool = False
+    parallel: int = 4
+    bandwidth: int | None = None
+
+
+@dataclass(slots=True)
+class Moved:
+    """How it went: *pictures* and *size* (bytes of all their objects) moved in *seconds*, *failed* ones left."""
+
+    pictures: int = 0
+    size: int = 0
+    failed: int = 0
+    cleaned: int = 0
+    """Sources of an earlier run, deleted now."""
+    seconds: float = 0.0
+
+
+async def planned(tools: Tools, move: Move) -> dict[str, tuple[int, int]]:
+    """By place, how many pictures would go, and the bytes of their objects."""
+    return await tools.service.catalog.movable(to=move.to.name, source=move.source, before=move.before)
+
+
+async def migrate(tools: Tools, move: Move) -> Moved:
+    """Move all there are; whoever is interrupted may run it again."""
+    return await _Migration(tools, move).run()
+
+
+class _Migration:
+    def __init__(self, tools: Tools, move: Move) -> None:
+        self._tools = tools
+        self._move = move
+        self._catalog = tools.service.catalog
+        self._bandwidth = Bandwidth(move.bandwidth)
+        self._failed: set[int] = set()
+        self._moved = Moved()
+
+    async def run(self) -> Moved:
+        began = time.monotonic()
+        for _ in range(PASSES):
+            plan = await planned(self._tools, self._move)
+            count = sum(pictures for pictures, _ in plan.values()) - len(self._failed)
+            if count <= 0:
+                break
+            self._tools.progress.stage(f"moving pictures to {self._move.to.name}", count)
+            await each(self._pictures(), self._one, at_once=self._move.parallel)
+        if not self._move.keep:
+            await self._clean_up()
+        self._moved.failed = len(self._failed)
+        self._moved.seconds = time.monotonic() - began
+        return self._moved
+
+    async def _pictures(self) -> AsyncGenerator[Image]:
+        last, move = 0, self._move
+        choose = partial(self._catalog.to_move, to=move.to.name, source=move.source, before=move.before, limit=PAGE)
+        while page := await choose(after=last):
+            for image in page:
+                if image.number not in self._failed:
+                    yield image
+            last = page[-1].number
+
+    async def _one(self, image: Image) -> None:
+        try:
+            await self._move_it(image)
+        except ImgesError as error:
+            self._failed.add(image.number)
+            self._tools.progress.say(f"{image.place}: {image.original.key}: not moved: {error.message}")
+        self._tools.progress.advance(1, image.stored_bytes)
+
+    async def _move_it(self, image: Image) -> None:
+        source = self._tools.service.places.get(image.place)
+        if source is None:
+            raise StorageError(f"the settings do not know the storage {image.place}")
+        for _ in range(TRIES):
+            for file in reversed(image.files()):  # the original last
+                await self._copy(image, source, file)
+            if await self._catalog.relocate(image, self._move.to.name):
+                self._moved.pictures += 1
+                self._moved.size += image.stored_bytes
+                if not self._move.keep:
+                    await _delete(source, image)
+                return
+            kept = (await self._catalog.rows_of([image.number])).get(image.number)
+            if kept is None or kept.image.state != State.PUBLISHED:  # deleted meanwhile: so are our copies
+                await _delete(self._move.to, image)
+                return
+            if kept.image.place != image.place:  # another has moved it
+                return
+            image = kept.image
+        raise Changed
+
+    async def _copy(self, image: Image, source: Place, file: StoredFile) -> None:
+        """Raises: Damaged, InTheWay, KeyMissing, and what the places raise."""
+        target = self._move.to.storage
+        async with self._tools.room.folder() as folder:
+            async with source.storage.open(file.key) as chunks:
+                copy = await spool_chunks(self._bandwidth.limited(chunks), folder / "copy", file.size)
+            if (copy.size, copy.md5) != (file.size, file.md5):
+                raise Damaged(file.key)
+            replace = file.key != image.original.key  # a thumb of before it was made again may lie there
+            with suppress(KeyExists):
+                await target.put(
+                    file.key, copy.path, media_type=image.media_type, expires=image.expires, replace=replace
+                )
+        if not await holds(target, file):
+            raise InTheWay(file.key, self._move.to.name)
+
+    async def _clean_up(self) -> None:
+        """Delete the sources that a run left which broke off between the row and them."""
+        for place in self._tools.service.places.values():
+            if place is self._move.to or self._move.source not in {None, place.name}:
+                continue
+            self._tools.progress.stage(f"looking for what an earlier run left in {place.name}")
+            page: list[str] = []
+            async for entry in place.storage.scan():
+                page.append(entry.key)
+                if len(page) == PAGE:
+                    await self._clean(place, page)
+                    page = []
+            await self._clean(place, page)
+
+    async def _clean(self, place: Place, keys: list[str]) -> None:
+        """Delete those of *keys* whose pictures are, byte for byte, where the others went."""
+        for key, kept in (await self._catalog.owners(keys)).items():
+            if kept is None or kept.image.state != State.PUBLISHED or kept.image.place != self._move.to.name:
+                continue
+            file = kept.image.file(key)
+            if file and await holds(self._move.to.storage, file):
+                await place.storage.delete(key)
+                self._moved.cleaned += 1
+        self._tools.progress.advance(len(keys))
+
+
+async def _delete(place: Place, image: Image) -> None:
+    for file in image.files():
+        await place.storage.delete(file.key)

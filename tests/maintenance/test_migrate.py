@@ -1,0 +1,234 @@
+"""`migrate` from disk to S3, with uploads going on, with kills in the middle, and beside deletions."""
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imges.catalog import Image
+from imges.catalog.upkeep import Upkeep
+from imges.errors import Gone
+from imges.maintenance.migrate import Move, Moved, migrate
+from imges.maintenance.tools import Tools
+from imges.storage import CHECK_PREFIX
+from tests import pictures
+from tests.maintenance.library import Library, Said, open_library
+from tests.served import IMGES, Served, serving
+from tests.servers import S3Server
+
+
+def with_s3(server: S3Server, bucket: str) -> dict[str, str]:
+    given = server.settings(bucket)
+    return {f"STORAGES__CLOUD__{name.upper()}": value for name, value in given.items()}
+
+
+@pytest.fixture
+def bucket(seaweedfs: S3Server) -> str:
+    return seaweedfs.new_bucket()
+
+
+@pytest.fixture
+async def library(tmp_path: Path, seaweedfs: S3Server, bucket: str) -> AsyncGenerator[Library]:
+    async with open_library(tmp_path / "data", **with_s3(seaweedfs, bucket)) as library:
+        yield library
+
+
+def keys(server: S3Server, bucket: str) -> list[str]:
+    """What is in the bucket, but what a killed process may leave of trying it out."""
+    listed = server.client.list_objects_v2(Bucket=bucket).get("Contents", [])
+    return [entry["Key"] for entry in listed if not entry["Key"].startswith(CHECK_PREFIX)]
+
+
+def objects(server: S3Server, bucket: str) -> dict[str, bytes]:
+    return {key: server.client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys(server, bucket)}
+
+
+async def moved(library: Library, **options: Any) -> tuple[Moved, list[str]]:
+    said = Said()
+    tools = Tools(library.settings, library.service, library.tools.room, said)
+    result = await migrate(tools, Move(to=library.service.places[options.pop("to", "cloud")], **options))
+    return result, said.lines
+
+
+async def served(library: Library, key: str) -> bytes:
+    """What a server with the same catalog would send."""
+    found = await library.service.locate(key)
+    async with found.storage.open(found.key) as chunks:
+        return b"".join([chunk async for chunk in chunks])
+
+
+async def test_all_pictures_go_and_nothing_stays(library: Library, seaweedfs: S3Server, bucket: str):
+    for n in range(12):
+        await library.upload(pictures.jpeg(600 + n), f"{n}.jpg")
+    before = {name: library.file(name).read_bytes() for name in library.files()}
+    result, said = await moved(library)
+    assert (result.pictures, result.failed, said) == (12, 0, [])
+    assert result.size == sum(map(len, before.values()))
+    assert objects(seaweedfs, bucket) == before
+    assert library.files() == set()
+    assert {name: await served(library, name) for name in before} == before
+    findings, _ = await library.fsck(digests=True)
+    assert (findings.left, findings.notes) == (0, {})
+    assert (await moved(library))[0].pictures == 0
+
+
+async def test_only_what_was_asked_for_goes(library: Library, bucket: str):
+    image = await library.upload(pictures.png(), "a.png")
+    early = image.created.replace(microsecond=0)
+    assert (await moved(library, before=early))[0].pictures == 0
+    assert (await moved(library, source="cloud"))[0].pictures == 0
+    assert (await moved(library, source="disk"))[0].pictures == 1
+
+
+async def test_kept_sources_go_with_the_next_run(library: Library, seaweedfs: S3Server, bucket: str):
+    await library.upload(pictures.png(), "a.png")
+    before = library.files()
+    assert (await moved(library, keep=True))[0].pictures == 1
+    assert library.files() == before
+    assert (await library.fsck())[0].left == 0
+    result, _ = await moved(library)
+    assert (result.pictures, result.cleaned) == (0, 2)
+    assert library.files() == set()
+    assert set(objects(seaweedfs, bucket)) == before
+
+
+async def test_a_damaged_picture_stays_and_is_told(library: Library, seaweedfs: S3Server, bucket: str):
+    bad = await library.upload(pictures.jpeg(), "bad.jpg")
+    await library.upload(pictures.jpeg(641), "good.jpg")
+    file = library.file(bad.original.key)
+    content = file.read_bytes()
+    file.unlink()
+    file.write_bytes(content[:-1] + b"?")
+    result, said = await moved(library)
+    assert (result.pictures, result.failed) == (1, 1)
+    assert "fsck" in said[0]
+    assert file.exists()
+    assert (await served(library, bad.original.key))[:-1] == content[:-1]
+
+
+async def test_another_object_in_the_way_is_not_overwritten(library: Library, seaweedfs: S3Server, bucket: str):
+    image = await library.upload(pictures.png(), "a.png")
+    seaweedfs.client.put_object(Bucket=bucket, Key=image.original.key, Body=b"another's")
+    result, said = await moved(library)
+    assert (result.pictures, result.failed) == (0, 1)
+    assert "another object" in said[0]
+    assert objects(seaweedfs, bucket)[image.original.key] == b"another's"
+    assert await library.is_sound(image)
+
+
+@pytest.mark.parametrize("moment", ["before the row changes", "after the row has changed"])
+async def test_a_picture_deleted_meanwhile_leaves_nothing(
+    library: Library, seaweedfs: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, moment: str
+):
+    """The server that deletes has looked the picture up before it moved."""
+    image = await library.upload(pictures.jpeg(), "a.jpg")
+    relocate = Upkeep.relocate
+
+    async def and_deleted(self: Upkeep, row: Image, place: str) -> bool:
+        if moment.startswith("before"):
+            await library.service.delete(image)
+        done = await relocate(self, row, place)
+        if moment.startswith("after"):
+            await library.service.delete(image)
+        return done
+
+    monkeypatch.setattr(Upkeep, "relocate", and_deleted)
+    await moved(library)
+    assert library.files() == set()
+    assert objects(seaweedfs, bucket) == {}
+    with pytest.raises(Gone):
+        await library.service.view(image.id)
+
+
+async def test_bandwidth_is_kept_to(library: Library):
+    image = await library.upload(pictures.encoded(pictures.noise(300, 300), "PNG"), "a.png")
+    began = time.monotonic()
+    await moved(library, bandwidth=image.stored_bytes)
+    assert time.monotonic() - began > 0.9
+
+
+# With a real server and real kills
+
+
+def test_killed_and_run_again_while_pictures_are_uploaded_and_viewed(tmp_path: Path, seaweedfs: S3Server, bucket: str):
+    environ = with_s3(seaweedfs, bucket)
+    acknowledged: dict[str, bytes] = {}
+    stop = threading.Event()
+
+    def upload(served: Served) -> None:
+        for seed in range(1_000):
+            content = pictures.encoded(pictures.noise(60, 60, seed), "PNG")
+            acknowledged[served.upload(content, f"{seed % 5}.png")["url"]] = content
+            if stop.wait(0.05):
+                return
+
+    def view(served: Served) -> int:
+        views = 0
+        while not stop.is_set():
+            for url, content in list(acknowledged.items()):
+                assert served.get(url) == (200, content)
+                views += 1
+        return views
+
+    with serving(tmp_path, **environ) as served, ThreadPoolExecutor(2) as clients:
+        running = [clients.submit(upload, served), clients.submit(view, served)]
+        try:
+            for _ in range(3):
+                killed_while_it_moves(tmp_path, seaweedfs, bucket, environ)
+        finally:
+            stop.set()
+        running[0].result()
+        assert running[1].result()
+        finished = run(tmp_path, "migrate", "--to", "cloud", **environ)
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        assert {url: served.get(url) for url in acknowledged} == {
+            url: (200, content) for url, content in acknowledged.items()
+        }
+        images = tmp_path / "data/images"
+        assert [file for file in images.rglob("*") if file.is_file() and ".staging" not in file.parts] == []
+        originals = {url.partition("/images/")[2] for url in acknowledged}
+        assert set(keys(seaweedfs, bucket)) == originals | {key.replace(".png", ".th.png") for key in originals}
+        checked = run(tmp_path, "fsck", "--digests", **environ)
+        assert (checked.returncode, checked.stdout) == (0, "nothing is wrong\n")
+
+
+def killed_while_it_moves(folder: Path, server: S3Server, bucket: str, environ: dict[str, str]) -> None:
+    def moved() -> int:
+        return len(keys(server, bucket))
+
+    before, deadline = moved(), time.monotonic() + 60
+    migration = subprocess.Popen(
+        [*IMGES, "migrate", "--to", "cloud", "--bandwidth", "50KB"], cwd=folder, env=environment(environ)
+    )
+    while moved() < before + 3 and migration.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    migration.kill()
+    assert migration.wait() < 0, "it was over before it could be killed"
+
+
+def test_what_would_be_moved_is_told(tmp_path: Path, seaweedfs: S3Server, bucket: str):
+    environ = with_s3(seaweedfs, bucket)
+    with serving(tmp_path, **environ) as served:
+        served.upload(pictures.png())
+        told = run(tmp_path, "migrate", "--to", "cloud", "--dry-run", **environ)
+        assert (told.returncode, told.stdout[:9]) == (0, "1 picture")
+        assert objects(seaweedfs, bucket) == {}
+        assert run(tmp_path, "migrate", "--to", "elsewhere", **environ).returncode == 2
+        assert run(tmp_path, "migrate", "--to", "disk", "--from", "disk", **environ).returncode == 2
+
+
+def environment(environ: dict[str, str]) -> dict[str, str]:
+    return os.environ | {f"IMGES__{name}": value for name, value in environ.items()}
+
+
+def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*IMGES, *arguments],
+        cwd=folder, env=environment(environ), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip

@@ -5,13 +5,15 @@ import { gettext as _, size } from "./texts.js";
 
 const link = (label, name, href) => element("a", { href, className: "button small second", ariaLabel: `${label}: ${name}` }, label);
 
+const NOTHING = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg'/>";
+
 export class Item {
   constructor(upload, queue) {
     this.upload = upload;
     this.queue = queue;
     this.shown = "";
     this.preview = element("img", { className: "preview", alt: "", decoding: "async" });
-    this.preview.addEventListener("error", () => this.preview.removeAttribute("src"));
+    this.preview.addEventListener("error", () => { this.preview.src = NOTHING; });
     if (upload.source instanceof File) this.preview.src = URL.createObjectURL(upload.source);
     this.details = element("span", { className: "quiet" });
     this.tools = element("div", { className: "tools" });

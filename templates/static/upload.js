@@ -67,6 +67,7 @@ function finished(upload) {
 function showState() {
   const { uploads, done, failed, isBusy } = queue;
   $("results").hidden = !uploads.length;
+  form.classList.toggle("compact", uploads.length > 0);
   const counts = { done: done.length, total: uploads.length, failed: failed.length };
   $("progress").textContent = failed.length
     ? _("{done} of {total} ready, {failed} failed", counts)
@@ -77,7 +78,8 @@ function showState() {
   $("cancel-all").hidden = !isBusy;
   if (isBusy) return;
   if (failed.length) {
-    const { name, problem } = failed[0];
+    const { problem } = failed[0];
+    const name = failed[0].name.replace(/^(.{24}).{8,}(.{12})$/su, "$1…$2");
     const told = `${ngettext("{name} was not uploaded.", "{count} pictures were not uploaded.", failed.length, { name })} ${problem}`;
     if ($("alert").textContent !== told) alarm(told);
   } else if (uploads.length) alarm();

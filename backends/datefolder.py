@@ -30,9 +30,9 @@ from imges.storage import (
     KeyMissing,
     ObjectEntry,
     ObjectStat,
-    OptionError,
     StorageError,
     StorageFull,
+    StorageRefused,
     StorageUnavailable,
     checked_key,
     round_trip,
@@ -83,7 +83,7 @@ class DatefolderStorage:
 
     @classmethod
     async def connect(cls, options: DatefolderOptions) -> Self:
-        """Make the root and its staging folder where they are missing. Raises: OptionError."""
+        """Make the root and its staging folder where they are missing. Raises: StorageRefused."""
         root = options.root.absolute()
         await asyncio.to_thread(_prepare, root)
         return cls(root)
@@ -314,7 +314,7 @@ async def _ended(running: asyncio.Future[Any]) -> None:
 
 
 def _prepare(root: Path) -> None:
-    """Raises: OptionError."""
+    """Raises: StorageRefused."""
     advice = "give it to the user that runs imges, or name another folder"
     staging = root / STAGING
     try:
@@ -324,10 +324,10 @@ def _prepare(root: Path) -> None:
         with _opened(staging, AS_FOLDER) as descriptor:
             os.fchmod(descriptor, 0o700)
     except OSError as error:
-        raise OptionError("root", f"the folder {root} cannot be used ({error.strerror}); {advice}") from error
+        raise StorageRefused("root", f"the folder {root} cannot be used ({error.strerror}); {advice}") from error
     for folder in (root, staging):
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
-            raise OptionError("root", f"the folder {folder} cannot be written; {advice}")
+            raise StorageRefused("root", f"the folder {folder} cannot be written; {advice}")
 
 
 def _make_root(root: Path) -> None:

@@ -14,10 +14,9 @@ from imges.imaging import open_imaging
 from imges.intake import Intake, Spool
 from imges.jobs import running_jobs
 from imges.lock import DataLock
-from imges.measured import MeasuredStorage
-from imges.service import LEASE_LIFE, Place, Service
+from imges.places import none_lost, open_places, prove
+from imges.service import LEASE_LIFE, Service
 from imges.settings import Settings
-from imges.storage import open_storage
 from imges.web import api_v1, deletion, files, health, openapi, pages, setup_page, site_files, upload_page, viewer
 from imges.web.drain import ENDING, Ending, last_answer
 from imges.web.errors import answer_errors
@@ -63,7 +62,9 @@ def create_app(
             lock.note(service.lease)
             app[SERVICE], app[ACCESS] = service, access
             app[INTAKE] = Intake(spool, fetcher, settings.images.max_size)
-            await service.check()
+            await service.catalog.check()
+            none_lost(service.places, await service.catalog.places())
+            await prove(service.places, settings.storage)
             async with running_jobs(service):
                 started(access)
                 yield
@@ -77,11 +78,7 @@ async def open_service(settings: Settings) -> AsyncGenerator[Service]:
     """The service and all that it stands on. Raises: SettingsError, StorageError, CatalogUnavailable."""
     async with AsyncExitStack() as stack:
         catalog = await stack.enter_async_context(open_catalog(catalog_url(settings)))
-        places: dict[str, Place] = {}
-        for name, given in settings.storages.items():
-            storage = await open_storage(name, given)
-            stack.push_async_callback(storage.close)
-            places[name] = Place(name, given["type"], MeasuredStorage(name, storage))
+        places = await stack.enter_async_context(open_places(settings.storages, settings.storage))
         imaging = await stack.enter_async_context(
             open_imaging(
                 settings.images.processor,

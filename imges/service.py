@@ -12,10 +12,12 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from cachetools import TTLCache
 
@@ -35,8 +37,9 @@ from imges.errors import (
 from imges.imaging import Header, Imaging, Quality, Quarantine, Recipe, Rendition, Renditions
 from imges.imaging.types import MEDIA_TYPES
 from imges.intake import Received
+from imges.places import Place
 from imges.settings import Settings
-from imges.storage import KeyExists, KeyMissing, Storage, StorageError, StorageUnavailable
+from imges.storage import CHECK_PREFIX, Address, KeyExists, KeyMissing, Storage, StorageError, StorageUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -56,15 +59,6 @@ MINUTE = timedelta(minutes=1)
 
 STORED_FORMATS = frozenset({"jpg", "png", "gif", "webp", "avif"})
 """What an original is stored as; other formats become one of them on arrival."""
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A named storage of the settings; *kind* is its type as the API tells it."""
-
-    name: str
-    kind: str
-    storage: Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +91,10 @@ class Uploaded:
 
 @dataclass(frozen=True, slots=True)
 class Located:
-    """Where the object of an address is; *file* and *expires* are unknown while the catalog is out of reach."""
+    """Where the object of an address is; *file* and its times are unknown while the catalog is out of reach.
+
+    *address*: where clients are sent for it; `None`: the bytes go through us.
+    """
 
     place: str
     """The name of its storage in the settings."""
@@ -105,7 +102,17 @@ class Located:
     key: str
     media_type: str
     file: StoredFile | None
+    created: datetime | None = None
     expires: datetime | None = None
+    address: Address | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Problems:
+    """What is out of reach, and why: *vital* to an upload, or keeping *old_pictures* only."""
+
+    vital: dict[str, str]
+    old_pictures: dict[str, str]
 
 
 class Service:
@@ -135,9 +142,12 @@ class Service:
         self._now = now
         self._located = TTLCache[str, Image](maxsize=10_000, ttl=LOOKUP_LIFE)
         self._quarantine = Quarantine()
+        self._origins: dict[str, str] = {}
+        self._asked: set[str] = set()
         self._views: Counter[str] = Counter()
         self._unfinished: list[Callable[[], Awaitable[None]]] = []
         self._unheard: set[bytes] = set()  # token hashes of rows that may have been reserved, though nobody told us
+        self._looking: asyncio.Task[Problems] | None = None
 
     # Upload
 
@@ -392,12 +402,14 @@ class Service:
         file = row.file(key)
         if file is None:
             raise NotFound
-        return Located(row.place, self._storage_of(row), key, row.media_type, file, row.expires)
+        storage = self._storage_of(row)
+        address = await storage.url(key, expires=row.expires)
+        return Located(row.place, storage, key, row.media_type, file, row.created, row.expires, address)
 
     async def _row_of(self, key: str) -> Image:
         row = self._located.get(key)
         metrics.lookup(hit=row is not None)
-        if row is None:
+        if row is None or row.place in self._origins:  # who is sent to the store is sent to where the picture is now
             row = self._located[key] = await self.catalog.by_key(key, self._now())
         elif row.expires is not None and row.expires <= self._now():
             raise Gone
@@ -407,19 +419,34 @@ class Service:
         """Forget what was looked up of *key*: its object was not where the row said."""
         self._located.pop(key, None)
 
+    async def redirect_origins(self) -> tuple[str, ...]:
+        """The origins (scheme, host and port) that places send clients to; of one out of reach it is not known yet."""
+        for place in self.places.values():
+            if place.name not in self._asked:
+                with suppress(StorageError):
+                    address = await place.storage.url(f"{CHECK_PREFIX}address")
+                    self._asked.add(place.name)
+                    if address:
+                        self._origins[place.name] = "{0.scheme}://{0.netloc}".format(urlsplit(address.url))
+        return tuple(dict.fromkeys(self._origins.values()))
+
     async def _locate_without_catalog(self, key: str) -> Located:
         media_type = MEDIA_TYPES.get(key.rpartition(".")[2])
         if media_type is None:
             raise NotFound
-        present = self._settings.storage
+        present, unknown = self._settings.storage, False
         for name in sorted(self.places, key=lambda name: name != present):
             storage = self.places[name].storage
             try:
                 await storage.stat(key)
             except (KeyMissing, ValueError):
                 continue
+            except StorageError:
+                log.exception("storage %s could not be asked for an object", name)
+                unknown = True
+                continue
             return Located(name, storage, key, media_type, None)
-        raise NotFound
+        raise StorageUnavailable if unknown else NotFound
 
     # Delete
 
@@ -465,17 +492,31 @@ class Service:
         """Drop uploaders' addresses older than `privacy.keep_addresses`."""
         await self.catalog.forget_addresses(self._now() - self._settings.privacy.keep_addresses)
 
-    async def problems(self) -> dict[str, str]:
-        """What is out of reach that an upload needs, and why; nothing when a picture could be stored right now."""
-        storage = self._settings.storage
-        parts = {"catalog": self.catalog.check, f"storage {storage}": self.places[storage].storage.check}
-        found = await asyncio.gather(*(_problem(check) for check in parts.values()))
-        return {part: problem for part, problem in zip(parts, found, strict=True) if problem is not None}
+    async def problems(self) -> Problems:
+        """What is out of reach right now, and why. Who asks while another waits for the answer gets the same."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(self._looking)
 
-    async def check(self) -> None:
-        """Whether a picture could be stored right now. Raises: CatalogUnavailable, StorageError."""
-        await self.catalog.check()
-        await self.places[self._settings.storage].storage.check()
+    async def _look(self) -> Problems:
+        looks = {"catalog": self._catalog_problem()} | {
+            f"storage {place.name}": place.problem() for place in self.places.values()
+        }
+        found = await asyncio.gather(*looks.values())
+        told = {part: problem for part, problem in zip(looks, found, strict=True) if problem}
+        vital = {"catalog", f"storage {self._settings.storage}"}
+        return Problems(
+            vital={part: problem for part, problem in told.items() if part in vital},
+            old_pictures={part: problem for part, problem in told.items() if part not in vital},
+        )
+
+    async def _catalog_problem(self) -> str | None:
+        try:
+            await self.catalog.check()
+        except ImgesError as error:
+            log.info("a check failed", exc_info=error)
+            return error.message
+        return None
 
     async def sweep_storages(self, older_than: timedelta) -> None:
         """Take away what interrupted puts left in any place; one out of reach is left for the next time."""
@@ -484,15 +525,6 @@ class Service:
                 await place.storage.sweep(older_than)
             except StorageError:
                 log.exception("storage %s could not be swept", place.name)
-
-
-async def _problem(check: Callable[[], Awaitable[None]]) -> str | None:
-    try:
-        await check()
-    except ImgesError as error:
-        log.info("a check failed", exc_info=error)
-        return error.message
-    return None
 
 
 def token_hash(token: str) -> bytes:

@@ -37,13 +37,21 @@ LONGEST_SEGMENT = 255
 
 
 class StorageError(ImgesError):
-    """The root of what a backend may raise; no vendor's exception leaves a backend."""
+    """The root of what a backend may raise; no vendor's exception leaves a backend.
+
+    *option*: which of the place's options to look at, where that is known.
+    """
 
     status, code = 503, 500
     retry_after = 10
+    option: str | None = None
 
     def __init__(self, message: str = "the storage is out of reach; try again in a moment") -> None:
         super().__init__(message)
+
+    def told_of(self, place: str) -> str:
+        """What is wrong with *place*, for its owner: the setting to look at, and what to change."""
+        return f"storages.{place}{f'.{self.option}' if self.option else ''}: {self.message}"
 
 
 class KeyExists(StorageError):
@@ -71,6 +79,23 @@ class InvalidKey(KeyMissing, ValueError):
 class StorageUnavailable(StorageError):
     """The place does not answer, or not as it should; worth trying again later."""
 
+    def __init__(
+        self, message: str = "the storage is out of reach; try again in a moment", *, option: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+class StorageRefused(StorageUnavailable):
+    """The store takes an *option* for wrong (no such bucket, a wrong secret); *problem* says what would be right.
+
+    Only `Storage.connect` and `Storage.check` raise it. Where new pictures go it stops the start, like `OptionError`;
+    a place of old pictures is reported, for the store's mind may change without the settings.
+    """
+
+    def __init__(self, option: str, problem: str) -> None:
+        super().__init__(problem, option=option)
+
 
 class StorageFull(StorageError):
     """There is no room left; trying again helps only after somebody has made some."""
@@ -82,7 +107,7 @@ class StorageFull(StorageError):
 
 
 class OptionError(Exception):
-    """What `Storage.connect` raises for an *option* that cannot be served with; *problem* says what would be right.
+    """What `Storage.connect` raises for an *option* that is wrong by itself; *problem* says what would be right.
 
     The registry names the setting and stops the start. Never put a secret into *problem*.
     """
@@ -136,7 +161,7 @@ class Storage(Protocol):
     async def connect(cls, options: Any) -> Self:
         """Open the place that *options* (an instance of `Options`, already validated) describe.
 
-        Raises: OptionError for what only the settings can mend; StorageUnavailable.
+        Raises: OptionError, StorageRefused, StorageUnavailable.
         """
         ...
 
@@ -184,14 +209,18 @@ class Storage(Protocol):
         ...
 
     async def url(self, key: str, *, expires: datetime | None = None) -> Address | None:
-        """Where a client can be sent for *key*; `None`: the bytes go through us.
+        """Where a client can be sent for *key*, whether or not it exists; `None`: the bytes go through us.
 
-        A permanent public address is never given for a picture that *expires*.
+        All addresses of a place are of one origin (scheme, host and port), which our pages then allow pictures from. A
+        permanent public address is never given for a picture that *expires*.
         """
         ...
 
     async def check(self) -> None:
-        """Put, read, compare and delete a small object (`round_trip`). Raises: StorageFull, StorageUnavailable."""
+        """Put, read, compare and delete a small object (`round_trip`).
+
+        Raises: StorageFull, StorageRefused, StorageUnavailable.
+        """
         ...
 
     async def close(self) -> None:
@@ -257,7 +286,7 @@ def _temporary_file(content: bytes) -> Path:
 async def open_storage(place: str, given: Mapping[str, Any]) -> Storage:
     """The storage that the setting `storages.PLACE` describes: its *given* `type`, and what its backend asks for.
 
-    Raises: SettingsError, which names the setting; StorageUnavailable.
+    Raises: SettingsError, which names the setting; StorageRefused, StorageUnavailable.
     """
     where = f"storages.{place}"
     backend = _backend(given.get("type"), f"{where}.type")
@@ -280,7 +309,14 @@ def _backend(kind: object, setting: str) -> type[Storage]:
     try:
         return known[kind].load()
     except (ImportError, AttributeError) as error:
-        raise SettingsError(f"{setting} is {kind!r}: this backend cannot be loaded: {error}") from error
+        raise SettingsError(f"{setting} is {kind!r}: {_not_loaded(known[kind], error)}") from error
+
+
+def _not_loaded(entry: EntryPoint, error: ImportError | AttributeError) -> str:
+    """Why a backend cannot be used; the extra that its entry point names is what it needs beside its distribution."""
+    if isinstance(error, ImportError) and entry.extras and entry.dist:
+        return f"this backend needs an extra: pip install '{entry.dist.name}[{','.join(entry.extras)}]' ({error})"
+    return f"this backend cannot be loaded: {error}"
 
 
 def _listed(known: Mapping[str, EntryPoint]) -> str:

@@ -51,9 +51,6 @@ class Advice:
     problem: str
     lasting: bool = True
 
-    def __str__(self) -> str:
-        return f"{self.option}: {self.problem}" if self.option else self.problem
-
 
 _DENIED = Advice("access_key", "these credentials may not do this; they need to list, read, write and delete")
 _UNKNOWN = Advice("access_key", "the store does not know this key, or not any more")
@@ -135,5 +132,6 @@ def _answer(error: Exception) -> tuple[str | None, int | None]:
 
 def _advice(error: Exception, code: str | None, status: int | None) -> Advice | None:
     if status is not None:
-        return _BY_CODE.get(code or "") or _BY_STATUS.get(status)
+        unknown = Advice(None, f"the store answers with {status} ({code or 'no code'})", lasting=False)
+        return _BY_CODE.get(code or "") or _BY_STATUS.get(status) or unknown
     return next((advice for classes, advice in _BY_CLASS if isinstance(error, classes)), None)

@@ -1,7 +1,7 @@
 """The storage protocol over S3, method by method. See `imges.storage.Storage` for what each promises."""
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Generator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -14,7 +14,7 @@ from imges.storage import (
     KeyMissing,
     ObjectEntry,
     ObjectStat,
-    OptionError,
+    StorageRefused,
     StorageUnavailable,
     checked_key,
     round_trip,
@@ -51,21 +51,17 @@ class S3Storage:
     async def connect(cls, options: S3Options) -> Self:
         """Look whether the bucket can be listed. That it takes puts is tried by `check`, for a place may be read only.
 
-        Raises: OptionError; StorageUnavailable.
+        Raises: OptionError, StorageRefused, StorageUnavailable.
         """
         settings.check(options)
-        try:
+        with _advising():
             client = await Client.open(options)
-        except RequestFailed as error:
-            raise _advised(error) from error
-        try:
-            async with within(BUDGET):
-                await client.call("list_objects_v2", Prefix=settings.folder(options), MaxKeys=1)
-        except BaseException as error:
-            await client.close()
-            if isinstance(error, RequestFailed):
-                raise _advised(error) from error
-            raise
+            try:
+                async with within(BUDGET):
+                    await client.call("list_objects_v2", Prefix=settings.folder(options), MaxKeys=1)
+            except BaseException:
+                await client.close()
+                raise
         return cls(options, client)
 
     async def close(self) -> None:
@@ -171,11 +167,9 @@ class S3Storage:
         return f"{scheme}://{bucket}.{host}"
 
     async def check(self) -> None:
-        try:
+        with _advising():
             async with within(BUDGET):
                 await round_trip(self)
-        except RequestFailed as error:
-            raise StorageUnavailable(str(error.advice) if error.advice else error.message) from error
 
     def _checked(self, key: str) -> str:
         """Raises: InvalidKey, also for a key that is too long together with the prefix."""
@@ -184,13 +178,18 @@ class S3Storage:
         return key
 
 
-def _advised(error: RequestFailed) -> OptionError | StorageUnavailable:
-    """What the start says to *error*."""
-    if error.advice is None:
-        return error
-    if error.advice.lasting and error.advice.option:
-        return OptionError(error.advice.option, error.advice.problem)
-    return StorageUnavailable(str(error.advice))
+@contextmanager
+def _advising() -> Generator[None]:
+    """Tell which option to look at, where the store's error lets that be known."""
+    try:
+        yield
+    except RequestFailed as error:
+        advice = error.advice
+        if advice is None:
+            raise
+        if advice.lasting and advice.option:
+            raise StorageRefused(advice.option, advice.problem) from error
+        raise StorageUnavailable(advice.problem, option=advice.option) from error
 
 
 async def _nothing() -> AsyncGenerator[bytes]:

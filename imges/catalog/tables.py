@@ -92,6 +92,7 @@ _partial_index("images_addressed", images.c.created, where=images.c.address.is_n
 Index("images_md5", images.c.original_md5, images.c.api_key)
 Index("images_api_key", images.c.api_key, images.c.number)
 Index("images_created", images.c.created, images.c.number)
+Index("images_place", images.c.place, images.c.number)
 
 unique_keys = Table(
     "unique_keys",

@@ -12,8 +12,9 @@ from imges.catalog import open_catalog
 from imges.cli.common import settings_option
 from imges.errors import ImgesError, SettingsError
 from imges.imaging import open_imaging
+from imges.places import none_lost
 from imges.settings import Settings, not_yet_in_effect, prepare_data_dir
-from imges.storage import open_storage
+from imges.storage import StorageError, StorageUnavailable, open_storage
 from imges.web.present import size_formatted
 
 
@@ -59,11 +60,14 @@ async def _data_folder(settings: Settings) -> str:
 
 
 async def _storage(settings: Settings, name: str) -> str:
-    storage = await open_storage(name, settings.storages[name])
     try:
-        await storage.check()
-    finally:
-        await storage.close()
+        storage = await open_storage(name, settings.storages[name])
+        try:
+            await storage.check()
+        finally:
+            await storage.close()
+    except StorageError as error:
+        raise StorageUnavailable(error.told_of(name)) from error
     new = " (new pictures go here)" if name == settings.storage else ""
     return f"an object was put, read, compared and deleted{new}"
 
@@ -72,6 +76,7 @@ async def _catalog(settings: Settings) -> str:
     async with open_catalog(catalog_url(settings)) as catalog:
         await catalog.check()
         keys = await catalog.keys()
+        none_lost(settings.storages, await catalog.places())
     return f"it reads and writes; {sum(key.pictures for key in keys)} pictures of {len(keys)} API keys"
 
 

@@ -1,26 +1,39 @@
-"""Serving of objects: `/images/{key}`."""
+"""Serving of objects: `/images/{key}`, as their place delivers them: from a file, as a stream, or by a redirect.
+
+The address is ours in any case. HEAD, conditions and what they come to are answered here, by our ETag; a range goes
+along with a redirect, for clients repeat it where they are sent to.
+"""
 
 import asyncio
+import logging
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from stat import S_ISREG
+from typing import NoReturn
 from urllib.parse import quote
 
 from aiohttp import web
 
 from imges.errors import NotFound
 from imges.service import Located
-from imges.storage import KeyMissing, StorageUnavailable
+from imges.storage import Address, KeyMissing, StorageError, StorageUnavailable
 from imges.web import conditional
 from imges.web.headers import PICTURE, YEAR
 from imges.web.keys import SERVICE, SETTINGS
 
+log = logging.getLogger(__name__)
+
 WHOLE = 128 * 1024
 """Bytes up to which a file is read and sent at once, in one hop to a thread; larger ones go by sendfile."""
+
+REDIRECT_LIFE = timedelta(minutes=10)
+"""How long a redirect to a permanent address is cached: the picture may be moved to another place."""
+
+CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
 
 
 def routes() -> list[web.RouteDef]:
@@ -53,7 +66,7 @@ async def _send(request: web.Request, found: Located) -> web.StreamResponse:
             return _hand_over(request, found, location, *modified_and_size)
     file = await asyncio.to_thread(_open, found)
     if file is None:
-        return await _send_stream(request, found)
+        return await (_redirect(request, found, found.address) if found.address else _send_stream(request, found))
     try:
         return await _send_file(request, found, file)
     finally:
@@ -136,18 +149,59 @@ async def _send_file(request: web.Request, found: Located, file: _LocalFile) -> 
 
 
 async def _send_stream(request: web.Request, found: Located) -> web.StreamResponse:
-    stat = await found.storage.stat(found.key)
-    span = conditional.evaluate(request, etag=_etag(found), modified=stat.modified, size=stat.size)
-    headers = _headers(found, span, size=stat.size, modified=stat.modified)
+    size, modified = await _measured(request, found)
+    span = conditional.evaluate(request, etag=_etag(found), modified=modified, size=size)
+    headers = _headers(found, span, size=size, modified=modified)
     if span.is_empty or request.method == "HEAD":
         return _head(span, headers)
-    async with found.storage.open(found.key, start=span.start, stop=span.stop) as chunks:
+    stop = span.stop if span.status == 206 else None
+    async with found.storage.open(found.key, start=span.start, stop=stop) as chunks:
         response = web.StreamResponse(status=span.status, headers=headers)
         await response.prepare(request)
-        async for chunk in chunks:
-            await response.write(chunk)
+        left = span.stop - span.start
+        try:
+            async for chunk in chunks:
+                await response.write(chunk)
+                left -= len(chunk)
+        except StorageError as error:
+            _cut_off(request, error)
+        if left > 0:
+            _cut_off(request, StorageUnavailable("the object is shorter than it should be"))
         await response.write_eof()
     return response
+
+
+async def _measured(request: web.Request, found: Located) -> tuple[int, datetime]:
+    """Size and time of an object, as the catalog knows them; the storage is asked where it does not, and for HEAD,
+    which nothing else would ask whether the object is there. Raises: KeyMissing, StorageUnavailable.
+    """
+    if found.file and found.created and request.method != "HEAD":
+        return found.file.size, found.created
+    stat = await found.storage.stat(found.key)
+    return stat.size, found.created or stat.modified
+
+
+def _cut_off(request: web.Request, error: StorageError) -> NoReturn:
+    """End the connection, so that nobody takes for whole what is not: the answer has begun, and tells no errors."""
+    log.warning("%s was cut off: %s", request.path, error, exc_info=error)
+    if request.transport is not None:
+        request.transport.abort()
+    raise ConnectionResetError from error
+
+
+async def _redirect(request: web.Request, found: Located, address: Address) -> web.StreamResponse:
+    """No validator goes along, or a client would be told that its old redirect still holds.
+
+    A presigned address holds for GET alone, so HEAD is answered here.
+    """
+    if request.method == "HEAD" or any(name in request.headers for name in CONDITIONS):
+        size, modified = await _measured(request, found)
+        span = conditional.evaluate(request, etag=_etag(found), modified=modified, size=size)
+        if request.method == "HEAD" or span.status in {304, 412}:
+            return _head(span, _headers(found, span, size=size, modified=modified))
+    life = REDIRECT_LIFE if address.lifetime is None else address.lifetime / 2
+    headers = {"Cache-Control": f"public, max-age={int(life.total_seconds())}", "Location": address.url}
+    return web.Response(status=302, headers=PICTURE | headers)
 
 
 def _head(span: conditional.Span, headers: dict[str, str]) -> web.StreamResponse:

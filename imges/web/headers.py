@@ -1,7 +1,10 @@
 """The headers that every answer of a kind carries, set in one place as the answer goes out."""
 
+from collections.abc import Iterable
+
 from aiohttp import web
 
+from imges.web.keys import SERVICE
 from imges.web.pages import static_prefix
 from imges.web.request_ids import HEADER, REQUEST_ID
 from imges.web.uploads import FORMAT
@@ -21,13 +24,17 @@ PICTURE = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
 
-PAGE = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-        "manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "Referrer-Policy": "same-origin",
-}
+
+def page(pictures_from: Iterable[str]) -> dict[str, str]:
+    """Of a page whose pictures may come from our own origin, and *pictures_from* others."""
+    pictures = " ".join(("'self'", "blob:", "data:", *pictures_from))
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; script-src 'self'; style-src 'self'; img-src {pictures}; connect-src 'self'; "
+            "manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        ),
+        "Referrer-Policy": "same-origin",
+    }
 
 
 async def complete(request: web.Request, response: web.StreamResponse) -> None:
@@ -36,7 +43,8 @@ async def complete(request: web.Request, response: web.StreamResponse) -> None:
     if FORMAT in request:
         defaults |= CORS | {"Cache-Control": "no-store"}
     elif response.content_type == "text/html":
-        defaults |= PAGE | {"Cache-Control": "no-cache"}
+        origins = await request.app[SERVICE].redirect_origins()
+        defaults |= page(origins) | {"Cache-Control": "no-cache"}
     elif request.path.startswith(static_prefix()):
         defaults |= {"Cache-Control": f"public, max-age={YEAR}, immutable"}
     if REQUEST_ID in request:

@@ -26,16 +26,21 @@ async def process(_: web.Request) -> web.StreamResponse:
 
 
 async def ready(request: web.Request) -> web.StreamResponse:
-    """200, or 503 with what is out of reach and why."""
+    """200, or 503 with what is out of reach and why.
+
+    A storage that only holds old pictures is told too, but keeps no new ones off: the answer stays 200.
+    """
     if request.app[ENDING].begun:
         reasons = {"server": "it is about to stop"}
         return web.json_response({"ready": False, "reasons": reasons}, status=503, headers=FRESH)
-    reasons = await request.app[SERVICE].problems()
-    for part, reason in reasons.items():
+    problems = await request.app[SERVICE].problems()
+    for part, reason in (problems.vital | problems.old_pictures).items():
         log.warning("not ready: %s: %s", part, reason)
-    if reasons:
+    if problems.vital:
+        reasons = problems.vital | problems.old_pictures
         return web.json_response({"ready": False, "reasons": reasons}, status=503, headers=FRESH)
-    return web.json_response({"ready": True}, headers=FRESH)
+    failing = {"failing": problems.old_pictures} if problems.old_pictures else {}
+    return web.json_response({"ready": True} | failing, headers=FRESH)
 
 
 async def counted(request: web.Request) -> web.StreamResponse:

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from imges.errors import SettingsError
-from imges.storage import KeyMissing, StorageError, StorageFull, StorageUnavailable, open_storage
+from imges.places import open_places
+from imges.storage import KeyMissing, StorageError, StorageFull, StorageUnavailable
 from imges.testing import StorageConformance, open_place, read
 from imges.testing.conformance import scanned
 
@@ -68,14 +69,19 @@ async def test_a_root_that_cannot_be_stops_the_start(tmp_path, below):
     with pytest.raises(
         SettingsError, match=r"^storages\.disk\.root: the folder .*file.* cannot be used \(.+\); give it to"
     ):
-        await open_storage("disk", {"type": "datefolder", "root": tmp_path / below})
+        await start(tmp_path / below)
+
+
+async def start(root):
+    async with open_places({"disk": {"type": "datefolder", "root": root}}, "disk"):
+        pass
 
 
 async def test_a_staging_folder_that_leads_elsewhere_stops_the_start(tmp_path, root):
     root.mkdir()
     (root / ".staging").symlink_to(tmp_path)
     with pytest.raises(SettingsError, match=r"^storages\.disk\.root: "):
-        await open_storage("disk", {"type": "datefolder", "root": root})
+        await start(root)
 
 
 async def test_the_root_itself_may_be_a_symlink(tmp_path, picture, root):
@@ -418,7 +424,7 @@ def mount(*arguments):
 @pytest.mark.parametrize(
     ("folder", "result"),
     [
-        pytest.param(".", r"storages\.tried\.root: the folder .*/images cannot be written; give it to", id="root"),
+        pytest.param(".", r"StorageRefused: the folder .*/images cannot be written; give it to", id="root"),
         pytest.param("2014/06", r"ready\nStorageUnavailable\n", id="inside"),
     ],
 )
@@ -478,6 +484,6 @@ async def test_a_disk_that_turned_read_only_is_unavailable_but_read(disk, pictur
             assert any(str(disk) in note for note in raised.value.__notes__), "the log is"
         assert await read(storage, KEY) == b"picture"
         with pytest.raises(SettingsError, match="cannot be"):
-            await open_storage("disk", {"type": "datefolder", "root": disk / "images"})
+            await start(disk / "images")
         mount("-o", "remount,rw", disk)
         await storage.check()

@@ -106,6 +106,7 @@ def _images() -> None:
     op.create_index("images_md5", "images", ["original_md5", "api_key"])
     op.create_index("images_api_key", "images", ["api_key", "number"])
     op.create_index("images_created", "images", ["created", "number"])
+    op.create_index("images_place", "images", ["place", "number"])
 
 
 def _file_columns(kind: str, *, nullable: bool) -> list[sa.Column[object]]:

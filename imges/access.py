@@ -209,11 +209,6 @@ class _Window:
         del self.hits[: bisect_right(self.hits, now - self.seconds)]
 
 
-def open_counts(clock: Clock) -> Storage:
-    """Where hits are counted."""
-    return LocalCounts(clock)
-
-
 class Pseudonyms:
     """What clients are counted under: their addresses are kept nowhere, be it in memory or in Redis.
 
@@ -312,8 +307,9 @@ class Access:
         pseudonyms: Pseudonyms,
         now: Callable[[], datetime],
         clock: Clock,
+        counts: Storage,
     ) -> None:
-        limiter = MovingWindowRateLimiter(open_counts(clock))
+        limiter = MovingWindowRateLimiter(counts)
         self.new_key_file: Path | None = None
         """The file of the guests' key, where it was written just now."""
         self._guests_upload = settings.api.guest_uploads
@@ -329,9 +325,16 @@ class Access:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, settings: Settings, catalog: Catalog, now: Callable[[], datetime] = utc_now, clock: Clock = time.monotonic
+        cls,
+        settings: Settings,
+        catalog: Catalog,
+        now: Callable[[], datetime] = utc_now,
+        clock: Clock = time.monotonic,
+        counts: Storage | None = None,
     ) -> AsyncGenerator[Self]:
         """Access by *settings*. *now* is the clock of expiry, *clock* (in seconds) that of the limits.
+
+        *counts* is where hits are counted, if not in the memory of this process.
 
         Raises: SettingsError, CatalogUnavailable.
         """
@@ -343,7 +346,16 @@ class Access:
         guest_hash = keys.hash(guest_key)
         await catalog.ensure_guest(guest_hash, settings.limits.guest_bytes)
         pseudonyms = Pseudonyms(await catalog.secret("limits", lambda: os.urandom(32)), now)
-        access = cls(settings, catalog, keys=keys, guest_hash=guest_hash, pseudonyms=pseudonyms, now=now, clock=clock)
+        access = cls(
+            settings,
+            catalog,
+            keys=keys,
+            guest_hash=guest_hash,
+            pseudonyms=pseudonyms,
+            now=now,
+            clock=clock,
+            counts=LocalCounts(clock) if counts is None else counts,
+        )
         access.new_key_file = file if written else None
         try:
             yield access

@@ -1,8 +1,12 @@
 """Wiring: settings → storages, catalog, processor, service → the application."""
 
+import math
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -13,10 +17,11 @@ from imges.fetch import Fetcher
 from imges.imaging import open_imaging
 from imges.intake import Intake, Spool
 from imges.jobs import running_jobs
-from imges.lock import DataLock
+from imges.lock import Lock
 from imges.places import none_lost, open_places, prove
 from imges.service import LEASE_LIFE, Service
 from imges.settings import Settings
+from imges.siblings import Link, SharedCounts
 from imges.web import api_v1, deletion, files, health, openapi, pages, setup_page, site_files, upload_page, viewer
 from imges.web.drain import ENDING, Ending, last_answer
 from imges.web.errors import answer_errors
@@ -27,14 +32,26 @@ from imges.web.listen import note_request
 from imges.web.request_ids import identify_request
 
 
+@dataclass(frozen=True)
+class Member:
+    """One of several processes that serve on this machine."""
+
+    link: Link
+    number: int
+
+
 def create_app(
-    settings: Settings, lock: DataLock, started: Callable[[Access], None] = lambda _: None
+    settings: Settings,
+    lock: Lock,
+    started: Callable[[Access], None] = lambda _: None,
+    member: Member | None = None,
 ) -> web.Application:
     """The application of a data folder that is held by *lock*; *started* hears when all it stands on is open.
 
-    What is opened is closed, in reverse, also when the start fails half way.
+    *member* is this process, where several serve on the folder. What is opened is closed, in reverse, also when the
+    start fails half way.
     """
-    if settings.server.workers > 1:
+    if member:
         metrics.share(settings.data_dir / "metrics")
     metrics.begin(__version__)
     app = web.Application(middlewares=[note_request, identify_request, answer_errors])
@@ -50,15 +67,15 @@ def create_app(
     app.on_response_prepare.extend((complete, last_answer))
 
     async def running_service(app: web.Application) -> AsyncGenerator[None]:
-        spool = Spool(settings.data_dir / "spool")
+        spool = Spool(spool_folder(settings, member))
         spool.clear()
         async with (
-            open_service(settings) as service,
-            Access.open(settings, service.catalog) as access,
+            open_service(settings, member) as service,
+            Access.open(settings, service.catalog, counts=SharedCounts(member.link) if member else None) as access,
             Fetcher(settings.urls) as fetcher,
         ):
-            if lock.former_lease is not None:
-                await service.catalog.give_lease_back(lock.former_lease)
+            for lease in lock.former_leases:
+                await service.catalog.give_lease_back(lease)
             lock.note(service.lease)
             app[SERVICE], app[ACCESS] = service, access
             app[INTAKE] = Intake(spool, fetcher, settings.images.max_size)
@@ -74,24 +91,53 @@ def create_app(
 
 
 @asynccontextmanager
-async def open_service(settings: Settings) -> AsyncGenerator[Service]:
-    """The service and all that it stands on. Raises: SettingsError, StorageError, CatalogUnavailable."""
+async def open_service(settings: Settings, member: Member | None = None) -> AsyncGenerator[Service]:
+    """The service and all that it stands on; of *member*, where several processes serve.
+
+    Raises: SettingsError, StorageError, CatalogUnavailable.
+    """
+    processes = settings.server.workers if member else 1
     async with AsyncExitStack() as stack:
         catalog = await stack.enter_async_context(open_catalog(catalog_url(settings)))
         places = await stack.enter_async_context(open_places(settings.storages, settings.storage))
         imaging = await stack.enter_async_context(
             open_imaging(
                 settings.images.processor,
-                workers=settings.images.workers or os.cpu_count() or 1,
+                workers=math.ceil(decoders(settings) / processes),
                 limit=settings.images.timeout,
                 memory=settings.images.memory,
-                spool=settings.data_dir / "spool",
+                spool=spool_folder(settings, member),
+                budget=member and member.link,
             )
         )
         id_key = await catalog.secret("id_key", lambda: os.urandom(32))
         lease = await catalog.take_lease(LEASE_LIFE)
         stack.push_async_callback(catalog.give_lease_back, lease)
-        yield Service(settings, catalog, places, imaging, lease=lease, id_key=id_key)
+        service = Service(settings, catalog, places, imaging, lease=lease, id_key=id_key)
+        if member:
+            _forget_together(service, member.link)
+        yield service
+
+
+def _forget_together(service: Service, link: Link) -> None:
+    """What is deleted by one process of this machine is gone from the others at once."""
+
+    def forget(keys: list[str]) -> None:
+        for key in keys:
+            service.look_again(key)
+
+    link.on("forget", forget)
+    service.on_gone = partial(link.tell, "forget")
+
+
+def spool_folder(settings: Settings, member: Member | None = None) -> Path:
+    """Where uploads of this process are on their way."""
+    return settings.data_dir / "spool" / (str(member.number) if member else "")
+
+
+def decoders(settings: Settings) -> int:
+    """How many pictures are decoded at the same time, by all processes of this machine together."""
+    return settings.images.workers or os.cpu_count() or 1
 
 
 def catalog_url(settings: Settings) -> str:

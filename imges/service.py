@@ -136,6 +136,8 @@ class Service:
         self.catalog = catalog
         self.places = places
         self.lease = lease
+        self.on_gone: Callable[[list[str]], None] = lambda _: None
+        """Hears the keys whose lookups have to be forgotten, for other processes of this machine."""
         self._settings = settings
         self._imaging = imaging
         self._id_key = id_key
@@ -365,9 +367,11 @@ class Service:
         await self._finish_withdrawing(row, [file.key for file in row.files() if await holds(storage, file)])
 
     def _forget_lookups(self, rows: Iterable[Image]) -> None:
-        for row in rows:
-            for file in row.files():
-                self._located.pop(file.key, None)
+        """Their addresses answer 410 from now on, also from other processes of this machine."""
+        keys = [file.key for row in rows for file in row.files()]
+        for key in keys:
+            self.look_again(key)
+        self.on_gone(keys)
 
     # View
 
@@ -416,7 +420,7 @@ class Service:
         return row
 
     def look_again(self, key: str) -> None:
-        """Forget what was looked up of *key*: its object was not where the row said."""
+        """Forget what was looked up of *key*: it is gone, or its object was not where the row said."""
         self._located.pop(key, None)
 
     async def redirect_origins(self) -> tuple[str, ...]:
@@ -462,8 +466,9 @@ class Service:
 
         Raises: CatalogUnavailable; StorageError when objects could not be deleted yet: the sweep will.
         """
+        marked = await self.catalog.mark_deleting(image.number)
         self._forget_lookups([image])
-        if marked := await self.catalog.mark_deleting(image.number):
+        if marked:
             await self._finish_deleting(marked)
 
     # Upkeep: what is stored already is not held to the limits of uploads

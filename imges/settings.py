@@ -316,7 +316,6 @@ class Settings(Section):
 
 
 NOT_YET: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
-    "server.workers": (lambda settings: settings.server.workers > 1, "one process serves"),
     "limits.redis_url": (lambda settings: bool(settings.limits.redis_url), "each process counts for itself"),
 }
 """Settings whose work is still to come: when they count as given, and what happens instead."""

@@ -38,7 +38,9 @@ class Served:
         given = {"SERVER__PORT": str(self.port), "LIMITS__UPLOADS": "null", "LIMITS__DISK_RESERVE": "1 MB"} | environ
         env = os.environ | {f"IMGES__{name}": value for name, value in given.items()}
         log = (folder / "log").open("ab")
-        self.process = subprocess.Popen([*IMGES, "serve"], cwd=folder, env=env, stdout=log, stderr=log)
+        self.process = subprocess.Popen(
+            [*IMGES, "serve"], cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True
+        )
         log.close()
 
     @property

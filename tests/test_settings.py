@@ -435,8 +435,8 @@ def test_no_variable_of_ours_passes_unknown(name):
 def test_what_is_given_but_not_in_effect_yet_is_told():
     assert not_yet_in_effect(Settings()) == []
     assert not_yet_in_effect(from_environment(CATALOG__URL="sqlite:////srv/imges.db")) == []
-    told = not_yet_in_effect(from_environment(SERVER__WORKERS="2", LIMITS__REDIS_URL="redis://host"))
-    assert [sentence.partition(" has no effect")[0] for sentence in told] == ["server.workers", "limits.redis_url"]
+    told = not_yet_in_effect(from_environment(LIMITS__REDIS_URL="redis://:hunter2@host"))
+    assert [sentence.partition(" has no effect")[0] for sentence in told] == ["limits.redis_url"]
     assert "hunter2" not in "".join(told)
 
 

@@ -11,8 +11,8 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 
 from sqlalchemy import delete, func, select
 
+from imges.catalog.database import Database
 from imges.catalog.dialects import insert_or_skip
-from imges.catalog.sqlite import SqliteDatabase
 from imges.catalog.statements import Statements
 from imges.catalog.tables import blocks
 from imges.catalog.types import Block
@@ -66,7 +66,7 @@ class BlockList:
 
 
 class Blocks(Statements):
-    def __init__(self, database: SqliteDatabase, hashes: KeyHashes, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, hashes: KeyHashes, now: Callable[[], datetime]) -> None:
         super().__init__(database, hashes, now)
         self._block_list = BlockList()
         self._block_version: tuple[int, int | None] = (0, None)

@@ -32,8 +32,8 @@ async def end_dead_lease(tools: Tools) -> None:
     """What a killed `serve` left pending is nobody's at once, if none runs on the data folder now."""
     try:
         with held(tools.settings.data_dir) as lock:
-            if lock.former_lease:
-                await tools.service.catalog.give_lease_back(lock.former_lease)
+            for lease in lock.former_leases:
+                await tools.service.catalog.give_lease_back(lease)
     except SettingsError:  # one runs, and looks after its own
         pass
 

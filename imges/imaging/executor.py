@@ -15,7 +15,7 @@ from typing import Literal
 
 from imges.errors import ProcessingFailed, TooLargeImage
 from imges.imaging import cost, worker
-from imges.imaging.slots import Slots
+from imges.imaging.slots import Budget, SharedSlots, Slots
 from imges.imaging.types import Header, Recipe, Rendition, Renditions
 from imges.imaging.workers import OutOfTime, Worker, Workers
 
@@ -31,16 +31,24 @@ INSPECTION = 16 * 2**20
 
 @asynccontextmanager
 async def open_imaging(
-    processor: Literal["auto", "vips", "pillow"], *, workers: int, limit: timedelta, memory: int, spool: Path
+    processor: Literal["auto", "vips", "pillow"],
+    *,
+    workers: int,
+    limit: timedelta,
+    memory: int,
+    spool: Path,
+    budget: Budget | None = None,
 ) -> AsyncGenerator["Imaging"]:
     """Image processing in *workers* processes, which start meanwhile.
 
     *limit* is a worker's time for one picture, *memory* (bytes) is for all of them together; below *spool* each has a
-    folder, the only one that it reaches.
+    folder, the only one that it reaches. *budget* is what several such pools have together.
     Raises: SettingsError where *processor* is `vips` and libvips cannot be loaded.
     """
     pool = Workers(processor, workers, spool)
-    imaging = Imaging(pool, Slots(workers, memory), limit.total_seconds(), memory)
+    own = Slots(workers, memory, tells=budget is None)
+    slots = own if budget is None else SharedSlots(own, budget)
+    imaging = Imaging(pool, slots, limit.total_seconds(), memory)
     try:
         if processor == "vips":
             await imaging.ready()
@@ -52,7 +60,7 @@ async def open_imaging(
 class Imaging:
     """What the service asks of image processing. Its two calls raise Busy where no worker gets free in time."""
 
-    def __init__(self, workers: Workers, slots: Slots, timeout: float, memory: int) -> None:
+    def __init__(self, workers: Workers, slots: Budget, timeout: float, memory: int) -> None:
         self._workers = workers
         self._slots = slots
         self._timeout = timeout

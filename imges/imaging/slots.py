@@ -3,7 +3,8 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from typing import Protocol
 
 from imges import metrics
 from imges.errors import Busy, TooLargeImage
@@ -13,9 +14,10 @@ PATIENCE = 5.0
 
 
 class Slots:
-    """*workers* places and *memory* bytes for all of them together."""
+    """*workers* places and *memory* bytes for all of them together; *tells*: how they stand is told to Prometheus."""
 
-    def __init__(self, workers: int, memory: int, patience: float = PATIENCE) -> None:
+    def __init__(self, workers: int, memory: int, patience: float = PATIENCE, *, tells: bool = True) -> None:
+        self._tells = tells
         self._workers = self._free_workers = workers
         self._free_memory = self._memory = memory
         self._patience = patience
@@ -59,6 +61,8 @@ class Slots:
         self._admit()
 
     def _tell(self) -> None:
+        if not self._tells:
+            return
         metrics.decoders(
             limit=self._workers,
             busy=self._workers - self._free_workers,
@@ -85,3 +89,30 @@ class Slots:
             self._free_workers -= 1
             self._free_memory -= memory
             turn.set_result(None)
+
+
+class Budget(Protocol):
+    """Something that is held as `Slots` are."""
+
+    def held(self, memory: int) -> AbstractAsyncContextManager[None]: ...
+
+
+class SharedSlots:
+    """Slots of our *own* of a budget for *all* processes of the machine."""
+
+    def __init__(self, own: Slots, all_: Budget, patience: float = PATIENCE) -> None:
+        self._own = own
+        self._all = all_
+        self._patience = patience
+
+    @asynccontextmanager
+    async def held(self, memory: int) -> AsyncGenerator[None]:
+        """See `Slots.held`; the wait for both is no longer than for one."""
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(self._patience):
+                    await stack.enter_async_context(self._own.held(memory))
+                    await stack.enter_async_context(self._all.held(memory))
+            except TimeoutError as error:
+                raise Busy from error
+            yield

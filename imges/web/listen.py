@@ -6,9 +6,8 @@ query string of an upload call holds the API key.
 
 import asyncio
 import logging
+import socket
 from functools import partial
-from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -24,6 +23,9 @@ log = logging.getLogger(__name__)
 
 HEADERS_WITHIN = 30.0
 """Seconds from connecting to the end of the first request's headers; further requests have the keep-alive's time."""
+
+BACKLOG = 512
+"""Connections that wait to be accepted, at most."""
 
 KEEP_ALIVE = 75.0
 """Seconds that a connection may be idle between requests: longer than proxies keep theirs, so that they close first."""
@@ -91,15 +93,16 @@ async def note_request(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 class Site(web.BaseSite):
-    """Where *runner*'s application is served: on *host* and *port*, or on the unix socket *path*."""
+    """*runner*'s application, served on a *bound* socket, from which other processes accept as well if *shared*."""
 
-    def __init__(self, runner: web.AppRunner, *, host: str = "", port: int = 0, path: Path | None = None) -> None:
-        super().__init__(runner, backlog=512)
-        self._where: dict[str, Any] = {"path": str(path)} if path else {"host": host, "port": port}
+    def __init__(self, runner: web.AppRunner, bound: socket.socket, *, shared: bool = False) -> None:
+        super().__init__(runner, backlog=BACKLOG)
+        self._socket = bound
+        self._shared = shared
 
     @property
     def name(self) -> str:
-        return str(self._where)
+        return str(self._socket.getsockname())
 
     async def start(self) -> None:
         """Raises: OSError where nothing can listen."""
@@ -115,5 +118,7 @@ class Site(web.BaseSite):
             auto_decompress=False,  # compressed bodies are refused, never inflated
             keepalive_timeout=KEEP_ALIVE,
         )
-        create = loop.create_unix_server if "path" in self._where else loop.create_server
-        self._server = await create(connection, backlog=self._backlog, **self._where)
+        create = loop.create_unix_server if self._socket.family == socket.AF_UNIX else loop.create_server
+        # The loop accepts as many connections at a time as the backlog is long: one process would take them all.
+        self._server = await create(connection, sock=self._socket, backlog=1 if self._shared else BACKLOG)
+        self._socket.listen(BACKLOG)

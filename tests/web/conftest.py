@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
@@ -123,12 +124,13 @@ async def running(data_dir: Path, **environ: str) -> AsyncGenerator[Server]:
     given = {f"IMGES__{name}": value for name, value in (DEFAULTS | environ).items()}
     settings = load_settings(environ=given | {"IMGES__DATA_DIR": str(data_dir)})
     data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
-    with held(data_dir) as lock:
+    with held(data_dir) as lock, socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
         app = create_app(settings, lock)
         runner = web.AppRunner(app, shutdown_timeout=5)
         try:
             await runner.setup()
-            await Site(runner, host="127.0.0.1").start()
+            await Site(runner, bound).start()
             port = runner.addresses[0][1]
             async with aiohttp.ClientSession() as session:
                 yield Server(f"http://127.0.0.1:{port}", data_dir, session, app[SERVICE])

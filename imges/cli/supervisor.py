@@ -1,0 +1,216 @@
+"""Several processes that serve on one machine (`server.workers`), and the parent that watches over them.
+
+The parent serves nobody. It holds the data folder and the listening sockets, which all processes accept from; replaces
+a process that dies; and is what they share (`imges.siblings`). Processes are spawned, never forked: libvips and the
+threads of a running program do not survive a fork. They stop when the parent says so or dies, not by signals, which
+a terminal or systemd sends to all of them at once.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Sequence
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+import click
+
+from imges import log as logs
+from imges import metrics
+from imges.access import Access, LocalCounts
+from imges.app import Member, create_app, decoders
+from imges.cli.common import telling_errors
+from imges.cli.running import Stop, run
+from imges.imaging.slots import Slots
+from imges.lock import DataLock, PassedLock
+from imges.settings import Settings
+from imges.siblings import Hub, Link
+from imges.web.sockets import Bound
+
+log = logging.getLogger(__name__)
+
+END = 28.0
+"""Seconds from the first signal until processes that still run are killed; their own limits are shorter."""
+
+SETTLED = 10.0
+"""Seconds after which a process that dies is replaced at once; one that dies sooner is tried later each time."""
+
+LATEST = 30.0
+"""Seconds until then, at most."""
+
+
+async def supervise(settings: Settings, lock: DataLock, listening: Bound) -> int:
+    """Serve with `server.workers` processes until SIGTERM or SIGINT; the exit status."""
+    counted = settings.data_dir / "metrics"
+    metrics.clear(counted)
+    metrics.share(counted)
+    shutil.rmtree(settings.data_dir / "spool", ignore_errors=True)
+    hub = Hub(Slots(decoders(settings), settings.images.memory), LocalCounts(time.monotonic))
+    stop = Stop.by_signals()
+    children = [_Child(number, settings, lock, listening, hub) for number in range(settings.server.workers)]
+    try:
+        return await _supervise(children, listening, stop, hub)
+    finally:
+        for child in children:
+            child.kill()
+
+
+async def _supervise(children: list["_Child"], listening: Bound, stop: Stop, hub: Hub) -> int:
+    """The first process starts alone, for it may have to make the catalog; what is wrong is then told once."""
+    keeping = [asyncio.create_task(children[0].keep(stop, must_start=True))]
+    await asyncio.wait([asyncio.create_task(children[0].serves.wait()), *keeping], return_when=asyncio.FIRST_COMPLETED)
+    if not children[0].serves.is_set():
+        return await keeping[0]
+    keeping += [asyncio.create_task(child.keep(stop)) for child in children[1:]]
+    telling = asyncio.create_task(_tell_start(children, listening.address))
+    await stop.first.wait()
+    telling.cancel()
+    listening.close()  # or clients would get in when no process accepts any more
+    hub.tell("stop", stop.is_patient)
+    hurrying = asyncio.create_task(_hurry(stop, hub))
+    _, late = await asyncio.wait(keeping, timeout=END)
+    hurrying.cancel()
+    return 1 if late else 0
+
+
+async def _tell_start(children: list["_Child"], address: str) -> None:
+    for child in children:
+        await child.serves.wait()
+    click.echo(f"imges serves on {address}, with {len(children)} processes")
+
+
+async def _hurry(stop: Stop, hub: Hub) -> None:
+    await stop.second.wait()
+    hub.tell("stop", stop.is_patient)
+
+
+class _Child:
+    """A process that serves, and its successors; known by its *number*."""
+
+    def __init__(self, number: int, settings: Settings, lock: DataLock, listening: Bound, hub: Hub) -> None:
+        self.serves = asyncio.Event()
+        self._number = number
+        self._settings = settings
+        self._lock = lock
+        self._listening = listening
+        self._hub = hub
+        self._lease: str | None = None
+        self._process: BaseProcess | None = None
+
+    async def keep(self, stop: Stop, *, must_start: bool = False) -> int:
+        """Run the process, and a new one whenever it dies, until *stop*; the exit status of the last one.
+
+        *must_start*: it is not tried again where it does not start.
+        """
+        delay = 0.0
+        while True:
+            began = time.monotonic()
+            status = await self._run()
+            if stop.first.is_set() or (must_start and not self.serves.is_set()):
+                return status
+            delay = 0.0 if time.monotonic() - began > SETTLED else min(LATEST, delay * 2 or 1.0)
+            log.error("process %d of imges ended with %d; another takes its place in %g s", self._number, status, delay)
+            if await _heard_within(delay, stop.first):
+                return status
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+
+    async def _run(self) -> int:
+        """Start it and wait for its end; the exit status, negative for a signal."""
+        ours, theirs = socket.socketpair()
+        former = [self._lease] if self._lease else self._lock.former_leases if self._number == 0 else []
+        self._process = process = multiprocessing.get_context("spawn").Process(
+            target=serve_as_child,
+            args=(self._settings, self._number, self._lock.passed(former), self._listening.sockets, theirs),
+        )
+        attending = asyncio.create_task(self._hub.attend(ours, self._heard))
+        process.start()
+        theirs.close()
+        await _ended(process.sentinel)
+        process.join()
+        self._process = None
+        await attending
+        if process.pid is not None:
+            metrics.forget_process(process.pid)
+        return process.exitcode or 0
+
+    def _heard(self, name: str, *arguments: Any) -> None:
+        match name, arguments:
+            case "lease", [str(lease)]:
+                self._lock.note(lease, instead_of=self._lease)
+                self._lease = lease
+            case "serves", [new_key_file]:
+                if new_key_file is not None:
+                    click.echo(f"the API key was made and is in {new_key_file}")
+                self.serves.set()
+            case _:
+                raise ValueError(name)
+
+
+async def _heard_within(seconds: float, event: asyncio.Event) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+async def _ended(sentinel: int) -> None:
+    """Until *sentinel* can be read: its process is no more."""
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    loop.add_reader(sentinel, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(sentinel)
+
+
+# In the child
+
+
+def serve_as_child(
+    settings: Settings, number: int, lock: PassedLock, sockets: Sequence[socket.socket], connection: socket.socket
+) -> None:
+    """Serve until the parent says to stop, or dies."""
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, signal.SIG_IGN)
+    logs.configure(settings.log.level, settings.log.format)
+    with telling_errors():
+        asyncio.run(_serve(settings, number, lock, sockets, connection))
+
+
+async def _serve(
+    settings: Settings, number: int, lock: PassedLock, sockets: Sequence[socket.socket], connection: socket.socket
+) -> None:
+    stop = Stop()
+
+    def stopping(patient: bool) -> None:  # noqa: FBT001 (the notice's argument)
+        stop.say(patient=patient)
+
+    def orphaned() -> None:
+        stop.say(patient=False)
+        stop.say(patient=False)
+
+    new_key_file: list[str] = []
+
+    def started(access: Access) -> None:
+        new_key_file.extend([str(access.new_key_file)] if access.new_key_file else [])
+
+    async with Link.open(connection) as link:
+        link.on("stop", stopping)
+        link.on("orphaned", orphaned)
+        lock.told_to(link.tell)
+        await run(
+            create_app(settings, lock, started, Member(link, number)),
+            sockets,
+            stop,
+            settings.server.drain,
+            serving=lambda: link.tell("serves", *(new_key_file or [None])),
+            shared=True,
+        )

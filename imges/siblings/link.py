@@ -1,0 +1,94 @@
+"""A process's end: what it shares with its siblings, asked of their parent."""
+
+import asyncio
+import itertools
+import json
+import socket
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+from imges.errors import Busy
+
+
+class Link:
+    """Opened with `Link.open`. When the parent dies, the notice `orphaned` comes, and everything asked is refused."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._numbers = itertools.count(1)
+        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._listeners: dict[str, Callable[..., None]] = {}
+        self._ended = False
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, connection: socket.socket) -> AsyncGenerator[Self]:
+        reader, writer = await asyncio.open_connection(sock=connection)
+        link = cls(writer)
+        reading = asyncio.create_task(link._read(reader))
+        try:
+            yield link
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            writer.close()
+
+    def on(self, name: str, listener: Callable[..., None]) -> None:
+        """Call *listener* with the arguments of each notice *name*."""
+        self._listeners[name] = listener
+
+    def tell(self, name: str, *arguments: Any) -> None:
+        """Say something that has no answer."""
+        self._send(0, name, *arguments)
+
+    async def ask(self, name: str, *arguments: Any) -> Any:
+        """The answer. Raises: Busy where there is nobody to ask any more."""
+        number = next(self._numbers)
+        try:
+            return await self._put(number, name, *arguments)
+        finally:
+            self._asked.pop(number, None)
+
+    @asynccontextmanager
+    async def held(self, memory: int) -> AsyncGenerator[None]:
+        """A worker and *memory* bytes of what all processes have together, as `Slots.held`. Raises: Busy."""
+        number = next(self._numbers)
+        try:
+            if not await self._put(number, "hold", memory):
+                raise Busy
+            yield
+        finally:
+            self._asked.pop(number, None)
+            self._send(number, "release")
+
+    def _put(self, number: int, name: str, *arguments: Any) -> asyncio.Future[Any]:
+        if self._ended:
+            raise Busy
+        future = self._asked[number] = asyncio.get_running_loop().create_future()
+        self._send(number, name, *arguments)
+        return future
+
+    def _send(self, *content: Any) -> None:
+        if not self._writer.is_closing():
+            self._writer.write(json.dumps(content).encode() + b"\n")
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while line := await reader.readline():
+                self._hear(*json.loads(line))
+        except ConnectionError:
+            pass
+        self._ended = True
+        for future in self._asked.values():
+            if not future.done():
+                future.set_exception(Busy())
+        self._hear(0, "orphaned")
+
+    def _hear(self, number: int, *content: Any) -> None:
+        if number:
+            future = self._asked.get(number)
+            if future and not future.done():
+                future.set_result(content[0])
+        elif listener := self._listeners.get(content[0]):
+            listener(*content[1:])

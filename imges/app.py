@@ -91,8 +91,12 @@ def create_app(
 
 
 @asynccontextmanager
-async def open_service(settings: Settings, member: Member | None = None) -> AsyncGenerator[Service]:
+async def open_service(
+    settings: Settings, member: Member | None = None, *, spool: Path | None = None
+) -> AsyncGenerator[Service]:
     """The service and all that it stands on; of *member*, where several processes serve.
+
+    Decoders work below *spool*; without it in that of uploads, which a server empties when it starts.
 
     Raises: SettingsError, StorageError, CatalogUnavailable.
     """
@@ -106,7 +110,7 @@ async def open_service(settings: Settings, member: Member | None = None) -> Asyn
                 workers=math.ceil(decoders(settings) / processes),
                 limit=settings.images.timeout,
                 memory=settings.images.memory,
-                spool=spool_folder(settings, member),
+                spool=spool or spool_folder(settings, member),
                 budget=member and member.link,
             )
         )

@@ -374,6 +374,11 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
     return settings
 
 
+def settings_file(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The file that `load_settings` reads; `None` where there is none."""
+    return path or next((found for found in _search_path(environ) if found.is_file()), None)
+
+
 def _search_path(environ: Mapping[str, str]) -> Iterator[Path]:
     yield Path("settings.yaml")
     config = environ.get("XDG_CONFIG_HOME", "")

@@ -2,11 +2,13 @@
 
 from imges.catalog.blocks import block_text
 from imges.catalog.catalog import Catalog, open_catalog
+from imges.catalog.sqlite import copy_sqlite
 from imges.catalog.types import (
     GUEST,
     ApiKey,
     ApiKeyNameTaken,
     Block,
+    DamagedDatabase,
     GuestStays,
     Image,
     KeyTaken,
@@ -25,6 +27,7 @@ __all__ = [
     "ApiKeyNameTaken",
     "Block",
     "Catalog",
+    "DamagedDatabase",
     "GuestStays",
     "Image",
     "KeyTaken",
@@ -35,6 +38,7 @@ __all__ = [
     "State",
     "StoredFile",
     "block_text",
+    "copy_sqlite",
     "open_catalog",
     "utc_now",
 ]

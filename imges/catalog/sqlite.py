@@ -24,6 +24,7 @@ from sqlalchemy.exc import DBAPIError
 
 from imges import metrics
 from imges.catalog import schema
+from imges.catalog.types import DamagedDatabase
 from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
 
 log = logging.getLogger(__name__)
@@ -149,7 +150,7 @@ class SqliteDatabase:
             schema.refuse_newer(connection, revision)
         elif revision < schema.HEAD:
             copy = self._path.with_name(f"{self._path.name}.schema-{revision}")
-            _copy(self._path, copy)
+            copy_sqlite(self._path, copy)
             schema.upgrade(connection)
             log.warning(
                 "the catalog goes from schema %s to %s; as it was, it is kept in %s", revision, schema.HEAD, copy
@@ -207,12 +208,15 @@ def _patiently(begin: Callable[[], T], deadline: float) -> T:
         time.sleep(random.uniform(0.0005, 0.004))  # noqa: S311 (only so that two do not keep step)
 
 
-def _copy(path: Path, copy: Path) -> None:
-    """All that is committed in the database *path*, durably in the file *copy*, whole or not at all."""
+def copy_sqlite(path: Path, copy: Path) -> None:
+    """All that is committed in the database *path*, durably in the file *copy*, whole or not at all.
+
+    As of one moment, while others read and write. Blocking. Raises: CatalogUnavailable, CatalogFull; OSError.
+    """
     part = copy.with_name(f"{copy.name}.part")
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE)
     try:
-        with closing(sqlite3.connect(path, timeout=PATIENCE)) as driver:
+        with _translated(), closing(sqlite3.connect(path, timeout=PATIENCE)) as driver:
             driver.execute("VACUUM INTO ?", [str(part)])
         os.fsync(descriptor)
     finally:
@@ -265,5 +269,8 @@ def _usable(path: Path) -> Generator[None]:
         raise SettingsError(f"catalog.url: {path} cannot be used: {error.strerror}") from error
 
 
-def _damaged(path: Path, found: str) -> SettingsError:
-    return SettingsError(f"catalog.url: the database {path} is damaged ({found}); put a backup of it in its place")
+def _damaged(path: Path, found: str) -> DamagedDatabase:
+    return DamagedDatabase(
+        f"catalog.url: the database {path} is damaged ({found}); put a backup of it in its place, or make a new one of "
+        "the pictures: `imges fsck --rebuild`"
+    )

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Literal
 
-from imges.errors import CatalogUnavailable, ImgesError, RequestError
+from imges.errors import CatalogUnavailable, ImgesError, RequestError, SettingsError
 
 GUEST = "guest"
 """Name of the API key of `api.key` and the upload page. It can be disabled, not revoked."""
@@ -166,6 +166,10 @@ class RowClaimed(CatalogUnavailable):
     def __init__(self, number: int) -> None:
         super().__init__("the upload took so long that its place was given up; try again")
         self.number = number
+
+
+class DamagedDatabase(SettingsError):
+    """The file of the catalog cannot be read as one."""
 
 
 class ApiKeyNameTaken(RequestError):

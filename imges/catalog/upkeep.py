@@ -2,12 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+    update,
+)
 
+from imges.catalog.columns import EPOCH
 from imges.catalog.images import UNHEARD
 from imges.catalog.reservation import take_in
 from imges.catalog.rows import file_columns, image_of
@@ -22,6 +34,20 @@ class Kept:
 
     image: Image
     in_flight: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Published pictures, the *bytes* of all their objects, their views; and pictures and bytes by each group."""
+
+    pictures: int
+    bytes: int
+    views: int
+    places: dict[str, tuple[int, int]]
+    formats: dict[str, tuple[int, int]]
+    api_keys: dict[str, tuple[int, int]]
+    days: dict[str, tuple[int, int]]
+    """By the day of the upload, in UTC, as 2014-06-04."""
 
 
 class Upkeep(Statements):
@@ -63,6 +89,9 @@ class Upkeep(Statements):
         rows = await self._database.read(lambda connection: connection.execute(page).mappings().all())
         return [image_of(row) for row in rows]
 
+    async def statistics(self) -> Statistics:
+        return await self._database.read(_statistics)
+
     async def take_in(
         self,
         new: NewImage,
@@ -97,6 +126,22 @@ class Upkeep(Statements):
     async def _kept(self, statement: Select[Any]) -> list[Kept]:
         rows = await self._database.read(lambda connection: connection.execute(statement).mappings().all())
         return [Kept(image_of(row), bool(row["in_flight"])) for row in rows]
+
+
+def _statistics(connection: Connection) -> Statistics:
+    pictures, size = func.count(), func.coalesce(func.sum(images.c.stored_bytes), 0)
+    published = images.c.state == State.PUBLISHED
+
+    def grouped(column: ColumnElement[Any]) -> dict[Any, tuple[int, int]]:
+        rows = connection.execute(select(column, pictures, size).where(published).group_by(column))
+        return {name: (count, int(total)) for name, count, total in rows}
+
+    views = func.coalesce(func.sum(images.c.views), 0)
+    count, total, seen = connection.execute(select(pictures, size, views).where(published)).one()
+    day = type_coerce(images.c.created, BigInteger) // literal_column("86400000000")  # microseconds
+    days = {(EPOCH + timedelta(days=number)).date().isoformat(): sums for number, sums in grouped(day).items()}
+    places, formats, api_keys = (grouped(images.c[name]) for name in ("place", "media_type", "api_key"))
+    return Statistics(count, int(total), int(seen), places, formats, api_keys, days)
 
 
 def _movable(to: str, source: str | None, before: datetime | None) -> list[ColumnElement[bool]]:

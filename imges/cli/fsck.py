@@ -1,35 +1,51 @@
 """`imges fsck`: whether every picture has its files and every file its picture, and how that is mended."""
 
+import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+
 import click
 
+from imges.app import catalog_url
+from imges.catalog import Catalog, DamagedDatabase, open_catalog
 from imges.cli.common import settings_option
-from imges.cli.upkeep import end_dead_lease, with_tools
+from imges.cli.upkeep import end_dead_lease, sqlite_file, with_tools
+from imges.errors import SettingsError
+from imges.lock import held
 from imges.maintenance.findings import Findings
 from imges.maintenance.fsck import Checks
 from imges.maintenance.fsck import fsck as check
 from imges.maintenance.tools import Tools
-from imges.settings import Settings
+from imges.settings import Settings, prepare_data_dir
 
 
 @click.command()
 @click.option("--repair", is_flag=True, help="Put right what can be; without it nothing is changed.")
 @click.option("--digests", is_flag=True, help="Read every file and compare its bytes, not its size alone.")
 @click.option("--give-up", is_flag=True, help="With --repair, give pictures up even where most of a storage are lost.")
+@click.option("--rebuild", is_flag=True, help="Make a new catalog of the pictures, where the database is gone.")
 @settings_option
-def fsck(settings: Settings, *, repair: bool, digests: bool, give_up: bool) -> None:
+def fsck(settings: Settings, *, repair: bool, digests: bool, give_up: bool, rebuild: bool) -> None:
     """Compare the catalog with the storages, both ways. May run beside a running server.
 
     Exits with 0 when nothing is wrong (any more), with 1 while something is.
     """
-    checks = Checks(repair=repair, digests=digests, give_up=give_up)
+    checks = Checks(repair=repair or rebuild, digests=digests, give_up=give_up, rebuild=rebuild)
 
-    async def use(tools: Tools) -> Findings:
+    async def use(tools: Tools) -> tuple[Findings, int]:
         await end_dead_lease(tools)
-        return await check(tools, checks)
+        findings = await check(tools, checks)
+        return findings, await _pictures(tools.service.catalog)
 
-    findings = with_tools(settings, use)
+    with _empty_catalog(settings) if rebuild else nullcontext():
+        findings, pictures = with_tools(settings, use)
     for note, count in sorted(findings.notes.items()):
         click.echo(f"note: {count} {note}")
+    if rebuild:
+        click.echo(f"the new catalog has {pictures} pictures; the addresses of their files are as they were")
+        click.echo("their viewers have new addresses; titles, expiry dates, delete links and API keys are gone")
     click.echo(_verdict(findings))
     if findings.left:
         raise SystemExit(1)
@@ -41,3 +57,44 @@ def _verdict(findings: Findings) -> str:
     if findings.repair:
         return f"{findings.mended} mended, {findings.left} still wrong"
     return f"{findings.left} wrong; `imges fsck --repair` does what is told above"
+
+
+@contextmanager
+def _empty_catalog(settings: Settings) -> Generator[None]:
+    """No server runs on the data folder meanwhile, and there is no catalog, or one without pictures.
+
+    A damaged database is moved aside. Raises: SettingsError.
+    """
+    prepare_data_dir(settings)
+    with held(settings.data_dir):
+        try:
+            pictures = asyncio.run(_count(settings))
+        except DamagedDatabase:
+            _move_aside(settings)
+            pictures = 0
+        if pictures:
+            raise SettingsError(
+                f"the catalog has {pictures} pictures: --rebuild is for a catalog that is gone; "
+                "`imges fsck --repair` takes in files that are missing in it"
+            )
+        yield
+
+
+async def _count(settings: Settings) -> int:
+    async with open_catalog(catalog_url(settings)) as catalog:
+        return await _pictures(catalog)
+
+
+async def _pictures(catalog: Catalog) -> int:
+    return sum((await catalog.counts()).values())
+
+
+def _move_aside(settings: Settings) -> None:
+    database = sqlite_file(settings)
+    assert database is not None  # only files are found damaged
+    ending = f".damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    for suffix in ("", "-wal", "-shm"):
+        file = Path(f"{database}{suffix}")
+        if file.exists():
+            file.rename(f"{database}{ending}{suffix}")
+    click.echo(f"the damaged database is in {database}{ending} now")

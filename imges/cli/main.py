@@ -13,6 +13,12 @@ COMMANDS = {
     "block": "block:block",
     "fsck": "fsck:fsck",
     "migrate": "migrate:migrate",
+    "import": "transfer:import_",
+    "export": "transfer:export",
+    "rebuild": "rebuild:rebuild",
+    "stats": "stats:stats",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
     "sharex": "sharex:sharex",
     "version": "version:version",
 }

@@ -1,31 +1,44 @@
 """What the maintenance commands share."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import click
 
-from imges.cli.common import with_service
+from imges.app import catalog_url, open_service
 from imges.cli.progress import Bar
 from imges.errors import SettingsError
 from imges.lock import held
 from imges.maintenance.tools import Tools
+from imges.maintenance.workroom import Workroom
 from imges.options import size
-from imges.service import Service
-from imges.settings import Settings
+from imges.settings import Settings, prepare_data_dir
 
 T = TypeVar("T")
+SQLITE = "sqlite:///"
 
 
 def with_tools(settings: Settings, use: Callable[[Tools], Awaitable[T]]) -> T:
     """The result of *use*, called with all that maintenance works with; it shows its progress."""
 
-    async def run(service: Service) -> T:
-        with Bar() as bar:
-            async with Tools.open(settings, service, bar) as tools:
+    async def run() -> T:
+        prepare_data_dir(settings)
+        with Bar() as bar, Workroom.open(settings.data_dir) as room:
+            async with (
+                open_service(settings, spool=room.spool) as service,
+                Tools.open(settings, service, room, bar) as tools,
+            ):
                 return await use(tools)
 
-    return with_service(settings, run)
+    return asyncio.run(run())
+
+
+def sqlite_file(settings: Settings) -> Path | None:
+    """The file of the catalog; `None` for PostgreSQL."""
+    url = catalog_url(settings)
+    return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
 
 
 async def end_dead_lease(tools: Tools) -> None:

@@ -82,6 +82,6 @@ async def _present(tools: Tools, place: Place, key: str, path: Path) -> StoredFi
 def _created(tools: Tools, name: OldKey, modified: datetime) -> datetime:
     """When the object was stored, if that was on the day of its folder; else the beginning of that day."""
     zone = tools.settings.site.time_zone
-    if modified.astimezone(zone).date() == name.day:
+    if name.day is None or modified.astimezone(zone).date() == name.day:
         return modified
     return datetime.combine(name.day, time(), zone).astimezone(UTC)

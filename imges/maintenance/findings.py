@@ -22,19 +22,23 @@ class Findings:
         """What is worth a word but not wrong, and how often."""
         self._progress = progress
 
-    async def wrong(self, where: str, problem: str, remedy: str, mend: Mend) -> bool:
-        """Something is wrong *where*; *remedy*, a participle, is what *mend* brings about. Whether it is mended."""
+    async def wrong(self, where: str, problem: str, remedy: str, mend: Mend, *, quiet: bool = False) -> bool:
+        """Something is wrong *where*; *remedy*, a participle, is what *mend* brings about. Whether it is mended.
+
+        With *quiet* nothing is said where that is just what happened.
+        """
         if not self.repair:
             self.left += 1
             self._progress.say(f"{where}: {problem}; to be {remedy}")
             return False
         try:
-            done = await mend() or remedy
+            done = await mend()
         except ImgesError as error:
             self.hopeless(where, problem, f"not mended: {error.message}")
             return False
         self.mended += 1
-        self._progress.say(f"{where}: {problem}; {done}")
+        if done or not quiet:
+            self._progress.say(f"{where}: {problem}; {done or remedy}")
         return True
 
     def hopeless(self, where: str, problem: str, advice: str) -> None:

@@ -33,11 +33,15 @@ FEW = 20
 
 @dataclass(frozen=True, slots=True)
 class Checks:
-    """What `fsck` is asked for: also to *repair*, to compare *digests*, to *give_up* pictures however many are lost."""
+    """What `fsck` is asked for."""
 
     repair: bool = False
     digests: bool = False
+    """Also to compare the bytes of every object."""
     give_up: bool = False
+    """To give pictures up however many are lost."""
+    rebuild: bool = False
+    """To fill an empty catalog: what comes in as it should is not told one by one."""
 
 
 async def fsck(tools: Tools, checks: Checks) -> Findings:
@@ -49,7 +53,7 @@ async def fsck(tools: Tools, checks: Checks) -> Findings:
         await comparison.compare()
         doubtful = await comparison.doubtful()
         await SuspectRows(tools, findings, digests=checks.digests, keep=doubtful).look(index)
-        await StrayObjects(tools, findings).look(index)
+        await StrayObjects(tools, findings, quiet=checks.rebuild).look(index)
     return findings
 
 

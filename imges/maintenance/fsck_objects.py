@@ -8,10 +8,13 @@
 - A copy of a picture whose row says another place, as a migration leaves it for a moment or by wish: counted.
 """
 
+import os
+from collections.abc import AsyncGenerator
 from datetime import datetime
 from functools import partial
 
 from imges.catalog import Image, KeyTaken, State
+from imges.catalog.upkeep import Kept
 from imges.errors import ImgesError
 from imges.maintenance.adopt import adopt
 from imges.maintenance.findings import Findings
@@ -19,6 +22,7 @@ from imges.maintenance.index import Found, Index
 from imges.maintenance.lost import LostAndFound
 from imges.maintenance.objects import fetched
 from imges.maintenance.old_keys import OldKey, is_in_date_folder
+from imges.maintenance.parallel import each
 from imges.maintenance.tools import Tools
 from imges.service import Place
 from imges.storage import CHECK_PREFIX, KeyMissing
@@ -27,8 +31,9 @@ PAGE = 200
 
 
 class StrayObjects:
-    def __init__(self, tools: Tools, findings: Findings) -> None:
+    def __init__(self, tools: Tools, findings: Findings, *, quiet: bool) -> None:
         self._tools = tools
+        self._quiet = quiet
         self._findings = findings
         self._lost = LostAndFound(tools.settings.data_dir)
         self._places = tools.service.places
@@ -51,24 +56,27 @@ class StrayObjects:
     async def _look_at(self, page: list[Found]) -> None:
         """Whose each of *page* is, as it is now: much may have changed since the scan."""
         owners = await self._catalog.owners([found.key for found in page])
-        for found in page:
-            place = self._places[found.place]
-            where = f"{found.place}: {found.key}"
-            try:
-                modified = (await place.storage.stat(found.key)).modified
-            except KeyMissing:
-                continue
-            except ImgesError as error:
-                self._findings.hopeless(where, "it could not be looked at", error.message)
-                continue
-            if found.key not in owners:
-                await self._unknown(place, found.key, where, modified)
-            elif (owner := owners[found.key]) is None:
-                delete = partial(self._delete, place, found.key)
-                await self._findings.wrong(where, "it is left of a deleted picture", "deleted", delete)
-            elif owner.image.state == State.PUBLISHED:
-                await self._of_a_picture(place, found, owner.image)
-            self._tools.progress.advance()
+        at_once = self._tools.settings.images.workers or os.cpu_count() or 1
+        await each(_all_of(page), partial(self._judge, owners), at_once=at_once)
+
+    async def _judge(self, owners: dict[str, Kept | None], found: Found) -> None:
+        place = self._places[found.place]
+        where = f"{found.place}: {found.key}"
+        self._tools.progress.advance()
+        try:
+            modified = (await place.storage.stat(found.key)).modified
+        except KeyMissing:
+            return
+        except ImgesError as error:
+            self._findings.hopeless(where, "it could not be looked at", error.message)
+            return
+        if found.key not in owners:
+            await self._unknown(place, found.key, where, modified)
+        elif (owner := owners[found.key]) is None:
+            delete = partial(self._delete, place, found.key)
+            await self._findings.wrong(where, "it is left of a deleted picture", "deleted", delete)
+        elif owner.image.state == State.PUBLISHED:
+            await self._of_a_picture(place, found, owner.image)
 
     async def _of_a_picture(self, place: Place, found: Found, image: Image) -> None:
         where, home = f"{found.place}: {found.key}", image.place
@@ -88,9 +96,10 @@ class StrayObjects:
         if name and name.original and not self._findings.repair and await _is_there(place, name.original):
             return  # it goes with its original, of which was told
         problem = "no picture in the catalog has it"
-        if name and name.original is None and await self._looks_good(place, key):
+        if name and name.original is None and (self._findings.repair or await self._looks_good(place, key)):
             remedy = "taken in as a picture of the guests', without title, expiry and delete link"
-            await self._findings.wrong(where, problem, remedy, partial(self._adopt, place, name, modified))
+            take_in = partial(self._adopt, place, name, modified)
+            await self._findings.wrong(where, problem, remedy, take_in, quiet=self._quiet)
         else:
             await self._findings.wrong(where, problem, self._to_lost, partial(self._save, place, key))
 
@@ -125,6 +134,11 @@ class StrayObjects:
 
     async def _delete(self, place: Place, key: str) -> None:
         await place.storage.delete(key)
+
+
+async def _all_of(page: list[Found]) -> AsyncGenerator[Found]:
+    for found in page:
+        yield found
 
 
 async def _is_there(place: Place, key: str) -> bool:

@@ -19,7 +19,8 @@ FORMATS = {
 }
 """Endings of names, in small letters, and the format that each tells of."""
 
-_DATED = re.compile(r"(?P<year>\d{4})/(?P<month>\d\d)/(?P<day>\d\d)/(?P<stem>[^/]+)\.(?P<extension>[A-Za-z]+)")
+_DAY = re.compile(r"(\d{4})/(\d\d)/(\d\d)/[^/]+")
+_PICTURE = re.compile(r"(.*/)?[^/]+\.(?P<extension>[A-Za-z]+)")
 _DERIVED = re.compile(r"(?P<stem>.+)\.(th|md)")
 _DATE_FOLDER = re.compile(r"\d{4}/\d\d/\d\d/[^/]+")
 
@@ -31,22 +32,27 @@ def is_in_date_folder(key: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class OldKey:
-    """The *key* of a picture in a date folder, the *day* of that folder, and the *extension* as it is written."""
+    """The *key* of a picture, the *day* of its folder if that is one, and the *extension* as it is written."""
 
     key: str
-    day: date
+    day: date | None
     extension: str
 
     @classmethod
     def read(cls, key: str) -> "OldKey | None":
         """`None` for what is no picture by its name, or is not in the folder of a day."""
-        match = _DATED.fullmatch(key)
+        found = cls.anywhere(key)
+        return found if found and found.day else None
+
+    @classmethod
+    def anywhere(cls, key: str) -> "OldKey | None":
+        """`None` for what is no picture by its name."""
+        match = _PICTURE.fullmatch(key)
         if match is None or match["extension"].lower() not in FORMATS:
             return None
         try:
-            day = date(int(match["year"]), int(match["month"]), int(match["day"]))
-            return cls(checked_key(key), day, match["extension"])
-        except (ValueError, InvalidKey):
+            return cls(checked_key(key), _day(key), match["extension"])
+        except InvalidKey:
             return None
 
     @property
@@ -71,3 +77,11 @@ class OldKey:
         """The key of the original that this is the thumb or medium of; `None` for an original."""
         match = _DERIVED.fullmatch(self._stem)
         return f"{match['stem']}.{self.extension}" if match else None
+
+
+def _day(key: str) -> date | None:
+    match = _DAY.fullmatch(key)
+    try:
+        return date(*map(int, match.groups())) if match else None
+    except ValueError:
+        return None

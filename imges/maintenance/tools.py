@@ -21,12 +21,13 @@ class Tools:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, settings: Settings, service: Service, progress: Progress) -> AsyncGenerator[Self]:
-        """Files on their way have a folder, and the lease of *service* lives, for as long as this is open."""
+    async def open(
+        cls, settings: Settings, service: Service, room: Workroom, progress: Progress
+    ) -> AsyncGenerator[Self]:
+        """The lease of *service* lives for as long as this is open."""
         renewing = asyncio.create_task(_renew(service))
         try:
-            with Workroom.open(settings.data_dir) as room:
-                yield cls(settings, service, room, progress)
+            yield cls(settings, service, room, progress)
         finally:
             renewing.cancel()
             await asyncio.gather(renewing, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Folders for files on their way, below the data folder; `serve` clears its own spool at start, and not these."""
+"""Folders for files on their way, below the data folder; a server that starts empties its own spool, and not these."""
 
 import asyncio
 import fcntl
@@ -17,6 +17,8 @@ class Workroom:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.spool = folder / "spool"
+        """For decoders."""
 
     @classmethod
     @contextmanager

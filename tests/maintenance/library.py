@@ -14,6 +14,7 @@ from imges.intake import Received, SpoolWriter
 from imges.maintenance.findings import Findings
 from imges.maintenance.fsck import Checks, fsck
 from imges.maintenance.tools import Tools
+from imges.maintenance.workroom import Workroom
 from imges.service import Service, Uploader, UploadOptions
 from imges.settings import Settings, load_settings
 
@@ -102,10 +103,11 @@ def settings_of(data_dir: Path, **environ: str) -> Settings:
 async def open_library(data_dir: Path, **environ: str) -> AsyncGenerator[Library]:
     settings = settings_of(data_dir, **environ)
     data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
-    async with (
-        open_service(settings) as service,
-        Access.open(settings, service.catalog),
-        Tools.open(settings, service, Said()) as tools,
-    ):
-        guest = next(key for key in await service.catalog.keys() if key.name == GUEST)
-        yield Library(settings, service, tools, guest)
+    with Workroom.open(data_dir) as room:
+        async with (
+            open_service(settings, spool=room.spool) as service,
+            Access.open(settings, service.catalog),
+            Tools.open(settings, service, room, Said()) as tools,
+        ):
+            guest = next(key for key in await service.catalog.keys() if key.name == GUEST)
+            yield Library(settings, service, tools, guest)

@@ -1,6 +1,5 @@
 """`migrate` from disk to S3, with uploads going on, with kills in the middle, and beside deletions."""
 
-import os
 import subprocess
 import threading
 import time
@@ -18,6 +17,7 @@ from imges.maintenance.migrate import Move, Moved, migrate
 from imges.maintenance.tools import Tools
 from imges.storage import CHECK_PREFIX
 from tests import pictures
+from tests.maintenance.commands import environment, run
 from tests.maintenance.library import Library, Said, open_library
 from tests.served import IMGES, Served, serving
 from tests.servers import S3Server
@@ -221,14 +221,3 @@ def test_what_would_be_moved_is_told(tmp_path: Path, seaweedfs: S3Server, bucket
         assert objects(seaweedfs, bucket) == {}
         assert run(tmp_path, "migrate", "--to", "elsewhere", **environ).returncode == 2
         assert run(tmp_path, "migrate", "--to", "disk", "--from", "disk", **environ).returncode == 2
-
-
-def environment(environ: dict[str, str]) -> dict[str, str]:
-    return os.environ | {f"IMGES__{name}": value for name, value in environ.items()}
-
-
-def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*IMGES, *arguments],
-        cwd=folder, env=environment(environ), capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip

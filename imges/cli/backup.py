@@ -1,0 +1,111 @@
+"""`imges backup` and `imges restore`."""
+
+import asyncio
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from imges.catalog import open_catalog
+from imges.cli.common import settings_option
+from imges.cli.upkeep import sqlite_file
+from imges.errors import ImgesError, SettingsError
+from imges.lock import held
+from imges.maintenance.backup import Backup, back_up, opened, put_in_place, read_settings
+from imges.settings import PREFIX, Settings, load_settings, prepare_data_dir, settings_file
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@settings_option
+def backup(settings: Settings, file: Path) -> None:
+    """Copy the catalog, the guests' key and the settings into the new FILE, also while the server runs.
+
+    The pictures themselves are copied after it, by what you copy folders with; see docs/backup.md. FILE holds secrets
+    and people's addresses: it is for its owner's eyes alone (0600).
+    """
+    database = _database(settings, "back it up with `pg_dump --format=custom --file FILE`")
+    if not database.is_file():
+        raise SettingsError(f"there is no catalog at {database} to back up")
+    with _telling_os_errors():
+        back_up(
+            file,
+            database,
+            key_file=settings.data_dir / "api.key",
+            settings_file=_given_settings(),
+            environment=sorted(name for name in os.environ if name.startswith(PREFIX)),
+        )
+    click.echo(f"the catalog, its key and settings are in {file}; now copy the pictures:")
+    _tell_places(settings)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@settings_option
+def restore(settings: Settings, file: Path) -> None:
+    """Put the catalog and the guests' key of a backup FILE in place, and tell what is to be done then.
+
+    Refused where there is a catalog already, or a server runs on the data folder. The settings of the backup become
+    ./settings.yaml where no settings file is found.
+    """
+    otherwise = "restore it with `pg_restore --clean --if-exists --dbname DATABASE FILE`"
+    _database(settings, otherwise)
+    with _telling_os_errors():
+        if _given_settings() is None and (text := read_settings(file)) is not None:
+            Path("settings.yaml").write_bytes(text)
+            click.echo("the settings of the backup are in ./settings.yaml")
+            settings = load_settings()
+        database = _database(settings, otherwise)
+        prepare_data_dir(settings)
+        with held(settings.data_dir):
+            if database.exists():
+                raise SettingsError(f"there is a catalog at {database} already; stop the server and move it away first")
+            with opened(file, database.parent.absolute()) as found:
+                pictures = asyncio.run(_count(found.database))
+                put_in_place(found.database, database)
+                if found.key_file is not None:
+                    found.key_file.replace(settings.data_dir / "api.key")
+                _tell_restored(found, pictures, database)
+    _tell_places(settings)
+    click.echo("then run `imges fsck`, `imges fsck --repair` if that finds anything, and `imges serve`")
+
+
+def _database(settings: Settings, otherwise: str) -> Path:
+    """The file of the catalog. Raises: SettingsError for PostgreSQL."""
+    file = sqlite_file(settings)
+    if file is None:
+        raise SettingsError(f"catalog.url is PostgreSQL: {otherwise}; what else there is to copy is in docs/backup.md")
+    return file
+
+
+def _given_settings() -> Path | None:
+    return settings_file(click.get_current_context().params.get("settings_path"))
+
+
+async def _count(database: Path) -> int:
+    """How many pictures the catalog has. Raises: SettingsError for one that is damaged, or of a newer imges."""
+    async with open_catalog(f"sqlite:///{database}") as catalog:
+        return sum((await catalog.counts()).values())
+
+
+def _tell_restored(found: Backup, pictures: int, database: Path) -> None:
+    click.echo(f"the catalog of {found.about.get('time')}, with {pictures} pictures, is in {database}")
+    if found.about.get("environment"):
+        names = ", ".join(found.about["environment"])
+        click.echo(f"it was made with settings from the environment, which are not in it: {names}")
+
+
+def _tell_places(settings: Settings) -> None:
+    for name, given in sorted(settings.storages.items()):
+        where = f"the folder {given['root']}" if "root" in given else "keep its own copies, or the place itself"
+        click.echo(f"  storage {name} ({given['type']}): {where}")
+
+
+@contextmanager
+def _telling_os_errors() -> Generator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ImgesError(f"{error.filename}: {error.strerror}") from error

@@ -1,0 +1,351 @@
+"""`import`: pictures from a tree of date folders come in, under the addresses that they had.
+
+Originals come as they are, byte for byte, with the thumbs and mediums beside them where those are pictures. Each is
+reserved, put and published like an upload, and undone like one; a picture that is here already is passed over, so
+that an import can be interrupted and run again. What is known of a picture beside its file comes from `Records`.
+"""
+
+import asyncio
+import hashlib
+import json
+import re
+import secrets
+import shutil
+from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time, tzinfo
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+
+from imges.catalog import GUEST, Image, KeyTaken, NewImage, State, StoredFile, utc_now
+from imges.errors import ImgesError
+from imges.imaging import MEDIA_TYPES, Header
+from imges.intake import Spooled, translated
+from imges.maintenance.adopt import described
+from imges.maintenance.chevereto import Dump, id_encoder
+from imges.maintenance.old_keys import OldKey
+from imges.maintenance.parallel import each
+from imges.maintenance.records import Record, Records
+from imges.maintenance.tools import Tools
+from imges.maintenance.tree import OldFile, Refused, images_folder, walk
+from imges.service import Place, holds, stored_file, token_hash
+from imges.storage import KeyExists
+
+LIST = "pictures.jsonl"
+"""In the folder of an export: a JSON object for each picture, one a line."""
+
+_ID = re.compile(r"[0-9A-Za-z]{1,64}")
+
+
+class NotTaken(ImgesError):
+    """Why a file does not come in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """*folder* to import; with *strip* without metadata; a Chevereto's *dump* beside it; whose the pictures become."""
+
+    folder: Path
+    strip: bool = False
+    dump: Path | None = None
+    api_key: str = GUEST
+    parallel: int = 2
+
+
+@dataclass(slots=True)
+class Imported:
+    """How many pictures came in, were here before, were left out for a reason; and records without a file."""
+
+    pictures: int = 0
+    size: int = 0
+    present: int = 0
+    refused: int = 0
+    without_file: int = 0
+
+
+async def bring_in(tools: Tools, wanted: Wanted) -> Imported:
+    """Import all there is. Raises: NotTaken for a folder, dump or list that cannot be read; StorageError, …"""
+    async with Records.open() as records:
+        return await _Import(tools, wanted, records).run()
+
+
+class _Import:
+    def __init__(self, tools: Tools, wanted: Wanted, records: Records) -> None:
+        self._tools = tools
+        self._wanted = wanted
+        self._records = records
+        self._service = tools.service
+        self._catalog = tools.service.catalog
+        self._place: Place = tools.service.places[tools.settings.storage]
+        self._encode: Callable[[int], str] | None = None
+        self._folders: frozenset[str] = frozenset()
+        self._imported = Imported()
+
+    async def run(self) -> Imported:
+        try:
+            folder = await asyncio.to_thread(images_folder, self._wanted.folder)
+            await self._read_records()
+            total = await asyncio.to_thread(self._count, folder)
+        except OSError as error:
+            raise NotTaken(f"{error.filename or self._wanted.folder} cannot be read: {error.strerror}") from error
+        self._tools.progress.stage("importing", total)
+        await each(self._files(folder), self._one, at_once=self._wanted.parallel)
+        self._imported.without_file = await self._records.unused()
+        return self._imported
+
+    # What there is
+
+    async def _read_records(self) -> None:
+        """Of an export's list, and of a dump, which is the older."""
+        if self._wanted.dump is not None:
+            dump = Dump()
+            self._tools.progress.stage("reading the dump")
+            self._folders = await self._records.fill(partial(self._read_dump, dump, self._wanted.dump))
+            for problem in dump.unreadable:
+                self._refuse(f"{self._wanted.dump.name}: {problem}", "this row makes no sense")
+            if dump.salt is None:
+                self._tools.progress.say("the dump has no crypt_salt: the old addresses of viewers cannot be kept")
+            else:
+                self._encode = id_encoder(dump.salt, dump.padding)
+        listed = self._wanted.folder / LIST
+        if await asyncio.to_thread(listed.is_file):
+            self._tools.progress.stage(f"reading {LIST}")
+            await self._records.fill(partial(_read_list, listed))
+
+    def _read_dump(self, dump: Dump, file: Path, put: Callable[[str, Record], None]) -> frozenset[str]:
+        """The folders that its pictures are in which are not of a day."""
+        folders: set[str] = set()
+        for key, number, record in dump.pictures(file):
+            put(key, replace(record, number=number))
+            if OldKey.read(key) is None:
+                folders.add(key.rpartition("/")[0])
+            self._tools.progress.advance()
+        return frozenset(folders)
+
+    def _count(self, folder: Path) -> int:
+        return sum(isinstance(found, OldFile) for found in walk(folder, self._folders))
+
+    async def _files(self, folder: Path) -> AsyncGenerator[OldFile]:
+        walking = walk(folder, self._folders)
+        while (found := await asyncio.to_thread(next, walking, None)) is not None:
+            if isinstance(found, Refused):
+                self._refuse(found.shown, found.reason)
+            else:
+                yield found
+
+    # One picture
+
+    async def _one(self, file: OldFile) -> None:
+        try:
+            await self._take(file)
+        except ImgesError as error:
+            self._refuse(file.name.key, error.message)
+        except OSError as error:
+            self._refuse(file.name.key, f"it cannot be read: {error.strerror}")
+        self._tools.progress.advance(1)
+
+    def _refuse(self, what: str, reason: str) -> None:
+        self._imported.refused += 1
+        self._tools.progress.say(f"{what}: left out: {reason}")
+
+    async def _take(self, file: OldFile) -> None:
+        key = file.name.key
+        record = await self._records.get(key) or Record()
+        if record.expires is not None and record.expires <= utc_now():
+            raise NotTaken("it has expired")
+        async with self._tools.room.folder() as folder:
+            source = await _copied(file.path, folder / "source")
+            if record.md5 not in {None, source.md5}:
+                raise NotTaken(f"it is not the file that {LIST} tells of")
+            if await self._is_here(key, source):
+                self._imported.present += 1
+                return
+            picture = await self._read(file, source, folder)
+            new = self._row(file, picture, record)
+            for _ in range(2):
+                try:
+                    await self._store(new, picture, views=record.views)
+                    break
+                except KeyTaken as taken:
+                    if taken.kind != "id" or new.id is None:
+                        raise NotTaken("another picture has, or had, an address of this one") from taken
+                    self._tools.progress.say(f"{key}: its id {new.id} is another picture's here: it gets a new one")
+                    new = replace(new, id=self._service.fresh_id())
+        self._imported.pictures += 1
+        self._imported.size += new.stored_bytes
+
+    async def _is_here(self, key: str, source: Spooled) -> bool:
+        """Whether an earlier run has brought it in. Raises: NotTaken where another has the address."""
+        owners = await self._catalog.owners([key])
+        if key not in owners:
+            return False
+        owner = owners[key]
+        if owner is None:
+            raise NotTaken("a picture of this address was deleted here")
+        if owner.image.original.key != key or owner.image.state != State.PUBLISHED:
+            raise NotTaken("another picture has this address")
+        if owner.image.original.md5 != source.md5 and not self._wanted.strip:
+            raise NotTaken("another picture has this address")
+        return True
+
+    async def _read(self, file: OldFile, source: Spooled, folder: Path) -> "_Picture":
+        """The objects of the picture. Raises what `Service.look` and `derive` raise."""
+        header = await self._service.look(source.path)
+        if header.format != file.name.format:
+            self._tools.progress.say(f"{file.name.key}: is {header.format.upper()} by its bytes, and served as that")
+        picture = _Picture(header, described(file.name.key, source, header), source.path)
+        if not self._wanted.strip:
+            picture.thumb = await self._beside(file, file.name.thumb, folder / "thumb-source")
+            picture.medium = await self._beside(file, file.name.medium, folder / "medium-source")
+        needs_medium = header.displayed[0] > self._tools.settings.images.medium.width
+        if picture.thumb is None or (picture.medium is None and needs_medium):
+            made = await self._service.derive(source.path, header, folder, strip=self._wanted.strip)
+            if self._wanted.strip:
+                picture.original, picture.path = stored_file(file.name.key, made.original), made.original.path
+            picture.thumb = stored_file(file.name.thumb, made.thumb), made.thumb.path
+            picture.medium = (stored_file(file.name.medium, made.medium), made.medium.path) if made.medium else None
+        return picture
+
+    async def _beside(self, file: OldFile, key: str, path: Path) -> tuple[StoredFile, Path] | None:
+        """The thumb or medium beside *file*; `None` where there is none, or it is not a picture."""
+        source = file.path.with_name(key.rpartition("/")[2])
+        try:
+            if source.is_symlink():
+                return None
+            copy = await _copied(source, path)
+            return described(key, copy, await self._service.look(path)), path
+        except FileNotFoundError:
+            return None
+        except ImgesError as error:
+            if error.status >= 500:
+                raise
+            return None
+
+    def _row(self, file: OldFile, picture: "_Picture", record: Record) -> NewImage:
+        assert picture.thumb
+        settings, name = self._tools.settings, file.name
+        created = record.created or _created(file, settings.site.time_zone)
+        longest = settings.images.expire.max
+        keeps_address = utc_now() - created < settings.privacy.keep_addresses
+        return NewImage(
+            id=self._id(record),
+            place=self._place.name,
+            extension=name.extension,
+            media_type=MEDIA_TYPES[picture.header.format],
+            created=created,
+            original_filename=record.original_filename or name.key.rpartition("/")[2],
+            original=picture.original,
+            thumb=picture.thumb[0],
+            medium=picture.medium[0] if picture.medium else None,
+            medium_key=name.medium,
+            frames=picture.header.frames,
+            api_key=record.api_key or self._wanted.api_key,
+            address=_address(record.address) if keeps_address else None,
+            delete_token_hash=record.delete_token_hash or token_hash(secrets.token_urlsafe(24)),
+            title=record.title,
+            description=record.description,
+            tags=record.tags,
+            nsfw=record.nsfw,
+            exif=record.exif,
+            expires=record.expires or (None if longest is None else created + longest),
+        )
+
+    def _id(self, record: Record) -> str | None:
+        if record.number is not None and self._encode is not None:
+            return self._encode(record.number)
+        return record.id if record.id and _ID.fullmatch(record.id) else self._service.fresh_id()
+
+    async def _store(self, new: NewImage, picture: "_Picture", *, views: int) -> None:
+        """Reserve, put and publish.
+
+        What is in the storage already, byte for byte, as where a tree is imported in place, is published in one step:
+        an undo would delete what may be the only copy.
+
+        Raises: KeyTaken; NotTaken where another object is in the way.
+        """
+        storage, take_in = self._place.storage, partial(self._catalog.take_in, views=views)
+        objects = [found for found in (picture.medium, picture.thumb) if found]
+        if await holds(storage, picture.original):
+            for file, path in objects:
+                await storage.put(file.key, path, media_type=new.media_type, expires=new.expires, replace=True)
+            await take_in(new, short_id=self._service.short_id)
+            return
+        row = await take_in(new, lease=self._service.lease, short_id=self._service.short_id)
+        mine: list[str] = []
+        try:
+            for file, path in [*objects, (picture.original, picture.path)]:
+                mine.append(file.key)
+                await storage.put(file.key, path, media_type=new.media_type, expires=new.expires)
+            await self._catalog.publish(row.number, lease=self._service.lease)
+        except BaseException as error:
+            if isinstance(error, KeyExists):
+                mine.pop()  # another's: it stays
+            await asyncio.shield(self._undo(row, mine))
+            if isinstance(error, KeyExists):
+                raise NotTaken(f"another object {error.key} lies in {self._place.name}; see `imges fsck`") from error
+            raise
+
+    async def _undo(self, row: Image, keys: list[str]) -> None:
+        """What fails here is found by a sweep."""
+        with suppress(ImgesError):
+            if await self._catalog.withdraw(row.number, lease=self._service.lease):
+                for key in keys:
+                    await self._place.storage.delete(key)
+                await self._catalog.forget(row.number)
+
+
+@dataclass(slots=True)
+class _Picture:
+    """The objects of a picture, each with the file that it is to be put from."""
+
+    header: Header
+    original: StoredFile
+    path: Path
+    thumb: tuple[StoredFile, Path] | None = None
+    medium: tuple[StoredFile, Path] | None = None
+
+
+async def _copied(source: Path, target: Path) -> Spooled:
+    """A copy of our own, for a storage may link what it is given. Raises: OSError of the source; SpoolUnavailable, …"""
+
+    def copy() -> Spooled:
+        with source.open("rb") as opened:
+            try:
+                with target.open("wb") as writing:
+                    shutil.copyfileobj(opened, writing, 2**20)
+            except OSError as error:
+                raise translated(error) from error
+        with target.open("rb") as written:
+            md5 = hashlib.file_digest(written, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        return Spooled(target, target.stat().st_size, md5)
+
+    return await asyncio.to_thread(copy)
+
+
+def _read_list(file: Path, put: Callable[[str, Record], None]) -> None:
+    """Raises: NotTaken, OSError."""
+    with file.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                found = json.loads(line)
+                put(found["key"], Record.from_json(found))
+            except (ValueError, KeyError, TypeError) as error:
+                raise NotTaken(f"{file}: line {number} is not of an export: {error}") from error
+
+
+def _created(file: OldFile, zone: tzinfo) -> datetime:
+    """When the file was written, if that was on the day of its folder; else the beginning of that day."""
+    modified = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
+    day = file.name.day
+    if day is None or modified.astimezone(zone).date() == day:
+        return modified
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _address(text: str | None) -> str | None:
+    try:
+        return None if text is None else str(ip_address(text))
+    except ValueError:
+        return None

@@ -1,0 +1,146 @@
+"""`backup` while pictures are uploaded, `restore` on an empty host, and a catalog made again of the files."""
+
+import os
+import shutil
+import stat
+import tarfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from tests import pictures
+from tests.maintenance.commands import run
+from tests.served import Served, serving
+
+
+def test_a_backup_under_load_restores_on_an_empty_host(tmp_path: Path):
+    """The catalog first, then the files: what came in between is an object without a row, and taken in."""
+    old, new, archive = tmp_path / "old", tmp_path / "new", tmp_path / "backup.tar.gz"
+    old.mkdir()
+    new.mkdir()
+    (old / "settings.yaml").write_text("site:\n  name: Restored\n")
+    acknowledged: dict[str, bytes] = {}
+    stop = threading.Event()
+
+    def upload(served: Served, start: int) -> None:
+        for seed in range(start, start + 500):
+            content = pictures.encoded(pictures.noise(60, 60, seed), "PNG")
+            acknowledged[served.upload(content)["url"]] = content
+            if stop.is_set():
+                return
+
+    with serving(old) as served, ThreadPoolExecutor(2) as clients:
+        running = [clients.submit(upload, served, start) for start in (0, 1000)]
+        try:
+            while len(acknowledged) < 5:
+                assert not any(one.done() for one in running)
+            before = len(acknowledged)
+            made = run(old, "backup", str(archive))
+            while len(acknowledged) < before + 3:
+                assert not any(one.done() for one in running)
+        finally:
+            stop.set()
+        for one in running:
+            one.result()
+    assert (made.returncode, stat.S_IMODE(archive.stat().st_mode)) == (0, 0o600), made.stderr
+    assert "data/images" in made.stdout
+
+    restored = run(new, "restore", str(archive))
+    assert restored.returncode == 0, restored.stderr
+    assert (new / "settings.yaml").read_text() == "site:\n  name: Restored\n"
+    assert stat.S_IMODE((new / "data/imges.db").stat().st_mode) == 0o600
+    assert (new / "data/api.key").read_text() == (old / "data/api.key").read_text()
+    shutil.copytree(old / "data/images", new / "data/images", dirs_exist_ok=True)
+    assert run(new, "fsck").returncode == 1
+    repaired = run(new, "fsck", "--repair")
+    assert repaired.returncode == 0, repaired.stdout
+    assert run(new, "fsck", "--digests").stdout == "nothing is wrong\n"
+    with serving(new) as again:
+        assert again.key == served.key
+        for url, content in acknowledged.items():
+            assert again.get(url) == (200, content)
+        assert b"Restored" in again.request("GET", "/")[1]
+
+
+@pytest.fixture
+def backed_up(tmp_path: Path) -> Path:
+    """The folder of a server that has stopped, with backup.tar.gz in it."""
+    with serving(tmp_path) as served:
+        served.upload(pictures.png())
+    assert run(tmp_path, "backup", "backup.tar.gz").returncode == 0
+    return tmp_path
+
+
+def test_nothing_is_overwritten(backed_up: Path):
+    before = (backed_up / "backup.tar.gz").read_bytes()
+    again = run(backed_up, "backup", "backup.tar.gz")
+    assert (again.returncode, "exists" in again.stderr) == (2, True)
+    restored = run(backed_up, "restore", "backup.tar.gz")
+    assert (restored.returncode, "already" in restored.stderr) == (2, True)
+    assert (backed_up / "backup.tar.gz").read_bytes() == before
+
+
+def test_a_running_server_is_not_pulled_from_under(backed_up: Path):
+    with serving(backed_up):
+        (backed_up / "data/imges.db").rename(backed_up / "data/moved.db")
+        restored = run(backed_up, "restore", "backup.tar.gz")
+        assert restored.returncode == 2
+        assert "another `imges serve` runs" in restored.stderr
+
+
+@pytest.mark.parametrize("damage", ["cut", "other file", "damaged database"])
+def test_a_damaged_backup_is_told_and_changes_nothing(
+    backed_up: Path, tmp_path_factory: pytest.TempPathFactory, damage: str
+):
+    archive = backed_up / "backup.tar.gz"
+    if damage == "cut":
+        os.truncate(archive, archive.stat().st_size // 2)
+    elif damage == "other file":
+        archive.write_bytes(pictures.png())
+    else:
+        (backed_up / "imges.db").write_bytes(b"SQLite format 3\0" + b"?" * 8000)
+        with tarfile.open(archive, "w:gz") as made:
+            (backed_up / "about.json").write_text("{}")
+            made.add(backed_up / "about.json", "about.json")
+            made.add(backed_up / "imges.db", "imges.db")
+    fresh = tmp_path_factory.mktemp("fresh")
+    restored = run(fresh, "restore", str(archive))
+    assert restored.returncode in {1, 2}
+    assert "Traceback" not in restored.stderr
+    assert "damaged" in restored.stderr
+    assert not (fresh / "data/imges.db").exists()
+    assert [file.name for file in (fresh / "data").glob(".restore*")] == []
+
+
+def test_postgresql_is_backed_up_by_its_own_means(tmp_path: Path):
+    for command in (("backup", "x"), ("restore", __file__)):
+        said = run(tmp_path, *command, CATALOG__URL="postgresql://nobody@127.0.0.1:1/none")
+        assert said.returncode == 2
+        assert f"pg_{'dump' if command[0] == 'backup' else 'restore'}" in said.stderr
+
+
+@pytest.mark.parametrize("database", ["gone", "damaged"])
+def test_a_catalog_is_made_again_of_the_files(tmp_path: Path, database: str):
+    contents = [pictures.jpeg(), pictures.gif(frames=3), pictures.png()]
+    with serving(tmp_path) as served:
+        urls = [served.upload(content)["url"] for content in contents]
+        acknowledged = {url: served.get(url) for url in urls}
+        assert run(tmp_path, "fsck", "--rebuild").returncode == 2
+    assert run(tmp_path, "fsck", "--rebuild").returncode == 2
+    file = tmp_path / "data/imges.db"
+    file.unlink()
+    for rest in (tmp_path / "data").glob("imges.db-*"):
+        rest.unlink()
+    if database == "damaged":
+        file.write_bytes(b"SQLite format 3\0" + b"?" * 8000)
+        refused = run(tmp_path, "fsck")
+        assert (refused.returncode, "--rebuild" in refused.stderr) == (2, True)
+    rebuilt = run(tmp_path, "fsck", "--rebuild")
+    assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
+    assert "3 pictures" in rebuilt.stdout
+    assert len(list((tmp_path / "data").glob("imges.db.damaged*"))) == (database == "damaged")
+    assert run(tmp_path, "fsck", "--digests").returncode == 0
+    with serving(tmp_path) as again:
+        assert {url: again.get(url) for url in acknowledged} == acknowledged

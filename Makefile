@@ -3,6 +3,7 @@
 # make check     lint, formatting, types, import rules
 # make format    put the code into shape
 # make bench     measure how fast it is, in less than five minutes; bench-quick: in one; bench-catalog: with 10^7 rows
+# make binary    build dist/imges, one file that needs no Python; test-binary: and try it in an empty root
 # make screenshots  pictures of every page, and the icons, into docs/pictures/ and templates/static/
 # make drain     stop the server under load again and again (ROUNDS=100)
 # make languages  bring the catalogs in templates/languages/ up to the texts of the sources (LANGUAGE=fr: begin another)
@@ -60,6 +61,13 @@ languages: .venv/installed-dev
 		$(BIN)/pybabel --quiet update --locale $$(basename $$file .po) --input-file $$texts --output-file $$file --no-wrap \
 			--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date || exit 1; \
 	done
+
+.PHONY: binary test-binary
+binary: .venv/installed-dev
+	$(BIN)/python release/binary.py
+
+test-binary: binary
+	$(BIN)/pytest -m binary tests/shipping
 
 screenshots: .venv/installed-dev tools
 	$(BIN)/python -m tests.browser.screenshots

@@ -85,7 +85,8 @@ def confine(folder: Path, also_read: Iterable[Path] = ()) -> str:
 
 
 def libraries() -> list[Path]:
-    """Folders of what is imported and loaded: Python's, ours, the decoders'. The one-file binary unpacks all in one."""
+    """Where what is imported and loaded lies: Python, imges, the decoders. The one-file binary has its modules in itself
+    and the rest in a folder that it unpacks."""
     import PIL
 
     import imges
@@ -97,6 +98,8 @@ def libraries() -> list[Path]:
         modules.append(cffi)
     found = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix), *map(Path, SYSTEM)}
     found |= {Path(module.__file__).parent for module in modules if module.__file__}
+    if hasattr(sys, "frozen"):
+        found.add(Path(sys.executable))
     found.discard(Path("/"))
     return sorted(found)
 

@@ -28,8 +28,10 @@ WORTH_TRIMMING = 64 * 2**20
 
 _processor: Processor | None = None
 _cage = "none"
-_statm = -1
-"""An open /proc/self/statm: there is no way to it from inside the cage."""
+_statm: int | None = None
+"""An open /proc/self/statm: there is no way to it from inside the cage. An empty root has none at all."""
+USED_AT_START = 256 * 2**20
+"""Bytes that a worker is taken to use by itself where nothing tells: twice what it does."""
 
 
 class OutOfMemory(ProcessingFailed):
@@ -48,7 +50,8 @@ def start(wanted: str, folder: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
     _use_one_arena()
     os.environ["TMPDIR"] = str(folder)
-    _statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+    with suppress(FileNotFoundError):
+        _statm = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
     _cage = cage.confine(folder)  # before anything starts threads: these are not locked in otherwise
     _processor = load(wanted)
 
@@ -109,9 +112,8 @@ def limited(memory: int) -> Generator[None]:
     It is what can be written that is limited. Address space as such is reserved in far larger pieces than are used,
     for each new thread too: where that is limited, sound pictures fail now and then.
     """
-    pages = int(os.pread(_statm, 200, 0).split()[5])
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (pages * mmap.PAGESIZE + memory + HEADROOM, hard))
+    resource.setrlimit(resource.RLIMIT_DATA, (_used() + memory + HEADROOM, hard))
     try:
         yield
     finally:
@@ -119,6 +121,11 @@ def limited(memory: int) -> Generator[None]:
         if memory >= WORTH_TRIMMING:
             with suppress(AttributeError):
                 ctypes.CDLL(None).malloc_trim(0)
+
+
+def _used() -> int:
+    """Bytes that this process can write to by now."""
+    return USED_AT_START if _statm is None else int(os.pread(_statm, 200, 0).split()[5]) * mmap.PAGESIZE
 
 
 @contextmanager

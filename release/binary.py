@@ -1,0 +1,134 @@
+"""`make binary`: one file with all that imges needs, and beside it what belongs to it.
+
+Into `dist/`: `imges` (the binary), `imges.cdx.json` (what is inside), `imges-licences.txt` (under which terms), and
+`SHA256SUMS` of everything there. It is built from the wheel, installed into an environment of its own: PyInstaller does
+not find the modules of an editable install.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from importlib.metadata import Distribution, distributions
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BUILD = ROOT / "build" / "binary"
+DIST = ROOT / "dist"
+SITE = BUILD / "venv" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+FREEZER = ("pyinstaller", "pyinstaller-hooks-contrib", "altgraph", "packaging", "setuptools")
+LICENCE_FILE = re.compile(r"(licen[cs]e|copying|notice|third.party|authors)", re.IGNORECASE)
+
+
+def main() -> None:
+    if sys.platform != "linux":
+        sys.exit("the binary is for Linux, and is built there")
+    wheel = built_wheel()
+    install(wheel)
+    freeze()
+    write_contents()
+    write_licences()
+    write_checksums()
+    size = (DIST / "imges").stat().st_size
+    print(f"dist/imges: {size / 2**20:.1f} MB")
+
+
+def run(*command: str | Path, **environ: str) -> None:
+    subprocess.run(command, check=True, cwd=BUILD, env=os.environ | environ)  # not where our sources lie
+
+
+def built_wheel() -> Path:
+    """The wheel of what stands here."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    for old in DIST.glob("*.whl"):
+        old.unlink()
+    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)  # what setuptools left of modules that are gone
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", DIST, ROOT)
+    (wheel,) = DIST.glob("*.whl")
+    return wheel
+
+
+def install(wheel: Path) -> None:
+    """The environment that goes into the binary: locked libraries, what freezes them, and *wheel*; no pip."""
+    venv, wanted = BUILD / "venv", BUILD / "requirements.txt"
+    locked = (ROOT / "requirements.lock").read_text() + "\n".join(map(locked_entry, FREEZER))
+    pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", venv]
+    if not wanted.exists() or wanted.read_text() != locked:
+        shutil.rmtree(venv, ignore_errors=True)
+        run(sys.executable, "-m", "venv", "--without-pip", venv)
+        wanted.with_suffix(".new").write_text(locked)
+        run(*pip, "install", "--require-hashes", "--no-deps", "--requirement", wanted.with_suffix(".new"))
+        wanted.with_suffix(".new").rename(wanted)
+    run(*pip, "install", "--no-deps", "--force-reinstall", wheel)
+
+
+def locked_entry(name: str) -> str:
+    """The lines of *name* in the lock of what development needs."""
+    lock = (ROOT / "requirements-dev.lock").read_text()
+    entry = re.search(rf"^{re.escape(name)}==.*?(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL)
+    if entry is None:
+        sys.exit(f"requirements-dev.lock has no {name}")
+    return entry[0] if name not in already_locked() else ""
+
+
+def already_locked() -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+
+
+def freeze() -> None:
+    """PyInstaller; the same input gives the same bytes (as far as it can)."""
+    options = ["--noconfirm", "--log-level", "WARN", "--distpath", DIST, "--workpath", BUILD / "work"]
+    python = BUILD / "venv" / "bin" / "python"
+    run(python, "-m", "PyInstaller", *options, ROOT / "release" / "imges.spec", PYTHONHASHSEED="0")
+
+
+def write_contents() -> None:
+    """The bill of materials, in CycloneDX's JSON."""
+    python = BUILD / "venv" / "bin" / "python"
+    run(
+        Path(sys.executable).with_name("cyclonedx-py"), "environment", "--output-reproducible",
+        "--pyproject", ROOT / "pyproject.toml", "--output-file", DIST / "imges.cdx.json", python,
+    )  # fmt: skip
+
+
+def write_licences() -> None:
+    """The terms of everything inside: of each package what it brings, and Python's own."""
+    parts = [f"{title}\n{'=' * len(title)}\n\n{text.strip()}\n" for title, text in sorted(licences())]
+    (DIST / "imges-licences.txt").write_text("\n\n".join(parts))
+
+
+def licences() -> list[tuple[str, str]]:
+    found = [("Python", python_licence())]
+    for package in distributions(path=[str(SITE)]):
+        texts = licence_texts(package) or [str(package.metadata.get("License", "see its home page"))]
+        found.append((f"{package.name} {package.version}", "\n\n".join(texts)))
+    return found
+
+
+def licence_texts(package: Distribution) -> list[str]:
+    return [
+        file.read_text()
+        for file in package.files or []
+        if LICENCE_FILE.search(file.name) and file.suffix not in {".py", ".pyc"} and file.locate().is_file()
+    ]
+
+
+def python_licence() -> str:
+    lib = Path(os.__file__).parent
+    candidates = (lib / "LICENSE.txt", Path("/usr/share/doc/python3.11/copyright"))
+    return next((file.read_text() for file in candidates if file.is_file()), "PSF License Agreement, python.org")
+
+
+def write_checksums() -> None:
+    sums = [
+        f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
+        for file in sorted(DIST.iterdir())
+        if file.is_file() and file.name != "SHA256SUMS"
+    ]
+    (DIST / "SHA256SUMS").write_text("".join(sums))
+
+
+if __name__ == "__main__":
+    main()

@@ -85,8 +85,10 @@ def confine(folder: Path, also_read: Iterable[Path] = ()) -> str:
 
 
 def libraries() -> list[Path]:
-    """Where what is imported and loaded lies: Python, imges, the decoders. The one-file binary has its modules in itself
-    and the rest in a folder that it unpacks."""
+    """Where what is imported and loaded lies: Python's, ours, the decoders'.
+
+    The one-file binary has its modules in itself, and the rest in a folder that it unpacks.
+    """
     import PIL
 
     import imges

@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def command(root: Path, *arguments: str) -> list[str | Path]:
     return [*become_root, "chroot", root, "/imges", *arguments]
 
 
-def environment(settings: Mapping[str, str]) -> dict[str, str]:
+def environment(settings: dict[str, str]) -> dict[str, str]:
     given = {"LIMITS__DISK_RESERVE": "1 MB"} | settings
     return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"} | {f"IMGES__{name}": value for name, value in given.items()}
 
@@ -148,7 +148,7 @@ def test_time_zones_and_certificates_are_brought_along(root: Path):
     with serving(root, SITE__TIME_ZONE="Europe/Berlin", SITE__LANGUAGE="de") as running:
         image = running.upload(pictures.png())
         assert image["date"] != image["date_gmt"]
-        assert b'lang="de"' in running.ask("GET", "/", **{"Accept-Language": "de"})[1]
+        assert b'lang="de"' in running.ask("GET", "/", b"", **{"Accept-Language": "de"})[1]
 
 
 def test_storage_in_s3_and_the_move_there(root: Path, seaweedfs: S3Server):

@@ -80,7 +80,7 @@ def create_app(
             app[SERVICE], app[ACCESS] = service, access
             app[INTAKE] = Intake(spool, fetcher, settings.images.max_size)
             await service.catalog.check()
-            none_lost(service.places, await service.catalog.places())
+            none_lost(service.places, await service.catalog.counts())
             await prove(service.places, settings.storage)
             async with running_jobs(service):
                 started(access)

@@ -408,6 +408,9 @@ class Service:
             raise NotFound
         storage = self._storage_of(row)
         address = await storage.url(key, expires=row.expires)
+        if address and row.place not in self._origins:
+            self._origins[row.place] = _origin(address)
+            return await self.locate(key)  # by the row as it is now
         return Located(row.place, storage, key, row.media_type, file, row.created, row.expires, address)
 
     async def _row_of(self, key: str) -> Image:
@@ -431,7 +434,7 @@ class Service:
                     address = await place.storage.url(f"{CHECK_PREFIX}address")
                     self._asked.add(place.name)
                     if address:
-                        self._origins[place.name] = "{0.scheme}://{0.netloc}".format(urlsplit(address.url))
+                        self._origins[place.name] = _origin(address)
         return tuple(dict.fromkeys(self._origins.values()))
 
     async def _locate_without_catalog(self, key: str) -> Located:
@@ -445,8 +448,8 @@ class Service:
                 await storage.stat(key)
             except (KeyMissing, ValueError):
                 continue
-            except StorageError:
-                log.exception("storage %s could not be asked for an object", name)
+            except StorageError as error:
+                log.warning("it could not be asked for an object: %s", error.told_of(name))
                 unknown = True
                 continue
             return Located(name, storage, key, media_type, None)
@@ -528,8 +531,14 @@ class Service:
         for place in self.places.values():
             try:
                 await place.storage.sweep(older_than)
-            except StorageError:
-                log.exception("storage %s could not be swept", place.name)
+            except StorageError as error:
+                log.warning("it could not be swept yet: %s", error.told_of(place.name))
+
+
+def _origin(address: Address) -> str:
+    """Scheme, host and port."""
+    parts = urlsplit(address.url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def token_hash(token: str) -> bytes:

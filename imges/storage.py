@@ -289,7 +289,7 @@ async def open_storage(place: str, given: Mapping[str, Any]) -> Storage:
     Raises: SettingsError, which names the setting; StorageRefused, StorageUnavailable.
     """
     where = f"storages.{place}"
-    backend = _backend(given.get("type"), f"{where}.type")
+    backend = await asyncio.to_thread(_backend, given.get("type"), f"{where}.type")  # it reads files, and imports
     options = read_options(backend.Options, {name: value for name, value in given.items() if name != "type"}, where)
     try:
         return await backend.connect(options)

@@ -11,7 +11,7 @@ from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, or_, select, tuple_, update
 
 from imges.catalog.reservation import reserve
 from imges.catalog.rows import image_of
@@ -222,12 +222,6 @@ class Images(Statements):
             last = page[-1]
             further = tuple_(order, images.c.number) > (getattr(last, order.name), last.number)
             page = await self._selected(statement.where(further))
-
-    async def places(self) -> dict[str, int]:
-        """The names of all places that hold pictures, whatever their state, and how many each."""
-        statement = select(images.c.place, func.count().label("pictures")).group_by(images.c.place)
-        rows = await self._database.read(lambda connection: connection.execute(statement).all())
-        return {row.place: row.pictures for row in rows}
 
     # Upkeep
 

@@ -76,7 +76,7 @@ async def _catalog(settings: Settings) -> str:
     async with open_catalog(catalog_url(settings)) as catalog:
         await catalog.check()
         keys = await catalog.keys()
-        none_lost(settings.storages, await catalog.places())
+        none_lost(settings.storages, await catalog.counts())
     return f"it reads and writes; {sum(key.pictures for key in keys)} pictures of {len(keys)} API keys"
 
 

@@ -28,8 +28,6 @@ from imges.testing import StorageConformance, open_place, read
 from imges.testing.conformance import scanned
 from tests.faults import CONTINUE, Fault, Way, http_error
 
-pytest_plugins = ["tests.servers"]
-
 KEY = "2014/06/04/example.png"
 PNG = "image/png"
 MB = 2**20

@@ -1,11 +1,9 @@
 """A real server on a socket, in this process so that a blocking call on its loop is seen."""
 
-import asyncio
 import json
 import socket
-import sqlite3
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
 from io import BytesIO
@@ -25,6 +23,7 @@ from imges.service import Service
 from imges.settings import load_settings
 from imges.web.keys import SERVICE
 from imges.web.listen import Site
+from tests.backing import Backing, DiskBacking, S3Backing
 from tests.web.described import DESCRIPTION
 
 DEFAULTS = {
@@ -73,6 +72,7 @@ class Server:
     data_dir: Path
     session: aiohttp.ClientSession
     service: Service
+    backing: Backing
     key: str = "abc #def"
 
     async def request(self, method: str, path: str, **options: Any) -> Answer:
@@ -103,25 +103,24 @@ class Server:
         assert answer.status == 200, answer.text
         return answer.json["image"]
 
-    def files(self) -> set[Path]:
-        """Every file of pictures, staging and spool."""
-        folders = (self.data_dir / "images", self.data_dir / "spool")
-        return {file for folder in folders for file in folder.rglob("*") if file.is_file()}
+    def files(self) -> set[str]:
+        """Everything of pictures, half-done puts and spool."""
+        spool = self.data_dir / "spool"
+        return self.backing.objects() | {str(file) for file in spool.rglob("*") if file.is_file()}
 
     async def rows(self) -> int:
         """How many pictures the catalog has, whatever their state."""
-        return await asyncio.to_thread(_count_rows, self.data_dir / "imges.db")
-
-
-def _count_rows(database: Path) -> int:
-    with closing(sqlite3.connect(database)) as db:
-        return db.execute("SELECT count(*) FROM images").fetchone()[0]
+        return sum((await self.service.catalog.counts()).values())
 
 
 @asynccontextmanager
-async def running(data_dir: Path, **environ: str) -> AsyncGenerator[Server]:
-    """A server with the defaults above, changed by settings in the form of the environment: `SITE__NAME="x"`."""
-    given = {f"IMGES__{name}": value for name, value in (DEFAULTS | environ).items()}
+async def running(data_dir: Path, backing: Backing | None = None, **environ: str) -> AsyncGenerator[Server]:
+    """A server with the defaults above, changed by settings in the form of the environment: `SITE__NAME="x"`.
+
+    Without *backing* its pictures lie on the disk.
+    """
+    backing = backing or DiskBacking(data_dir)
+    given = {f"IMGES__{name}": value for name, value in (DEFAULTS | dict(backing.environ()) | environ).items()}
     settings = load_settings(environ=given | {"IMGES__DATA_DIR": str(data_dir)})
     data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
     with held(data_dir) as lock, socket.socket() as bound:
@@ -133,15 +132,36 @@ async def running(data_dir: Path, **environ: str) -> AsyncGenerator[Server]:
             await Site(runner, bound).start()
             port = runner.addresses[0][1]
             async with aiohttp.ClientSession() as session:
-                yield Server(f"http://127.0.0.1:{port}", data_dir, session, app[SERVICE])
+                yield Server(f"http://127.0.0.1:{port}", data_dir, session, app[SERVICE], backing)
         finally:
             await runner.cleanup()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The tests of the wire run on each backing, all others on the disk."""
+    if "backing" in metafunc.fixturenames:
+        names = list(BACKINGS) if metafunc.definition.path.stem in ON_EACH_BACKING else ["disk"]
+        metafunc.parametrize("backing", names, indirect=True, scope="session")
+
+
+BACKINGS: dict[str, Callable[[Path, pytest.FixtureRequest], Backing]] = {
+    "disk": lambda data_dir, _: DiskBacking(data_dir),
+    "s3": lambda _, request: S3Backing.new(request.getfixturevalue("seaweedfs")),
+}
+ON_EACH_BACKING = {f"test_{name}" for name in ("errors", "names", "pages", "serving", "upload")}
+
+
+@pytest.fixture(scope="session")
+def backing(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Backing]:
+    """A data folder, and what the server of it stands on."""
+    data_dir = tmp_path_factory.mktemp(request.param) / "data"
+    return data_dir, BACKINGS[request.param](data_dir, request)
+
+
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def imges(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Server]:
+async def imges(backing: tuple[Path, Backing]) -> AsyncGenerator[Server]:
     """A server with default settings but no rate limits."""
-    async with running(tmp_path_factory.mktemp("imges") / "data", URLS__ALLOW_PRIVATE="[127.0.0.1/32]") as server:
+    async with running(*backing, URLS__ALLOW_PRIVATE="[127.0.0.1/32]") as server:
         yield server
 
 
@@ -163,9 +183,9 @@ def start(tmp_path: Path, loop_stays_free: BlockBuster) -> Start:
     """Start a server with other settings: `async with start(API__GUEST_UPLOADS="false") as server`."""
 
     @asynccontextmanager
-    async def start(**environ: str) -> AsyncGenerator[Server]:
+    async def start(backing: Backing | None = None, **environ: str) -> AsyncGenerator[Server]:
         loop_stays_free.deactivate()  # who starts or stops may block: nobody is being served
-        async with running(tmp_path / "data", **environ) as server:
+        async with running(tmp_path / "data", backing, **environ) as server:
             loop_stays_free.activate()
             yield server
             loop_stays_free.deactivate()

@@ -48,7 +48,7 @@ async def behind_nginx(tmp_path_factory) -> AsyncGenerator[tuple[Server, Server]
         base = f"http://127.0.0.1:{port}"
         with running_nginx(folder, text, f"{base}/protected/disk/none"):
             async with aiohttp.ClientSession() as session:
-                yield Server(base, imges.data_dir, session, imges.service), imges
+                yield Server(base, imges.data_dir, session, imges.service, imges.backing), imges
 
 
 async def test_a_file_is_handed_over(behind_nginx: tuple[Server, Server]):

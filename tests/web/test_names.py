@@ -114,16 +114,17 @@ async def test_short_ids_by_setting(start: Start):
         assert (await server.get(f"/image/{ids[0]}")).status == 200
 
 
-async def test_an_object_that_the_catalog_does_not_know_stays(start: Start):
-    """A catalog older than the files, as after a restore: the file on disk is another's."""
-    async with start() as server:
-        probe = await server.uploaded(pictures.png(), "probe.png")
-        folder = server.data_dir / "images" / unquote(urlsplit(probe["url"]).path).removeprefix("/images/")
-        for name in ("x.png", "y.th.png"):
-            (folder.parent / name).write_bytes(b"another's")
-        images = [await server.uploaded(pictures.png(), name) for name in ("x.png", "y.png")]
-        assert all(image["name"][:2] in {"x-", "y-"} for image in images)
-        assert [(folder.parent / name).read_bytes() for name in ("x.png", "y.th.png")] == [b"another's"] * 2
-        assert await server.rows() == 3
-        for image in images:
-            assert (await server.get(image["url"])).body == pictures.png()
+async def test_an_object_that_the_catalog_does_not_know_stays(imges: Server):
+    """A catalog older than the files, as after a restore: what lies there is another's."""
+    probe = await imges.uploaded(pictures.png(), "probe.png")
+    folder = unquote(urlsplit(probe["url"]).path).removeprefix("/images/").rpartition("/")[0]
+    others = [f"{folder}/foreign.png", f"{folder}/strange.th.png"]
+    for key in others:
+        imges.backing.write(key, b"another's")
+    rows = await imges.rows()
+    images = [await imges.uploaded(pictures.png(), name) for name in ("foreign.png", "strange.png")]
+    assert all(image["name"].startswith(("foreign-", "strange-")) for image in images)
+    assert [imges.backing.read(key) for key in others] == [b"another's"] * 2
+    assert await imges.rows() == rows + 2
+    for image in images:
+        assert (await imges.get(image["url"])).body == pictures.png()

@@ -232,7 +232,11 @@ class AddressLimit:
         self._limiter = limiter
         self._pseudonyms = pseudonyms
         self._what = what
-        self._item = rate and RateLimitItemPerSecond(rate.count, math.ceil(rate.per.total_seconds()), what)
+        self.set(rate)
+
+    def set(self, rate: Rate | None) -> None:
+        """Count by another *rate* from now on."""
+        self._item = rate and RateLimitItemPerSecond(rate.count, math.ceil(rate.per.total_seconds()), self._what)
 
     async def hit(self, address: IPAddress | None) -> None:
         """Count one more. Raises: TooManyRequests, and what is refused is not counted.
@@ -265,7 +269,7 @@ class Reserve:
 
     def __init__(self, folders: Iterable[Path], reserve: int, clock: Clock) -> None:
         self._folders = [folder.absolute() for folder in folders]
-        self._reserve = reserve
+        self.reserve = reserve
         self._clock = clock
         self._looked = -math.inf
         self._free = 0
@@ -278,7 +282,7 @@ class Reserve:
             except OSError as error:
                 raise SpoolUnavailable from error
             self._looked = self._clock()
-        if self._free < self._reserve:
+        if self._free < self.reserve:
             raise DiskReserve
 
 
@@ -321,6 +325,13 @@ class Access:
         self._wrong_keys = AddressLimit(limiter, pseudonyms, settings.limits.wrong_keys, "wrong API keys")
         self._reserve = Reserve(_disks(settings), settings.limits.disk_reserve, clock)
         self._touching: dict[str, asyncio.Task[None]] = {}
+
+    def follow(self, settings: Settings) -> None:
+        """Go by *settings* from now on, as far as limits and guests are concerned."""
+        self._guests_upload = settings.api.guest_uploads
+        self._uploads.set(settings.limits.uploads)
+        self._wrong_keys.set(settings.limits.wrong_keys)
+        self._reserve.reserve = settings.limits.disk_reserve
 
     @classmethod
     @asynccontextmanager

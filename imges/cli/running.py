@@ -2,13 +2,15 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from socket import socket
 
 from aiohttp import web
 
+from imges.cli import systemd
 from imges.web.drain import drain
 from imges.web.listen import Site
 
@@ -36,6 +38,22 @@ class Stop:
         loop.add_signal_handler(signal.SIGTERM, lambda: stop.say(patient=True))
         loop.add_signal_handler(signal.SIGINT, lambda: stop.say(patient=False))
         return stop
+
+
+@asynccontextmanager
+async def watched(stop: Stop) -> AsyncGenerator[None]:
+    """In the block, systemd hears that we are alive, and when we begin to *stop*."""
+
+    async def tell_stop() -> None:
+        await stop.first.wait()
+        systemd.notify("STOPPING=1")
+
+    tasks = [asyncio.create_task(each) for each in (systemd.keep_watchdog_quiet(), tell_stop())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 async def run(

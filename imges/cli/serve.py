@@ -1,6 +1,9 @@
 """`imges serve`: the server, from the first line it prints to the last request it finishes."""
 
 import asyncio
+import os
+from functools import partial
+from pathlib import Path
 
 import click
 
@@ -8,8 +11,10 @@ from imges import log
 from imges.access import Access
 from imges.app import create_app
 from imges.cli.common import settings_option
-from imges.cli.running import Stop, run
+from imges.cli.reload import on_hangup, reload_app
+from imges.cli.running import Stop, run, watched
 from imges.cli.supervisor import supervise
+from imges.cli.systemd import notify, passed_sockets
 from imges.lock import DYING, DataLock, held
 from imges.settings import Settings, not_yet_in_effect, prepare_data_dir
 from imges.web.sockets import Bound, bound
@@ -18,29 +23,42 @@ from imges.web.sockets import Bound, bound
 @click.command()
 @settings_option
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl+C; what runs then is finished first, unless told so twice."""
+    """Serve until SIGTERM or Ctrl+C; what runs then is finished first, unless told so twice.
+
+    SIGHUP reads the settings anew; what takes a restart is named in the log.
+    """
+    path: Path | None = click.get_current_context().params["settings_path"]
     log.configure(settings.log.level, settings.log.format)
     prepare_data_dir(settings)
     for sentence in not_yet_in_effect(settings):
         click.echo(f"imges: {sentence}", err=True)
-    with held(settings.data_dir, patience=DYING) as lock, bound(settings.server) as listening:
+    passed = passed_sockets(os.environ)
+    with held(settings.data_dir, patience=DYING) as lock, bound(settings.server, passed) as listening:
         if settings.server.workers > 1:
-            status = asyncio.run(supervise(settings, lock, listening))
+            status = asyncio.run(supervise(settings, lock, listening, path))
         else:
-            status = asyncio.run(_serve(settings, lock, listening))
+            status = asyncio.run(_serve(settings, lock, listening, path))
     raise SystemExit(status)
 
 
-async def _serve(settings: Settings, lock: DataLock, listening: Bound) -> int:
+async def _serve(settings: Settings, lock: DataLock, listening: Bound, path: Path | None) -> int:
     def tell_new_key(access: Access) -> None:
         if access.new_key_file is not None:
             click.echo(f"the API key was made and is in {access.new_key_file}")
 
-    await run(
-        create_app(settings, lock, started=tell_new_key),
-        listening.sockets,
-        Stop.by_signals(),
-        settings.server.drain,
-        serving=lambda: click.echo(f"imges serves on {listening.address}"),
-    )
+    def serving() -> None:
+        click.echo(f"imges serves on {listening.address}")
+        notify("READY=1", f"STATUS=serves on {listening.address}")
+
+    stop = Stop.by_signals()
+    app = create_app(settings, lock, started=tell_new_key)
+    on_hangup(partial(reload_app, app, path))
+    async with watched(stop):
+        await run(
+            app,
+            listening.sockets,
+            stop,
+            settings.server.drain,
+            serving=serving,
+        )
     return 0

@@ -14,17 +14,22 @@ import signal
 import socket
 import time
 from collections.abc import Sequence
+from functools import partial
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 import click
+from aiohttp import web
 
 from imges import log as logs
 from imges import metrics
 from imges.access import Access, LocalCounts
 from imges.app import Member, create_app, decoders
 from imges.cli.common import telling_errors
-from imges.cli.running import Stop, run
+from imges.cli.reload import on_hangup, reload, reload_app
+from imges.cli.running import Stop, run, watched
+from imges.cli.systemd import notify
 from imges.imaging.slots import Slots
 from imges.lock import DataLock, PassedLock
 from imges.settings import Settings
@@ -43,20 +48,31 @@ LATEST = 30.0
 """Seconds until then, at most."""
 
 
-async def supervise(settings: Settings, lock: DataLock, listening: Bound) -> int:
-    """Serve with `server.workers` processes until SIGTERM or SIGINT; the exit status."""
+async def supervise(settings: Settings, lock: DataLock, listening: Bound, path: Path | None) -> int:
+    """Serve with `server.workers` processes until SIGTERM or SIGINT; the exit status.
+
+    *path* is that of the settings where the command named it.
+    """
     counted = settings.data_dir / "metrics"
     metrics.clear(counted)
     metrics.share(counted)
     shutil.rmtree(settings.data_dir / "spool", ignore_errors=True)
     hub = Hub(Slots(decoders(settings), settings.images.memory), LocalCounts(time.monotonic))
     stop = Stop.by_signals()
+    on_hangup(partial(_reload, settings, path, hub))
     children = [_Child(number, settings, lock, listening, hub) for number in range(settings.server.workers)]
     try:
-        return await _supervise(children, listening, stop, hub)
+        async with watched(stop):
+            return await _supervise(children, listening, stop, hub)
     finally:
         for child in children:
             child.kill()
+
+
+def _reload(settings: Settings, path: Path | None, hub: Hub) -> None:
+    """In all processes, and here for those that will be started."""
+    reload(None, settings, path)
+    hub.tell("reload", path and str(path))
 
 
 async def _supervise(children: list["_Child"], listening: Bound, stop: Stop, hub: Hub) -> int:
@@ -81,6 +97,7 @@ async def _tell_start(children: list["_Child"], address: str) -> None:
     for child in children:
         await child.serves.wait()
     click.echo(f"imges serves on {address}, with {len(children)} processes")
+    notify("READY=1", f"STATUS=serves on {address}")
 
 
 async def _hurry(stop: Stop, hub: Hub) -> None:
@@ -174,11 +191,15 @@ async def _ended(sentinel: int) -> None:
 # In the child
 
 
+def _reload_child(app: web.Application, path: str | None) -> None:
+    reload_app(app, Path(path) if path else None)
+
+
 def serve_as_child(
     settings: Settings, number: int, lock: PassedLock, sockets: Sequence[socket.socket], connection: socket.socket
 ) -> None:
     """Serve until the parent says to stop, or dies."""
-    for each in (signal.SIGTERM, signal.SIGINT):
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     logs.configure(settings.log.level, settings.log.format)
     with telling_errors():
@@ -206,8 +227,10 @@ async def _serve(
         link.on("stop", stopping)
         link.on("orphaned", orphaned)
         lock.told_to(link.tell)
+        app = create_app(settings, lock, started, Member(link, number))
+        link.on("reload", partial(_reload_child, app))
         await run(
-            create_app(settings, lock, started, Member(link, number)),
+            app,
             sockets,
             stop,
             settings.server.drain,

@@ -25,9 +25,17 @@ class Bound:
 
 
 @contextmanager
-def bound(server: Server) -> Generator[Bound]:
-    """The sockets of the settings; nobody accepts from them yet. Raises: SettingsError."""
+def bound(server: Server, passed: list[socket.socket]) -> Generator[Bound]:
+    """The sockets that were *passed*, else those of the settings; nobody accepts from them yet.
+
+    Raises: SettingsError.
+    """
     with ExitStack() as stack:
+        if passed:
+            found = Bound(tuple(passed), ", ".join(map(_name, passed)))
+            stack.callback(found.close)
+            yield found
+            return
         try:
             found = _unix(server.unix_socket) if server.unix_socket else _tcp(server.host, server.port)
         except OSError as error:
@@ -35,6 +43,11 @@ def bound(server: Server) -> Generator[Bound]:
             raise SettingsError(f"server.{name} is {value}: cannot listen there: {error.strerror}") from error
         stack.callback(found.close)
         yield found
+
+
+def _name(one: socket.socket) -> str:
+    name = one.getsockname()
+    return f"unix:{name}" if one.family == socket.AF_UNIX else f"http://{name[0]}:{name[1]}"
 
 
 def _tcp(host: str, port: int) -> Bound:

@@ -1,0 +1,48 @@
+"""What systemd and a service tell each other: passed sockets, READY, and the watchdog; sd_notify(3), sd_listen_fds(3).
+
+All of it is silent where systemd did not start us. The one-file binary is a child of what systemd started, its
+unpacker, so that the process that variables name may be our parent.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import MutableMapping
+from contextlib import suppress
+
+FIRST = 3
+"""The descriptor of the first passed socket."""
+
+
+def notify(*lines: str) -> None:
+    """Tell systemd `READY=1`, `STOPPING=1` or the like."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+        to.connect("\0" + address[1:] if address.startswith("@") else address)
+        to.send("\n".join(lines).encode())
+
+
+async def keep_watchdog_quiet() -> None:
+    """Tell systemd that the loop turns, twice in each of its intervals; for good, or not at all where it has none."""
+    usec, pid = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
+    if not usec.isdigit() or (pid and not _is_us(pid)):
+        return
+    while True:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(int(usec) / 2e6)
+
+
+def passed_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
+    """The sockets that systemd listens at for us; *environ* does not tell our children of them any more."""
+    pid, count = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "")
+    environ.pop("LISTEN_FDNAMES", None)
+    if not _is_us(pid) or not count.isdigit():
+        return []
+    return [socket.socket(fileno=number) for number in range(FIRST, FIRST + int(count))]
+
+
+def _is_us(pid: str) -> bool:
+    return pid == str(os.getpid()) or (hasattr(sys, "frozen") and pid == str(os.getppid()))

@@ -318,7 +318,7 @@ class Access:
         """The file of the guests' key, where it was written just now."""
         self._guests_upload = settings.api.guest_uploads
         self._catalog = catalog
-        self._keys = keys
+        self.keys = keys
         self._guest_hash = guest_hash
         self._now = now
         self._uploads = AddressLimit(limiter, pseudonyms, settings.limits.uploads, "uploads")
@@ -388,11 +388,26 @@ class Access:
 
         Too many wrong ones from an address: TooManyRequests instead of KeyWrong; a right one is always taken.
         """
-        key = await self._keys.find(presented) if presented else None
+        return self._usable(await self._known(presented, address))
+
+    async def administrator(self, presented: str | bytes | None, address: IPAddress | None) -> ApiKey:
+        """The same for who administers; a used-up quota is no hindrance, for they may want to delete."""
+        return self._administering(await self._known(presented, address))
+
+    async def administrator_of(self, key_hash: bytes) -> ApiKey:
+        """The key of this hash, if its holder may administer now. Raises: KeyWrong, KeyUnusable, CatalogUnavailable."""
+        key = await self._catalog.key_by_hash(key_hash)
+        if key is None:
+            raise KeyWrong
+        return self._administering(key)
+
+    async def _known(self, presented: str | bytes | None, address: IPAddress | None) -> ApiKey:
+        """Raises: KeyWrong, TooManyRequests, CatalogUnavailable."""
+        key = await self.keys.find(presented) if presented else None
         if key is None:
             await self._wrong_keys.hit(address)
             raise KeyWrong
-        return self._usable(key)
+        return key
 
     async def guest(self) -> ApiKey:
         """The key of the upload page, which asks for none. Raises: GuestsRefused, KeyUnusable, CatalogUnavailable."""
@@ -401,12 +416,24 @@ class Access:
             raise GuestsRefused
         return self._usable(key)
 
-    def _usable(self, key: ApiKey) -> ApiKey:
-        """*key*, if it may be used now. Raises: KeyUnusable, QuotaUsedUp."""
+    def _administering(self, key: ApiKey) -> ApiKey:
+        """*key*, if it may administer now. Raises: KeyUnusable."""
+        self._check_alive(key)
+        if key.scope is not Scope.ADMIN:
+            raise KeyUnusable("this API key may upload, but not administer; make one with `--scope admin`")
+        self._touch(key)
+        return key
+
+    def _check_alive(self, key: ApiKey) -> None:
+        """Raises: KeyUnusable."""
         if not key.enabled:
             raise KeyUnusable("guests cannot upload now" if key.name == GUEST else "this API key is disabled")
         if key.expires is not None and key.expires <= self._now():
             raise KeyUnusable("this API key has expired")
+
+    def _usable(self, key: ApiKey) -> ApiKey:
+        """*key*, if it may upload now. Raises: KeyUnusable, QuotaUsedUp."""
+        self._check_alive(key)
         pictures = key.quota_pictures is not None and key.pictures >= key.quota_pictures
         if pictures or (key.quota_bytes is not None and key.bytes >= key.quota_bytes):
             raise QuotaUsedUp(guests=key.name == GUEST)

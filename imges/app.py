@@ -12,6 +12,7 @@ from aiohttp import web
 
 from imges import __version__, metrics
 from imges.access import Access
+from imges.administration import Administration
 from imges.catalog import open_catalog
 from imges.fetch import Fetcher
 from imges.imaging import open_imaging
@@ -22,11 +23,23 @@ from imges.places import none_lost, open_places, prove
 from imges.service import LEASE_LIFE, Service
 from imges.settings import Settings
 from imges.siblings import Link, SharedCounts
-from imges.web import api_v1, deletion, files, health, openapi, pages, setup_page, site_files, upload_page, viewer
+from imges.web import (
+    admin,
+    api_v1,
+    deletion,
+    files,
+    health,
+    openapi,
+    pages,
+    setup_page,
+    site_files,
+    upload_page,
+    viewer,
+)
 from imges.web.drain import ENDING, Ending, last_answer
 from imges.web.errors import answer_errors
 from imges.web.headers import complete
-from imges.web.keys import ACCESS, INTAKE, LANGUAGES, SERVICE, SETTINGS, TEMPLATES
+from imges.web.keys import ACCESS, ADMINISTRATION, INTAKE, LANGUAGES, SERVICE, SETTINGS, TEMPLATES
 from imges.web.languages import open_languages
 from imges.web.listen import note_request
 from imges.web.request_ids import identify_request
@@ -60,7 +73,7 @@ def create_app(
     app[TEMPLATES] = pages.template_environment()
     app[LANGUAGES] = open_languages(settings.site.language)
     app.add_routes(api_v1.routes(settings.api.prefixes))
-    for handlers in (files, upload_page, viewer, deletion, setup_page, site_files, openapi, health):
+    for handlers in (files, upload_page, viewer, deletion, setup_page, site_files, openapi, health, admin):
         app.add_routes(handlers.routes())
     for prefix in (pages.static_prefix(), "/static"):
         app.router.add_static(prefix, pages.static_folder())
@@ -72,12 +85,13 @@ def create_app(
         async with (
             open_service(settings, member) as service,
             Access.open(settings, service.catalog, counts=SharedCounts(member.link) if member else None) as access,
+            Administration.open(service, access) as administration,
             Fetcher(settings.urls) as fetcher,
         ):
             for lease in lock.former_leases:
                 await service.catalog.give_lease_back(lease)
             lock.note(service.lease)
-            app[SERVICE], app[ACCESS] = service, access
+            app[SERVICE], app[ACCESS], app[ADMINISTRATION] = service, access, administration
             app[INTAKE] = Intake(spool, fetcher, settings.images.max_size)
             await service.catalog.check()
             none_lost(service.places, await service.catalog.counts())

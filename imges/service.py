@@ -11,7 +11,7 @@ import hmac
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ from cachetools import TTLCache
 
 from imges import ids, metrics, naming
 from imges.catalog import Catalog, KeyTaken, RowClaimed, utc_now
-from imges.catalog.types import ApiKey, Image, NewImage, StoredFile
+from imges.catalog.types import ApiKey, Cursor, Image, NewImage, Search, StoredFile
 from imges.errors import (
     BadParameter,
     Blocked,
@@ -51,6 +51,9 @@ LOOKUP_LIFE = 30.0
 
 LEASE_LIFE = timedelta(seconds=60)
 """How long a process may not be heard of before others take back what it left pending."""
+
+AT_ONCE = 4
+"""Deletions that run at the same time."""
 
 BATCH = 100
 """Rows that a sweep takes at a time."""
@@ -170,7 +173,7 @@ class Service:
         if duplicate := await self._duplicate(renditions.original, uploader):
             return Uploaded(duplicate, None)
         draft = _Draft(renditions, options, self._kept(uploader), created, expires, token=secrets.token_urlsafe(24))
-        names = _Names(received.name, renditions.original.format, self._local(created), self._settings.images.naming)
+        names = _Names(received.name, renditions.original.format, self.local(created), self._settings.images.naming)
         return Uploaded(await self._store(draft, names), draft.token)
 
     async def _renditions(self, file: Path, recipe: Recipe, folder: Path) -> Renditions:
@@ -185,7 +188,8 @@ class Service:
     def _allowed(self) -> frozenset[str]:
         return frozenset(self._settings.images.formats)
 
-    def _local(self, moment: datetime) -> datetime:
+    def local(self, moment: datetime) -> datetime:
+        """*moment* in the site's time zone."""
         return moment.astimezone(self._settings.site.time_zone)
 
     def _expires(self, created: datetime, asked: timedelta | None) -> datetime | None:
@@ -337,18 +341,21 @@ class Service:
                 await self._or_later(partial(self._withdraw_abandoned, row))
         while rows := await self.catalog.expire(self._now(), limit=BATCH):
             self._forget_lookups(rows)
-        await self._finish_deletions()
+        await self.finish_deletions()
 
-    async def _finish_deletions(self) -> None:
+    async def finish_deletions(self) -> None:
         """Every row that is *deleting*, page by page; one whose place is out of reach is left for the next sweep."""
         last = 0
         while rows := await self.catalog.deleting(limit=BATCH, after=last):
-            for row in rows:
-                try:
-                    await self._finish_deleting(row)
-                except ImgesError:
-                    log.exception("%s could not be deleted yet", row.id)
+            for begin in range(0, len(rows), AT_ONCE):
+                await asyncio.gather(*map(self._finish_or_leave, rows[begin : begin + AT_ONCE]))
             last = rows[-1].number
+
+    async def _finish_or_leave(self, row: Image) -> None:
+        try:
+            await self._finish_deleting(row)
+        except ImgesError:
+            log.exception("%s could not be deleted yet", row.id)
 
     async def _or_later(self, finish: Callable[[], Awaitable[None]]) -> None:
         """Take an upload back now, or in the next sweep: its row is ours, and no other process will. Never raises."""
@@ -490,6 +497,19 @@ class Service:
         """
         recipe = replace(self._recipe(UploadOptions()), keep_metadata=not strip)
         return await self._imaging.render(file, header, recipe, folder)
+
+    async def mark_all_deleting(self, ids: Sequence[str]) -> list[Image]:
+        """Let the pictures of these *ids* answer 410 from now on; those that were there. See `finish_deletions`."""
+        rows = await self.catalog.mark_all_deleting(ids)
+        self._forget_lookups(rows)
+        return rows
+
+    async def mark_found_deleting(self, search: Search) -> None:
+        """The same for all that *search* finds, however many there are."""
+        last: Cursor | None = None
+        while found := await self.catalog.found(search, limit=BATCH, older_than=last):
+            await self.mark_all_deleting([image.id for image in found])
+            last = Cursor(found[-1].created, found[-1].number)
 
     # Looking after itself
 

@@ -11,6 +11,7 @@ from imges.catalog.api_keys import ApiKeys
 from imges.catalog.blocks import Blocks
 from imges.catalog.database import Database
 from imges.catalog.images import Images
+from imges.catalog.search import Searches
 from imges.catalog.shared import Shared, secret_of
 from imges.catalog.sqlite import SqliteDatabase
 from imges.catalog.types import utc_now
@@ -22,7 +23,7 @@ SQLITE = "sqlite:///"
 POSTGRESQL = "postgresql://"
 
 
-class Catalog(Images, ApiKeys, Blocks, Shared, Upkeep):
+class Catalog(Images, Searches, ApiKeys, Blocks, Shared, Upkeep):
     """All that is known of pictures and API keys, and what is blocked.
 
     Every method may raise CatalogUnavailable, and CatalogFull where it writes; what else is in the docstrings.

@@ -288,9 +288,7 @@ def _order(
     """The column whose index leads to the pictures asked for."""
     if network is not None:
         return images.c.address
-    if api_key is not None:
-        return images.c.api_key
-    return images.c.number if before is None else images.c.created
+    return images.c.number if api_key is None and before is None else images.c.created
 
 
 def _conditions(

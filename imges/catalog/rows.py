@@ -1,5 +1,6 @@
 """Between rows of the tables and the types that the rest of the program sees."""
 
+import unicodedata
 from dataclasses import fields
 from typing import Any
 
@@ -11,7 +12,15 @@ _KEPT = [field.name for field in fields(NewImage) if field.name not in {"id", "o
 """Fields of a new picture that stand in its row, and in `Image`, under the same name."""
 
 _FILE = [field.name for field in fields(StoredFile)]
+LONGEST_SEARCH = 200
+"""Characters: PostgreSQL's indexes hold entries of up to 2,704 bytes."""
+
 _API_KEY = [field.name for field in fields(ApiKey)]
+
+
+def search_text(text: str) -> str:
+    """*text* as it is searched for: without a difference of case or of composed letters, in any script."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).strip()[:LONGEST_SEARCH]
 
 
 def columns_of(new: NewImage, lease: str | None, views: int = 0) -> dict[str, Any]:
@@ -24,6 +33,7 @@ def columns_of(new: NewImage, lease: str | None, views: int = 0) -> dict[str, An
 def file_columns(new: NewImage | Image) -> dict[str, Any]:
     """What its row says of the objects of *new*, and what they take together."""
     row: dict[str, Any] = {"stored_bytes": new.stored_bytes}
+    row["search"] = search_text(f"{new.original_filename} {new.title or ''}")
     for kind, file in (("original", new.original), ("thumb", new.thumb), ("medium", new.medium)):
         names = _FILE if file else [name for name in _FILE if name != "key"]  # the medium's key stays reserved
         row |= {f"{kind}_{name}": getattr(file, name, None) for name in names}

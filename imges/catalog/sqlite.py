@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Self, TypeVar, cast
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine
+from sqlalchemy import URL, Connection, Engine, FromClause, QueuePool, create_engine
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
 
 from imges import metrics
@@ -170,13 +171,22 @@ def _engine(path: Path, *, waits: bool) -> Engine:
             driver.execute("PRAGMA busy_timeout = 0")
         return driver
 
-    return create_engine(
+    engine = create_engine(
         URL.create("sqlite", database=str(path)),
         creator=connect,
         poolclass=QueuePool,
         pool_size=READERS,
         pool_reset_on_return=None,  # every transaction is ended where it was begun
     )
+    engine.dialect.statement_compiler = _Compiler
+    return engine
+
+
+class _Compiler(SQLiteCompiler):
+    """Also writes the index that a statement is to run along, where it says one by `with_hint`."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002  (SQLAlchemy's)
+        return text
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:

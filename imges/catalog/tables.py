@@ -71,6 +71,7 @@ images = Table(
     Column("tags", Json, nullable=False),
     Column("nsfw", Boolean, nullable=False),
     Column("exif", Json),
+    Column("search", Text, nullable=False, server_default=""),  # name and title as they are searched: `search_text`
     sqlite_autoincrement=True,  # numbers are never used again, or short ids would be
 )
 
@@ -90,9 +91,22 @@ _partial_index("images_expires", images.c.expires, where=images.c.expires.is_not
 _partial_index("images_address", images.c.address, images.c.number, where=images.c.address.is_not(None))
 _partial_index("images_addressed", images.c.created, where=images.c.address.is_not(None))
 Index("images_md5", images.c.original_md5, images.c.api_key)
-Index("images_api_key", images.c.api_key, images.c.number)
-Index("images_created", images.c.created, images.c.number)
 Index("images_place", images.c.place, images.c.number)
+Index("images_api_key", images.c.api_key, images.c.created, images.c.number)
+Index("images_size", images.c.original_size)
+
+Index(  # all that pictures are searched by, newest first: read alone, not the tenfold of the rows
+    "images_search",
+    images.c.created,
+    images.c.number,
+    images.c.state,
+    images.c.place,
+    images.c.api_key,
+    images.c.address,
+    images.c.original_size,
+    images.c.stored_bytes,
+    images.c.search,
+)
 
 unique_keys = Table(
     "unique_keys",

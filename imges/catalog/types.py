@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
 from imges.errors import CatalogUnavailable, ImgesError, RequestError, SettingsError
@@ -138,6 +139,43 @@ class ApiKey:
     """How many pictures it has now, pending ones included."""
     bytes: int = 0
     """What their objects take together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which published pictures are looked for: those for which all that is given holds."""
+
+    text: str | None = None
+    """Part of the file's name or the title, whatever its case."""
+    api_key: str | None = None
+    network: IPv4Network | IPv6Network | None = None
+    """What they were sent from."""
+    md5: str | None = None
+    """Of the stored original, in hex."""
+    least: int | None = None
+    """Bytes of the original."""
+    most: int | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+    newest: int | None = None
+    """Their highest number: those that come later are left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in the order of pictures, which are sorted by these two, newest first."""
+
+    created: datetime
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceUse:
+    """What a storage holds of published pictures: *size* in bytes, of all their objects."""
+
+    place: str
+    pictures: int
+    size: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 """The upload page, and the form that it sends."""
 
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -11,8 +10,8 @@ from imges.settings import Settings
 from imges.web.codes import embed_codes
 from imges.web.forms import UploadForm
 from imges.web.keys import ACCESS, SETTINGS
+from imges.web.origins import is_own
 from imges.web.pages import render
-from imges.web.proxies import base_url
 from imges.web.uploads import json_answer, receive, site
 
 LIFETIMES = {
@@ -49,7 +48,7 @@ def _lifetimes(settings: Settings) -> dict[str, timedelta]:
 
 async def upload(request: web.Request) -> web.StreamResponse:
     """The form of the upload page: no key, so only from our own pages."""
-    if not _is_own(request):
+    if not is_own(request):
         raise ForeignForm
     form = UploadForm.of_query(request)
 
@@ -67,12 +66,3 @@ async def upload(request: web.Request) -> web.StreamResponse:
         codes=embed_codes(uploaded.image, where),
         deletion=where.deletion(uploaded.image, token) if token else None,
     )
-
-
-def _is_own(request: web.Request) -> bool:
-    """Whether a form comes from our own pages, by what browsers say and other sites cannot forge."""
-    fetched_by = request.headers.get("Sec-Fetch-Site")
-    if fetched_by is not None:
-        return fetched_by.strip().lower() in {"same-origin", "none"}
-    origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == urlsplit(base_url(request)).netloc

@@ -21,13 +21,16 @@ from imges.catalog import (
     ApiKey,
     ApiKeyNameTaken,
     Catalog,
+    Cursor,
     GuestStays,
     Image,
     KeyTaken,
     NewImage,
     NoSuchApiKey,
+    PlaceUse,
     RowClaimed,
     Scope,
+    Search,
     State,
     block_text,
     open_catalog,
@@ -668,6 +671,94 @@ class CatalogSuite:
         assert (await guest(catalog)).last_used == NOON + MINUTE
 
     # Shared
+
+    # Search
+
+    async def test_pictures_are_found_by_all_that_is_asked_newest_first(self, catalog: Catalog, lease: str):
+        await catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann")
+        for number, (name, size, key, address) in enumerate(
+            [
+                ("Straße.png", 10, "ann", "192.0.2.1"),
+                ("ÄPFEL 100%.png", 20, "guest", "192.0.2.200"),
+                ("IMG_1.png", 30, "ann", "2001:db8::1"),
+                ("IMGX1.png", 40, "guest", None),
+            ]
+        ):
+            new = new_image(
+                f"{number}",
+                original_filename=name,
+                title="An evening" if number == 3 else None,
+                original=replace(stored(f"{number}.png"), size=size),
+                api_key=key,
+                address=address,
+                created=NOON + timedelta(days=number % 3),
+            )
+            await published(catalog, lease, new)
+        await catalog.reserve(new_image("pending", original_filename="IMG_2.png"), lease=lease)
+        day = timedelta(days=1)
+        for search, found in [
+            (Search(), [2, 1, 3, 0]),
+            (Search(text="img_1"), [2]),
+            (Search(text="IMG"), [2, 3]),
+            (Search(text="EVENING"), [3]),
+            (Search(text="äpfel 100%"), [1]),
+            (Search(text="A\u0308PFEL"), [1]),
+            (Search(text="STRASSE"), [0]),
+            (Search(text="%"), [1]),
+            (Search(api_key="ann"), [2, 0]),
+            (Search(api_key="ann", text="img"), [2]),
+            (Search(network=ip_network("192.0.2.0/25")), [0]),
+            (Search(network=ip_network("192.0.2.0/24")), [1, 0]),
+            (Search(network=ip_network("2001:db8::/32"), api_key="guest"), []),
+            (Search(least=20), [2, 1, 3]),
+            (Search(least=20, most=30), [2, 1]),
+            (Search(since=NOON + day), [2, 1]),
+            (Search(since=NOON + day, before=NOON + 2 * day), [1]),
+            (Search(md5=stored("3.png").md5), [3]),
+            (Search(newest=2), [1, 0]),
+        ]:
+            assert [image.original.key for image in await catalog.found(search, limit=9)] == [
+                f"{number}.png" for number in found
+            ], search
+            assert await catalog.count_found(search) == len(found), search
+
+    @pytest.mark.parametrize("few", [2, 10_000])
+    async def test_pages_go_on_where_they_ended_whatever_comes_and_goes(
+        self, catalog: Catalog, lease: str, few: int, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr("imges.catalog.search.FEW", few)  # of many, other indexes are read
+        for number in range(10):
+            created = NOON + MINUTE * (number // 2)  # two of each moment
+            await published(catalog, lease, new_image(f"{number}", created=created))
+        for search in (Search(), Search(api_key="guest"), Search(text="1"), Search(network=ip_network("192.0.2.0/24"))):
+            everything = [image.number for image in await catalog.found(search, limit=99)]
+            pages: list[int] = []
+            cursor = None
+            while page := await catalog.found(search, limit=3, older_than=cursor):
+                pages += [image.number for image in page]
+                cursor = Cursor(page[-1].created, page[-1].number)
+            assert pages == everything == sorted(everything, reverse=True)
+            newer = await catalog.found(search, limit=3, newer_than=cursor)
+            assert [image.number for image in newer] == everything[-4:-1]
+
+    async def test_those_chosen_are_marked_once_and_counted_until_they_are_gone(self, catalog: Catalog, lease: str):
+        rows = [await published(catalog, lease, new_image(f"{number}")) for number in range(3)]
+        ids = [row.id for row in rows[:2]]
+        assert sorted(row.id for row in await catalog.mark_all_deleting([*ids, "nobody"])) == ids
+        assert await catalog.mark_all_deleting(ids) == []
+        assert [image.id for image in await catalog.by_ids([row.id for row in rows])] == [rows[2].id]
+        assert (await catalog.count_deleting(), await catalog.count_found(Search())) == (2, 1)
+        await catalog.bury(rows[0].number)
+        assert await catalog.count_deleting() == 1
+
+    async def test_figures_of_places_and_days(self, catalog: Catalog, lease: str):
+        for number, (place, day) in enumerate([("disk", 0), ("disk", 1), ("s3", 1), ("s3", 3)]):
+            created = NOON + timedelta(days=day)
+            await published(catalog, lease, new_image(f"{number}", place=place, created=created))
+        await catalog.reserve(new_image("pending"), lease=lease)
+        assert await catalog.use_of_places() == [PlaceUse("disk", 2, 6000), PlaceUse("s3", 2, 6000)]
+        assert await catalog.days_of_pictures(NOON) == {0: 1, 1: 2, 3: 1}
+        assert await catalog.days_of_pictures(NOON + timedelta(hours=1)) == {0: 2, 2: 1}
 
     # Blocks
 

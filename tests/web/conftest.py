@@ -74,6 +74,8 @@ class Server:
     service: Service
     backing: Backing
     key: str = "abc #def"
+    app: Any = None
+    """The aiohttp application, where it runs in this process."""
 
     async def request(self, method: str, path: str, **options: Any) -> Answer:
         options.setdefault("allow_redirects", False)
@@ -132,7 +134,7 @@ async def running(data_dir: Path, backing: Backing | None = None, **environ: str
             await Site(runner, bound).start()
             port = runner.addresses[0][1]
             async with aiohttp.ClientSession() as session:
-                yield Server(f"http://127.0.0.1:{port}", data_dir, session, app[SERVICE], backing)
+                yield Server(f"http://127.0.0.1:{port}", data_dir, session, app[SERVICE], backing, app=app)
         finally:
             await runner.cleanup()
 

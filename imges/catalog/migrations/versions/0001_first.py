@@ -94,6 +94,7 @@ def _images() -> None:
         sa.Column("tags", sa.Text, nullable=False),
         sa.Column("nsfw", sa.Boolean, nullable=False),
         sa.Column("exif", sa.Text),
+        sa.Column("search", sa.Text, nullable=False, server_default=""),
         sa.PrimaryKeyConstraint("number", name="images_pk"),
         sa.UniqueConstraint("id", name="images_id_unique"),
         sqlite_autoincrement=True,
@@ -104,9 +105,24 @@ def _images() -> None:
     _partial_index("images_address", ["address", "number"], "address IS NOT NULL")
     _partial_index("images_addressed", ["created"], "address IS NOT NULL")
     op.create_index("images_md5", "images", ["original_md5", "api_key"])
-    op.create_index("images_api_key", "images", ["api_key", "number"])
-    op.create_index("images_created", "images", ["created", "number"])
     op.create_index("images_place", "images", ["place", "number"])
+    op.create_index("images_api_key", "images", ["api_key", "created", "number"])
+    op.create_index("images_size", "images", ["original_size"])
+    op.create_index(
+        "images_search",
+        "images",
+        [
+            "created",
+            "number",
+            "state",
+            "place",
+            "api_key",
+            "address",
+            "original_size",
+            "stored_bytes",
+            "search",
+        ],
+    )
 
 
 def _file_columns(kind: str, *, nullable: bool) -> list[sa.Column[object]]:

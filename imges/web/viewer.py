@@ -17,7 +17,11 @@ from imges.web.pages import render
 from imges.web.uploads import site
 
 AT_ONCE = 2**20
-"""Bytes of an original that the page loads by itself once the medium stands, where the medium is too small."""
+AT_ONCE_MOVING = 8 * 2**20
+"""Bytes of an original that the page loads by itself once the medium stands, where the medium is too small; the second
+of an animation."""
+
+_MEDIUMS_THAT_MOVE = {"image/gif", "image/webp"}
 
 _BOTS = re.compile(r"bot|crawl|spider|slurp|preview|facebookexternalhit|embed|curl|wget|python|monitor", re.IGNORECASE)
 
@@ -46,11 +50,19 @@ async def viewer(request: web.Request) -> web.StreamResponse:
         oembed=f"{where.base}/oembed?url={quote(where.viewer(image), safe='')}",
         created=image.created.astimezone(where.time_zone),
         expires=image.expires and image.expires.astimezone(where.time_zone),
-        at_once=AT_ONCE,
+        at_once=_at_once(image),
     )
     if not request.app[SETTINGS].site.index:
         response.headers["X-Robots-Tag"] = "noindex"
     return response
+
+
+def _at_once(image: Image) -> str:
+    """Whether the page loads the original unasked: `always`, `yes` where the medium is too small, or `no`."""
+    moves = image.frames > 1
+    if image.medium is None or image.original.size > (AT_ONCE_MOVING if moves else AT_ONCE):
+        return "no"
+    return "always" if moves and image.media_type not in _MEDIUMS_THAT_MOVE else "yes"
 
 
 async def qr_code(request: web.Request) -> web.StreamResponse:

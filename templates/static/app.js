@@ -8,7 +8,7 @@ document.addEventListener("click", (event) => {
   copy(beside.value ?? beside.textContent);
 });
 document.addEventListener("focusin", (event) => {
-  if (event.target.matches("input[data-code]")) event.target.select();
+  if (event.target.matches("input[readonly]")) event.target.select();
 });
 
 navigator.serviceWorker?.register("/service-worker.js").catch(() => {}); // the site works without

@@ -1,6 +1,6 @@
 // The history page: the pictures that this browser has uploaded.
 import { chooseFormat, code } from "./codes.js";
-import { $, alarm, button, copy, element, notice, onKeys } from "./page.js";
+import { $, alarm, button, copy, element, notice, on, onKeys } from "./page.js";
 import * as store from "./store.js";
 import { date, gettext as _, ngettext, size } from "./texts.js";
 
@@ -58,17 +58,13 @@ function tile(picture) {
 
 /** Ask before what cannot be undone; resolves to whether to go on. */
 function confirmed(title, text, action) {
+  const dialog = $("confirm");
   $("confirm-title").textContent = title;
   $("confirm-text").textContent = text;
   $("confirm-yes").textContent = action;
-  $("confirm").showModal();
-  $("confirm-no").focus();
-  return new Promise((resolve) => {
-    const close = (answer) => { resolve(answer); $("confirm").close(); };
-    $("confirm-yes").onclick = () => close(true);
-    $("confirm-no").onclick = () => close(false);
-    $("confirm").onclose = () => resolve(false);
-  });
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => { dialog.onclose = () => resolve(dialog.returnValue === "yes"); });
 }
 
 async function remove(pictures) {
@@ -130,14 +126,14 @@ function selectAll() {
 }
 
 chooseFormat((value) => { format = value; });
-$("search").addEventListener("input", () => { shown = PAGE; show(); });
-$("more").addEventListener("click", () => { shown += PAGE; show(); });
-$("select-all").addEventListener("click", selectAll);
-$("copy-selected").addEventListener("click", copyChosen);
-$("delete-selected").addEventListener("click", () => remove(picked()));
-$("forget-selected").addEventListener("click", () => forget(picked()));
-$("forget-all").addEventListener("click", () => forget(store.pictures()));
-$("export").addEventListener("click", exportAll);
+on("search", () => { shown = PAGE; show(); }, "input");
+on("more", () => { shown += PAGE; show(); });
+on("select-all", selectAll);
+on("copy-selected", copyChosen);
+on("delete-selected", () => remove(picked()));
+on("forget-selected", () => forget(picked()));
+on("forget-all", () => forget(store.pictures()));
+on("export", exportAll);
 $("import").addEventListener("change", (event) => {
   if (event.target.files.length) importFile(event.target.files[0]);
   event.target.value = "";

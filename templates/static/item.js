@@ -76,7 +76,6 @@ export class Item {
     this.preview.src = new URL(image.thumb.url).pathname;
     this.preview.classList.toggle("blurred", image.nsfw === "1");
     this.field = element("input", { readOnly: true, value: code(image, format), ariaLabel: _("Link of {name}", { name }) });
-    this.field.addEventListener("focus", () => this.field.select());
     const copying = button(_("Copy"), name, () => copy(this.field.value), "small");
     const deletion = image.delete_url ? new URL(image.delete_url).pathname : null;
     const tools = [link(_("Open"), name, `/image/${image.id_encoded}`)];

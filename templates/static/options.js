@@ -1,5 +1,5 @@
 // The options of the upload page: remembered, and marked while they differ from what is usual. The title is of one visit.
-import { $, remember, remembered } from "./page.js";
+import { $, on, remember, remembered } from "./page.js";
 import { gettext as _ } from "./texts.js";
 
 const KEPT = ["expiration", "width"];
@@ -12,7 +12,7 @@ export function startOptions() {
     if (!field.value) field.value = "";
   }
   $("nsfw").checked = last.nsfw === true;
-  $("options").addEventListener("input", changed);
+  on("options", changed, "input");
   $("reset-options").addEventListener("click", () => {
     for (const name of [...KEPT, "title"]) $(name).value = "";
     $("nsfw").checked = false;

@@ -3,6 +3,9 @@ import { gettext as _ } from "./texts.js";
 
 export const $ = (id) => document.getElementById(id);
 
+/** Call *call* at each *kind* of event of the element *id*, where there is one. */
+export const on = (id, call, kind = "click") => $(id)?.addEventListener(kind, call);
+
 /** A new element. Texts become text nodes, never markup. */
 export function element(tag, properties = {}, ...children) {
   const made = document.createElement(tag);
@@ -36,7 +39,7 @@ export function alarm(text = "") {
   place.textContent = text;
 }
 
-/** Put *text* on the clipboard; whether that worked. */
+/** Put *text*, or what it promises, on the clipboard; whether that worked. */
 export async function copy(text, said = _("Copied")) {
   const copied = await write(text);
   notice(copied ? said : _("The browser does not let this page copy. Mark the text and copy it yourself."));
@@ -45,10 +48,12 @@ export async function copy(text, said = _("Copied")) {
 
 async function write(text) {
   try {
-    await navigator.clipboard.writeText(text);
+    // The promise goes along: what a key press allows now may not be allowed once the text is there.
+    const blob = Promise.resolve(text).then((known) => new Blob([known], { type: "text/plain" }));
+    await navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
     return true;
   } catch {
-    return writeByHand(text); // no clipboard on plain http
+    return writeByHand(await text); // no clipboard on plain http
   }
 }
 

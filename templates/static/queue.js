@@ -14,6 +14,7 @@ export class Upload {
     this.progress = 0;
     this.image = null;
     this.problem = "";
+    this.done = new Promise((resolve) => { this.finish = resolve; });
   }
 }
 
@@ -69,6 +70,7 @@ export class Queue {
       const progressed = (progress) => this.set(upload, { progress });
       const image = await send({ ...this.target(), source, fields, progressed, signal: abort.signal });
       this.set(upload, { state: "done", image });
+      upload.finish(image);
     } catch (error) {
       if (error.name === "AbortError") this.set(upload, { state: "cancelled" });
       else if (error instanceof Refused) this.set(upload, { state: "failed", problem: error.message });

@@ -1,5 +1,5 @@
 // The set-up page: the key that was typed goes into what is copied and downloaded, and a test upload tells whether it works.
-import { $, element, remembered } from "./page.js";
+import { $, element } from "./page.js";
 import { gettext as _, sentence } from "./texts.js";
 
 const field = $("key");
@@ -27,14 +27,6 @@ async function download(event) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-function smallPicture() {
-  const canvas = element("canvas", { width: 16, height: 16 });
-  const context = canvas.getContext("2d");
-  context.fillStyle = "#2458c6";
-  context.fillRect(0, 0, 16, 16);
-  return new Promise((resolve) => canvas.toBlob(resolve));
-}
-
 async function test() {
   $("test-state").textContent = _("Sending a small picture …");
   $("test-answer").hidden = true;
@@ -42,8 +34,9 @@ async function test() {
   form.append("key", field.value.trim());
   form.append("title", "test");
   form.append("expiration", "PT5M");
-  form.append("source", await smallPicture(), "test.png");
   try {
+    const icon = await fetch(document.querySelector("[rel=apple-touch-icon]").href);
+    form.append("source", await icon.blob(), "test.png");
     const answer = await fetch($("setup").dataset.path, { method: "POST", body: form });
     const told = await answer.json();
     $("test-answer").textContent = JSON.stringify(told, null, 2);
@@ -55,7 +48,6 @@ async function test() {
   }
 }
 
-field.value = remembered("key") ?? "";
 field.addEventListener("input", fillIn);
 for (const link of document.querySelectorAll("a[download]")) link.addEventListener("click", download);
 $("test-form").addEventListener("submit", (event) => {

@@ -2,7 +2,7 @@
 import { chooseFormat, code } from "./codes.js";
 import { Item } from "./item.js";
 import { chosenOptions, startOptions } from "./options.js";
-import { $, alarm, copy, isTyping, notice, onKeys, remember, remembered } from "./page.js";
+import { $, alarm, copy, isTyping, notice, on, onKeys, remember, remembered } from "./page.js";
 import { Queue, Upload } from "./queue.js";
 import { format as sniffed } from "./sniff.js";
 import * as store from "./store.js";
@@ -13,7 +13,6 @@ const form = $("upload");
 const limits = form.dataset;
 const items = new Map();
 let format = "direct";
-let copyWhenDone = null;
 
 const queue = new Queue({ target, check, changed });
 
@@ -34,16 +33,18 @@ async function check(source) {
   }
 }
 
+/** Queue *sources*; the uploads that they became. */
 function upload(sources) {
   if ($("key") && !$("key").value.trim()) {
     alarm(_("Enter your API key first."));
     $("key").focus();
-    return;
+    return [];
   }
-  if (!sources.length) return;
   alarm();
   const fields = chosenOptions();
-  queue.add(sources.map((source) => new Upload(source, fields)));
+  const uploads = sources.map((source) => new Upload(source, fields));
+  queue.add(uploads);
+  return uploads;
 }
 
 function changed(upload) {
@@ -61,7 +62,6 @@ function changed(upload) {
 
 function finished(upload) {
   if (!store.add(upload.image)) notice(_("The browser's storage is full; the history was not kept."));
-  if (upload === copyWhenDone) copy(code(upload.image, format));
 }
 
 function showState() {
@@ -80,7 +80,8 @@ function showState() {
   if (failed.length) {
     const { problem } = failed[0];
     const name = failed[0].name.replace(/^(.{24}).{8,}(.{12})$/su, "$1…$2");
-    const told = `${ngettext("{name} was not uploaded.", "{count} pictures were not uploaded.", failed.length, { name })} ${problem}`;
+    const what = ngettext("{name} was not uploaded.", "{count} pictures were not uploaded.", failed.length, { name });
+    const told = `${what} ${problem}`;
     if ($("alert").textContent !== told) alarm(told);
   } else if (uploads.length) alarm();
   if (done.length && document.activeElement === document.body) $("copy-all").focus({ preventScroll: true });
@@ -121,7 +122,7 @@ startOptions();
 if ($("key")) {
   $("key").value = remembered("key") ?? "";
   $("keep-key").checked = Boolean($("key").value);
-  $("key-card").addEventListener("input", () => remember("key", $("keep-key").checked ? $("key").value.trim() : null));
+  on("key-card", () => remember("key", $("keep-key").checked ? $("key").value.trim() : null), "input");
 }
 
 // Drop and paste, anywhere in the window
@@ -151,8 +152,8 @@ document.addEventListener("paste", (event) => {
   const sources = sourcesOf(event.clipboardData);
   if (!sources.length) return notice(_("There was no picture on the clipboard."));
   event.preventDefault();
-  upload(sources);
-  copyWhenDone = sources.length === 1 ? queue.uploads.at(-1) : null;
+  const uploads = upload(sources);
+  if (uploads.length === 1) copy(uploads[0].done.then((image) => code(image, format)));
 });
 if (/Mac|iPhone|iPad/.test(navigator.platform)) $("paste-key").textContent = "⌘ V";
 
@@ -162,9 +163,9 @@ chooseFormat((chosen) => {
   format = chosen;
   items.forEach((item) => item.reformat(format));
 });
-$("copy-all").addEventListener("click", copyAll);
-$("retry-failed").addEventListener("click", () => queue.failed.forEach((upload) => queue.retry(upload)));
-$("cancel-all").addEventListener("click", () => [...queue.uploads].forEach((upload) => queue.cancel(upload)));
+on("copy-all", copyAll);
+on("retry-failed", () => queue.failed.forEach((upload) => queue.retry(upload)));
+on("cancel-all", () => [...queue.uploads].forEach((upload) => queue.cancel(upload)));
 onKeys({ c: copyAll, Escape: () => overlay(false) });
 addEventListener("beforeunload", (event) => { if (queue.isBusy) event.preventDefault(); });
 

@@ -1,6 +1,6 @@
 // The viewer: copying, the original on demand, keys, sharing, and the owner's tools.
 import { chooseFormat } from "./codes.js";
-import { $, copy, notice, onKeys } from "./page.js";
+import { $, copy, notice, on, onKeys } from "./page.js";
 import { find } from "./store.js";
 import { gettext as _ } from "./texts.js";
 import { actual, fill, fit, larger, leave, smaller, startZoom } from "./zoom.js";
@@ -29,6 +29,7 @@ function loadOriginal() {
 /** Whether the medium is too coarse for the room that the picture has, and the original small enough to come unasked. */
 function deservesOriginal() {
   const pixels = picture.clientWidth * devicePixelRatio;
+  if (atOnce === "always") return true;
   return atOnce === "yes" && !navigator.connection?.saveData && pixels > picture.naturalWidth * 1.1;
 }
 
@@ -49,8 +50,7 @@ const copyCode = () => { copy($("code").value); };
 chooseFormat((format) => {
   $("code").value = document.querySelector(`[data-code="${format}"]`).value;
 });
-$("copy").addEventListener("click", copyCode);
-$("code").addEventListener("focus", () => $("code").select());
+on("copy", copyCode);
 
 if (navigator.share) {
   $("share").classList.remove("over");
@@ -66,10 +66,8 @@ if (own?.delete) {
   $("delete").classList.remove("over");
 }
 
-const help = $("help");
-const openHelp = () => { help.showModal(); };
-$("open-help").addEventListener("click", openHelp);
-$("close-help").addEventListener("click", () => help.close());
+const openHelp = () => { $("help").showModal(); };
+on("open-help", openHelp);
 onKeys({
   c: copyCode,
   d: () => { $("download").click(); },

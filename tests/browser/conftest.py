@@ -16,6 +16,12 @@ from playwright.async_api import Browser, Page, Playwright, Request, async_playw
 from tests.web.conftest import Server, Start, running
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 360, "height": 740},
+    "device_scale_factor": 2,
+    "has_touch": True,
+    "is_mobile": True,
+}
 HARMLESS = ("Failed to load resource",)
 """What chromium itself says about an answer of 4xx, which tests ask for."""
 

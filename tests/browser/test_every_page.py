@@ -9,7 +9,7 @@ from playwright.async_api import Browser, expect
 
 from imges.web import accent
 from tests import pictures
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import PHONE, Visitor
 from tests.browser.test_upload import picture
 from tests.web.conftest import Start
 
@@ -27,8 +27,9 @@ async def address(visitor: Visitor, page: str) -> str:
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_axe_finds_no_violation(visitor: Visitor, path: str):
-    async with visitor.page(await address(visitor, path), bypass_csp=True) as page:
+@pytest.mark.parametrize("locale", ["en", "de"])
+async def test_axe_finds_no_violation(visitor: Visitor, path: str, locale: str):
+    async with visitor.page(await address(visitor, path), bypass_csp=True, locale=locale) as page:
         if path == "/":
             await page.set_input_files("#source", [picture("a.png"), picture("b.png", b"x")])
             await expect(page.locator(".item.done")).to_have_count(1)
@@ -43,6 +44,55 @@ async def test_axe_finds_no_violation(visitor: Visitor, path: str):
             await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
             found = await Axe().run(page)
             assert not found.violations_count, scheme + found.generate_report()
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_what_is_to_be_hit_is_44_px_high(visitor: Visitor, path: str):
+    """Buttons and fields; links in the run of a text are exempt (WCAG 2.5.5)."""
+    async with visitor.page(await address(visitor, path), **PHONE) as page:
+        if path == "/":
+            await page.set_input_files("#source", [picture("a.png"), picture("b.png", b"x")])
+            await expect(page.locator(".item.failed")).to_have_count(1)
+            await expect(page.locator(".item.done")).to_have_count(1)
+        for summary in await page.locator("summary").all():
+            await summary.click()
+        small = await page.evaluate(
+            """[...document.querySelectorAll("button, .button, select, summary, nav a, input:not([type=checkbox])")]
+              .filter((one) => one.checkVisibility() && one.getBoundingClientRect().height > 1)
+              .filter((one) => one.getBoundingClientRect().height < 43.9)
+              .map((one) => one.outerHTML.slice(0, 90))"""
+        )
+        assert not small
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_everything_can_be_reached_by_keyboard_and_shows_that_it_is(visitor: Visitor, path: str):
+    async with visitor.page(await address(visitor, path)) as page:
+        expected = await page.evaluate(
+            """[...document.querySelectorAll("a[href], button, input, select, summary, [tabindex]")]
+              .filter((one) => one.checkVisibility({ visibilityProperty: true }) && one.tabIndex >= 0)
+              .filter((one) => !one.disabled && one.type !== "hidden").length"""
+        )
+        seen: list[str] = []
+        for _ in range(expected + 3):
+            await page.keyboard.press("Tab")
+            shown = await page.evaluate(FOCUSED)
+            if shown is None or shown[0] in seen:
+                break
+            assert shown[1], f"no outline: {shown[0]}"
+            seen.append(shown[0])
+        assert len(seen) >= expected
+
+
+FOCUSED = """() => {
+  const one = document.activeElement;
+  if (one === document.body) return null;
+  const outlined = (what) => getComputedStyle(what).outlineStyle !== "none" && what.offsetWidth > 1;
+  const shows = (what) => what && outlined(what);
+  one.dataset.number ??= String(Math.random());
+  const label = one.nextElementSibling;
+  return [one.dataset.number, shows(one) || shows(label) || shows(label?.firstElementChild)];
+}"""
 
 
 @pytest.mark.parametrize("path", PAGES)

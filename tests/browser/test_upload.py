@@ -1,5 +1,6 @@
 """The upload page as people use it."""
 
+import asyncio
 import json
 import re
 from io import BytesIO
@@ -10,7 +11,7 @@ from PIL import Image
 from playwright.async_api import Browser, Page, expect
 
 from tests import pictures
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import PHONE, Visitor
 from tests.web.conftest import Start
 
 HOSTILE = """"><img src=x onerror=alert(1)>'[]\\ & {{ 7 * 7 }}"""
@@ -210,11 +211,11 @@ async def test_by_keyboard_alone(visitor: Visitor, tmp_path: Path):
     file = tmp_path / "keys.png"
     file.write_bytes(pictures.png())
     async with visitor.page() as page:
-        for _ in range(10):
-            await page.keyboard.press("Tab")
-            if await page.evaluate("document.activeElement.id") == "source":
-                break
-        async with page.expect_file_chooser() as chosen:
+        async with page.expect_file_chooser() as chosen:  # from early on: playwright needs a moment to listen
+            for _ in range(10):
+                await page.keyboard.press("Tab")
+                if await page.evaluate("document.activeElement.id") == "source":
+                    break
             await page.keyboard.press("Enter")
         await (await chosen.value).set_files(file)
         await expect(page.locator(".item.done")).to_have_count(1)
@@ -285,3 +286,80 @@ async def test_a_server_that_is_gone_is_said_to_be(start: Start, browser: Browse
     await page.goto("/history")
     await expect(page.locator("h1")).to_have_text("You are offline")
     await context.close()
+
+
+async def test_what_is_pasted_is_copied_however_long_it_takes(visitor: Visitor):
+    """The browser lets a page copy at once or not at all: the clipboard waits for the link."""
+    async with visitor.page() as page:
+
+        async def slowly(route: Any) -> None:
+            await asyncio.sleep(0.7)
+            await route.continue_()
+
+        await page.route("**/", slowly)
+        await give(page, "paste", [picture("slow.png")])
+        await expect(page.locator("#notice")).to_have_text("Copied")
+        assert "slow" in await clipboard(page)
+
+
+async def test_a_slow_network_shows_progress_and_warns_who_leaves(visitor: Visitor):
+    async with visitor.page() as page:
+        devtools = await page.context.new_cdp_session(page)
+        slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000}
+        await devtools.send("Network.enable")
+        await devtools.send("Network.emulateNetworkConditions", slow)
+        noise = pictures.encoded(pictures.noise(500, 400), "PNG")
+        files = [picture(f"{number}.png", noise) for number in range(5)]
+        await page.set_input_files("#source", files)
+        await expect(page.locator(".item.sending")).to_have_count(3)
+        await expect(page.locator(".item.sending .outcome").first).to_have_text(re.compile(r"[1-9]\d? %"))
+        assert await page.evaluate(LEAVING)
+        await page.click("#cancel-all")
+        await expect(page.locator(".item.cancelled")).to_have_count(5)
+        assert not await page.evaluate(LEAVING)
+
+
+LEAVING = """() => {
+  const event = new Event("beforeunload", { cancelable: true });
+  dispatchEvent(event);
+  return event.defaultPrevented;
+}"""
+
+
+async def test_an_upload_while_offline_is_tried_again_later(visitor: Visitor):
+    async with visitor.page() as page:
+        await page.context.set_offline(True)
+        await page.set_input_files("#source", picture("later.png"))
+        await expect(page.get_by_role("alert")).to_contain_text("The connection failed. Check it and try again.")
+        await page.context.set_offline(False)
+        await page.click("#retry-failed")
+        await expect(page.locator(".item.done")).to_have_count(1)
+        await expect(page.get_by_role("alert")).to_be_hidden()
+
+
+async def test_a_phone_has_a_camera_button_and_no_keys(visitor: Visitor):
+    async with visitor.page(**PHONE) as page:
+        await expect(page.get_by_text("Camera", exact=True)).to_be_visible()
+        assert await page.get_attribute("#camera", "capture") == "environment"
+        await expect(page.locator(".lead")).to_be_hidden()
+        await page.set_input_files("#camera", picture("taken.png"))
+        await expect(page.locator(".item.done")).to_have_count(1)
+        await expect(page.locator("#copy-all kbd")).to_be_hidden()
+        await page.tap("#copy-all")
+        await expect(page.locator("#notice")).to_have_text("Copied")
+
+
+async def test_scripts_speak_german_too(visitor: Visitor):
+    async with visitor.page(locale="de-DE") as page:
+        await expect(page.locator("h1")).to_have_text("Bilder hochladen")
+        noise = pictures.encoded(pictures.noise(70, 50), "PNG")
+        await page.set_input_files("#source", [picture("a.png", noise), picture("b.png"), picture("c.png", b"x")])
+        await expect(page.locator("#progress")).to_have_text("2 von 3 fertig, 1 fehlgeschlagen")
+        await expect(page.get_by_role("alert")).to_contain_text("c.png wurde nicht hochgeladen.")
+        await expect(page.get_by_role("alert")).to_contain_text("Speichern Sie es als JPEG oder PNG")
+        await expect(page.locator(".item .about .quiet").first).to_contain_text(re.compile(r"10,\d KB"))
+        await page.keyboard.press("c")
+        await expect(page.locator("#notice")).to_have_text("2 kopiert")
+        await expect(page.locator("#copy-all-text")).to_have_text("Alle 2 kopieren")
+        await page.goto("/history")
+        await expect(page.locator(".tile .quiet").first).to_contain_text(re.compile(r"\d\d\.\d\d\.\d{4}"))

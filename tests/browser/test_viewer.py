@@ -2,14 +2,17 @@
 
 import re
 from html import unescape
+from io import BytesIO
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.async_api import Page, expect
 
 from tests import pictures
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import PHONE, Visitor
 from tests.browser.test_upload import HOSTILE, clipboard, picture
+from tests.web.conftest import Start
 
 SHIFT = """new Promise((resolve) => {
   let sum = 0;
@@ -181,3 +184,87 @@ async def test_oembed_of_what_is_not_ours(visitor: Visitor, asked: str):
     address = asked.format(base=visitor.server.base)
     answer = await visitor.server.get("/oembed", params={"url": address}, headers={"Accept": "application/json"})
     assert answer.error == (404, 404)
+
+
+async def test_two_fingers_zoom(visitor: Visitor):
+    image = await visitor.server.uploaded(pictures.png(1600, 1200), "pinch.png")
+    async with visitor.page(f"/image/{image['id_encoded']}", **PHONE) as page:
+        fitted = await width_of(page)
+        devtools = await page.context.new_cdp_session(page)
+        for kind, spread in (("touchStart", 40), ("touchMove", 60), ("touchMove", 80), ("touchEnd", 0)):
+            points = [{"x": 180 - spread, "y": 150}, {"x": 180 + spread, "y": 150}] if spread else []
+            await devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        assert await width_of(page) == pytest.approx(fitted * 2, rel=0.05)
+        assert await page.evaluate("visualViewport.scale") == 1
+
+
+async def width_of(page: Page) -> float:
+    return await page.evaluate("document.getElementById('picture').getBoundingClientRect().width")
+
+
+def moving(format: str, width: int = 700) -> bytes:
+    frames = [pictures.gradient(width, 90).rotate(turn * 180) for turn in range(3)]
+    return pictures.encoded(frames[0], format, save_all=True, append_images=frames[1:], duration=300, loop=0)
+
+
+@pytest.mark.parametrize(("format", "extension"), [("GIF", "gif"), ("WEBP", "webp"), ("PNG", "png")])
+async def test_animated_pictures_play(visitor: Visitor, format: str, extension: str):
+    """Also where the medium is a still: a phone, too narrow for anything larger, gets the original."""
+    image = await visitor.server.uploaded(moving(format), f"moving.{extension}")
+    assert image["is_animated"] == 1
+    async with visitor.page(f"/image/{image['id_encoded']}", viewport={"width": 320, "height": 600}) as page:
+        await expect(page.locator("text=animated")).to_be_visible()
+        await page.wait_for_load_state("networkidle")
+        content = (await visitor.server.get(await shown(page))).body
+        with Image.open(BytesIO(content)) as there:
+            assert getattr(there, "n_frames", 1) == 3
+
+
+async def test_from_viewer_to_deleted_by_keyboard_alone(visitor: Visitor):
+    async with visitor.page() as page:
+        await page.set_input_files("#source", picture("mine.png"))
+        await expect(page.locator(".item.done")).to_have_count(1)
+        await press_on(page, "Open: mine.png")
+        await expect(page.locator("#viewer")).to_be_visible()
+        await press_on(page, "Delete")
+        await expect(page.locator("h1")).to_have_text("Delete this picture?")
+        await press_on(page, "Delete for good")
+        await expect(page.locator("h1")).to_have_text("Deleted")
+
+
+async def press_on(page: Page, name: str) -> None:
+    """Tab until the control of that *name* has the focus, and press Enter."""
+    for _ in range(40):
+        await page.keyboard.press("Tab")
+        found = await page.evaluate("document.activeElement.ariaLabel ?? document.activeElement.textContent.trim()")
+        if found == name:
+            return await page.keyboard.press("Enter")
+    raise AssertionError(f"{name!r} is not reached by Tab")
+
+
+async def test_the_file_of_a_viewer_is_the_pictures_name(visitor: Visitor):
+    async with visitor.page() as page:
+        await page.set_input_files("#source", picture("Grüße aus 東京.png"))
+        await page.get_by_role("link", name="Open").click()
+        await page.wait_for_url("**/image/*")
+        async with page.expect_download() as downloaded:
+            await page.keyboard.press("d")
+        assert (await downloaded.value).suggested_filename == "Grüße aus 東京.png"
+
+
+async def test_a_phone_shares_by_its_own_menu(visitor: Visitor):
+    image = await visitor.server.uploaded(pictures.png(), "shared.png")
+    async with visitor.page("/", **PHONE) as page:
+        await page.add_init_script("navigator.share = (what) => { window.shared = what; return Promise.resolve(); }")
+        await page.goto(f"/image/{image['id_encoded']}")
+        await page.tap("#share")
+        assert await page.evaluate("window.shared") == {"title": "shared.png", "url": image["url_viewer"]}
+
+
+async def test_search_engines_are_told_what_the_setting_says(visitor: Visitor, start: Start):
+    image = await visitor.server.uploaded(pictures.png())
+    assert '<meta name="robots" content="noindex">' in (await visitor.server.get(image["url_viewer"])).text
+    async with start(SITE__INDEX="true") as server:
+        listed = await server.get((await server.uploaded(pictures.png()))["url_viewer"])
+        assert "noindex" not in listed.text
+        assert "X-Robots-Tag" not in listed.headers

@@ -6,12 +6,14 @@ moment ago and finds it gone looks once more. So wherever this breaks off, the r
 a second run takes copies that are there already as they are, and deletes sources that the first one left.
 """
 
+import sys
 import time
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 from imges.catalog import Image, State, StoredFile
 from imges.errors import ImgesError
@@ -26,6 +28,8 @@ from imges.storage import KeyExists, StorageError
 PAGE = 200
 PASSES = 3
 """How often what was uploaded to the source meanwhile is looked for; whoever goes on uploading there is not caught."""
+PATIENCE = 10
+"""So many pictures, one after the other, that a place does not take or give end the run."""
 TRIES = 3
 """How often a picture is moved whose row changes meanwhile."""
 
@@ -75,7 +79,10 @@ async def planned(tools: Tools, move: Move) -> dict[str, tuple[int, int]]:
 
 
 async def migrate(tools: Tools, move: Move) -> Moved:
-    """Move all there are; whoever is interrupted may run it again."""
+    """Move all there are; whoever is interrupted may run it again.
+
+    Raises: CatalogUnavailable; StorageUnavailable, StorageFull where a place goes on failing.
+    """
     return await _Migration(tools, move).run()
 
 
@@ -86,6 +93,8 @@ class _Migration:
         self._catalog = tools.service.catalog
         self._bandwidth = Bandwidth(move.bandwidth)
         self._failed: set[int] = set()
+        self._out_of_reach = 0
+        """How many pictures, one after the other, failed for reasons that are not theirs."""
         self._moved = Moved()
 
     async def run(self) -> Moved:
@@ -115,9 +124,13 @@ class _Migration:
     async def _one(self, image: Image) -> None:
         try:
             await self._move_it(image)
+            self._out_of_reach = 0
         except ImgesError as error:
             self._failed.add(image.number)
             self._tools.progress.say(f"{image.place}: {image.original.key}: not moved: {error.message}")
+            self._out_of_reach += error.status >= 500
+            if self._out_of_reach == PATIENCE:
+                raise
         self._tools.progress.advance(1, image.stored_bytes)
 
     async def _move_it(self, image: Image) -> None:
@@ -125,8 +138,9 @@ class _Migration:
         if source is None:
             raise StorageError(f"the settings do not know the storage {image.place}")
         for _ in range(TRIES):
-            for file in reversed(image.files()):  # the original last
-                await self._copy(image, source, file)
+            async with self._tools.room.folder() as folder:
+                for file in reversed(image.files()):  # the original last
+                    await self._copy(image, source, file, folder / file.md5)
             if await self._catalog.relocate(image, self._move.to.name):
                 self._moved.pictures += 1
                 self._moved.size += image.stored_bytes
@@ -142,19 +156,16 @@ class _Migration:
             image = kept.image
         raise Changed
 
-    async def _copy(self, image: Image, source: Place, file: StoredFile) -> None:
+    async def _copy(self, image: Image, source: Place, file: StoredFile, path: Path) -> None:
         """Raises: Damaged, InTheWay, KeyMissing, and what the places raise."""
         target = self._move.to.storage
-        async with self._tools.room.folder() as folder:
-            async with source.storage.open(file.key) as chunks:
-                copy = await spool_chunks(self._bandwidth.limited(chunks), folder / "copy", file.size)
-            if (copy.size, copy.md5) != (file.size, file.md5):
-                raise Damaged(file.key)
-            replace = file.key != image.original.key  # a thumb of before it was made again may lie there
-            with suppress(KeyExists):
-                await target.put(
-                    file.key, copy.path, media_type=image.media_type, expires=image.expires, replace=replace
-                )
+        async with source.storage.open(file.key) as chunks:
+            copy = await spool_chunks(self._bandwidth.limited(chunks), path, sys.maxsize)
+        if (copy.size, copy.md5) != (file.size, file.md5):
+            raise Damaged(file.key)
+        replace = file.key != image.original.key  # a thumb of before it was made again may lie there
+        with suppress(KeyExists):
+            await target.put(file.key, path, media_type=image.media_type, expires=image.expires, replace=replace)
         if not await holds(target, file):
             raise InTheWay(file.key, self._move.to.name)
 

@@ -23,6 +23,9 @@ of an animation."""
 
 _MEDIUMS_THAT_MOVE = {"image/gif", "image/webp"}
 
+_TITLED = re.compile(r".*\.([0-9A-Za-z]+)")
+"""How Chevereto wrote a viewer's address: `/image/title.ID`."""
+
 _BOTS = re.compile(r"bot|crawl|spider|slurp|preview|facebookexternalhit|embed|curl|wget|python|monitor", re.IGNORECASE)
 
 
@@ -36,6 +39,8 @@ def routes() -> list[web.RouteDef]:
 
 async def viewer(request: web.Request) -> web.StreamResponse:
     service, where = request.app[SERVICE], site(request)
+    if titled := _TITLED.fullmatch(request.match_info["id"]):
+        return web.Response(status=301, headers={"Location": f"/image/{titled[1]}"})
     image = await service.view(request.match_info["id"])
     agent = request.headers.get("User-Agent", "")
     if request.method == "GET" and agent and not _BOTS.search(agent):

@@ -546,6 +546,100 @@ class CatalogSuite:
             await delete(catalog, image.number)
         assert await count(catalog, images_table) == 0
 
+    # What maintenance does
+
+    async def test_a_picture_that_was_elsewhere_comes_in_published(self, catalog: Catalog, other: Catalog):
+        row = await catalog.take_in(FULL, views=417)
+        assert await other.by_id(row.id, NOON) == row
+        assert (row.state, row.views) == (State.PUBLISHED, 417)
+        assert (await guest(catalog)).bytes == FULL.stored_bytes
+        for taken in (FULL, replace(FULL, id="another")):
+            with pytest.raises(KeyTaken):
+                await catalog.take_in(taken)
+        assert (await guest(catalog)).pictures == 1
+
+    async def test_a_quota_does_not_hold_it_up(self, catalog: Catalog):
+        await catalog.ensure_guest(b"hash of guest", 1)
+        await catalog.take_in(new_image())
+        assert (await guest(catalog)).pictures == 1
+
+    async def test_it_may_come_in_pending_and_be_published_like_an_upload(self, catalog: Catalog, lease: str):
+        row = await catalog.take_in(new_image(), lease=lease)
+        with pytest.raises(NotFound):
+            await catalog.by_id(row.id, NOON)
+        assert (await catalog.publish(row.number, lease=lease)).id == row.id
+
+    async def test_rows_of_living_uploads_are_in_flight(self, catalog: Catalog, lease: str, clock: Clock):
+        held = await catalog.reserve(new_image("held"), lease=lease)
+        done = await published(catalog, lease, new_image("done"))
+        assert {kept.image.number: kept.in_flight for kept in await catalog.rows(limit=9)} == {
+            held.number: True,
+            done.number: False,
+        }
+        assert [kept.image.number for kept in await catalog.rows(after=held.number, limit=9)] == [done.number]
+        clock.forward(2 * MINUTE)
+        assert not (await catalog.rows_of([held.number]))[held.number].in_flight
+
+    async def test_owners_of_keys_are_told_from_tombstones_and_from_free_ones(self, catalog: Catalog, lease: str):
+        image = await published(catalog, lease, new_image("here"))
+        gone = await published(catalog, lease, new_image("gone"))
+        await delete(catalog, gone.number)
+        keys = [image.thumb.key, image.medium_key, gone.original.key, "2014/06/04/free.png"]
+        owners = await catalog.owners(keys)
+        assert {key: owner and owner.image for key, owner in owners.items()} == {
+            image.thumb.key: image,
+            image.medium_key: image,
+            gone.original.key: None,
+        }
+
+    async def test_a_row_follows_its_objects_only_from_what_it_was(self, catalog: Catalog, lease: str):
+        image = await published(catalog, lease, new_image())
+        new = replace(image, thumb=stored(image.thumb.key + "?", 5000), medium=None, frames=3)
+        new = replace(new, thumb=replace(new.thumb, key=image.thumb.key))
+        assert await catalog.refile(image, new)
+        assert await catalog.by_id(image.id, NOON) == new
+        assert (await guest(catalog)).bytes == 6000
+        assert not await catalog.refile(image, new)
+        assert not await catalog.relocate(image, "cloud")
+        assert await catalog.relocate(new, "cloud")
+        assert (await catalog.by_id(image.id, NOON)).place == "cloud"
+        assert await catalog.refile(replace(new, place="cloud"), replace(image, place="cloud"))
+        assert (await catalog.by_id(image.id, NOON)).medium == image.medium
+
+    async def test_a_picture_that_is_deleted_is_not_moved(self, catalog: Catalog, lease: str):
+        image = await published(catalog, lease, new_image())
+        marked = await catalog.mark_deleting(image.number)
+        assert marked
+        assert marked.place == "disk"
+        assert not await catalog.relocate(image, "cloud")
+        assert await catalog.mark_deleting(image.number) is None
+
+    async def test_what_can_be_moved_is_counted_and_listed(self, catalog: Catalog, lease: str):
+        first = await published(catalog, lease, new_image("first"))
+        second = await published(catalog, lease, new_image("second", created=NOON + MINUTE, place="old"))
+        await published(catalog, lease, new_image("there", place="cloud"))
+        await catalog.reserve(new_image("pending"), lease=lease)
+
+        async def movable(source: str | None = None, before: datetime | None = None) -> list[int]:
+            chosen: dict[str, Any] = {"to": "cloud", "source": source, "before": before}
+            listed = [image.number for image in await catalog.to_move(**chosen, after=0, limit=9)]
+            assert sum(count for count, _ in (await catalog.movable(**chosen)).values()) == len(listed)
+            return listed
+
+        assert await movable() == [first.number, second.number]
+        assert await movable(source="old") == [second.number]
+        assert await movable(before=NOON + MINUTE) == [first.number]
+        assert await catalog.movable(to="cloud", source="disk", before=None) == {"disk": (1, 3000)}
+
+    async def test_statistics_are_of_published_pictures(self, catalog: Catalog, lease: str):
+        await published(catalog, lease, new_image("first"))
+        await published(catalog, lease, new_image("second", created=NOON - 720 * MINUTE, media_type="image/gif"))
+        await catalog.reserve(new_image("pending"), lease=lease)
+        found = await catalog.statistics()
+        assert (found.pictures, found.bytes, found.places) == (2, 6000, {"disk": (2, 6000)})
+        assert found.formats == {"image/png": (1, 3000), "image/gif": (1, 3000)}
+        assert found.days == {"2014-06-04": (2, 6000)}
+
     # Quotas
 
     @pytest.mark.parametrize(

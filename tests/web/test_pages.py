@@ -108,6 +108,14 @@ async def test_a_viewer_shows_the_picture_and_its_links(imges: Server):
     assert image["delete_url"] not in page.text
 
 
+async def test_a_viewers_address_as_chevereto_wrote_it_leads_there(imges: Server):
+    image = await imges.uploaded(pictures.png())
+    path = f"/image/{image['id_encoded']}"
+    titled = await imges.get(f"/image/my.holiday.{image['id_encoded']}")
+    assert (titled.status, titled.headers["Location"]) == (301, path)
+    assert (await imges.get("/image/x.%0d%0aA:b")).status == 404
+
+
 async def test_a_hostile_title_stays_text(imges: Server):
     image = await imges.uploaded(
         pictures.png(600, 40), "<img src=x onerror=alert(1)>.png", title=HOSTILE, description=HOSTILE, tags="<b>"

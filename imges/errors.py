@@ -2,6 +2,7 @@
 
     ImgesError
     ├─ SettingsError                what stops the start (exit status 2)
+    ├─ CatalogDiffers               what `imges catalog copy` may find
     ├─ RequestError                 what a client sent or asked for
     │  ├─ access: KeyWrong, KeyUnusable, QuotaUsedUp, GuestsRefused, ForeignForm, Blocked, TooManyRequests,
     │  │           MetricsRefused
@@ -321,6 +322,16 @@ class CatalogFull(CatalogUnavailable):
 
     def __init__(self) -> None:
         super().__init__("the server's disk is full")
+
+
+class CatalogDiffers(ImgesError):
+    """A copy of the catalog is not what it was copied from."""
+
+    def __init__(self, table: str, wanted: int, found: int) -> None:
+        super().__init__(
+            f"the copy differs in {table}: {wanted} rows here, {found} there, or not the same ones; nothing was kept. "
+            "Stop everything that uses the catalog, and run it again"
+        )
 
 
 class SpoolUnavailable(ServerError):

@@ -1,4 +1,7 @@
-"""What runs by itself while `serve` runs: the lease, expiry and the sweep, view counts."""
+"""What runs by itself while `serve` runs: the lease, expiry and the sweep, view counts.
+
+Every process looks after what is its own; what is everybody's is done by one of all, on all machines: the keeper.
+"""
 
 import asyncio
 import logging
@@ -22,14 +25,18 @@ async def running_jobs(service: Service) -> AsyncGenerator[None]:
     async def sweep_storages() -> None:
         await service.sweep_storages(STALE_STAGING)
 
-    jobs: list[tuple[float, Callable[[], Awaitable[object]]]] = [
+    own: list[tuple[float, Callable[[], Awaitable[object]]]] = [
         (LEASE_LIFE.total_seconds() / 3, service.renew_lease),
-        (60, service.sweep),
         (30, service.flush_views),
+        (60, service.take_back),
+    ]
+    everybodys: list[tuple[float, Callable[[], Awaitable[object]]]] = [
+        (60, service.sweep),
         (60, sweep_storages),
         (60, service.forget_addresses),
     ]
-    tasks = [asyncio.create_task(_every(seconds, job)) for seconds, job in jobs]
+    tasks = [asyncio.create_task(_every(seconds, job)) for seconds, job in own]
+    tasks += [asyncio.create_task(_every(seconds, job, service.is_keeper)) for seconds, job in everybodys]
     try:
         yield
     finally:
@@ -39,16 +46,23 @@ async def running_jobs(service: Service) -> AsyncGenerator[None]:
         await _quietly(service.flush_views)
 
 
-async def _every(seconds: float, job: Callable[[], Awaitable[object]]) -> None:
-    """*job* now and then each *seconds*; what fails is logged and tried again the next time."""
+async def _yes() -> bool:
+    return True
+
+
+async def _every(
+    seconds: float, job: Callable[[], Awaitable[object]], ours: Callable[[], Awaitable[bool]] = _yes
+) -> None:
+    """*job* now and then each *seconds*, if it is *ours*; what fails is logged and tried again the next time."""
     while True:
-        await _quietly(job)
+        await _quietly(job, ours)
         await asyncio.sleep(seconds)
 
 
-async def _quietly(job: Callable[[], Awaitable[object]]) -> None:
+async def _quietly(job: Callable[[], Awaitable[object]], ours: Callable[[], Awaitable[bool]] = _yes) -> None:
     try:
-        await job()
+        if await ours():
+            await job()
     except ImgesError as error:
         log.warning("%s: %s", getattr(job, "__name__", job), error)
     except Exception:

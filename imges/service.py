@@ -328,14 +328,22 @@ class Service:
             raise StorageUnavailable(f"the storage {row.place} is not in the settings")
         return place.storage
 
-    async def sweep(self) -> None:
-        """Finish what crashes and failures left, and delete what has expired."""
+    async def take_back(self) -> None:
+        """Finish what failures of this process left."""
         if unheard := frozenset(self._unheard):
             await self.catalog.forget_unheard(unheard, lease=self.lease)
             self._unheard -= unheard
         waiting, self._unfinished = self._unfinished, []
         for finish in waiting:
             await self._or_later(finish)
+
+    async def is_keeper(self) -> bool:
+        """Whether this process does what one of all has to do; when it dies, another will be the one."""
+        return await self.catalog.hold_job("upkeep", lease=self.lease)
+
+    async def sweep(self) -> None:
+        """Finish what crashes and failures left, and delete what has expired."""
+        await self.take_back()
         while rows := await self.catalog.claim_abandoned(lease=self.lease, now=self._now(), limit=BATCH):
             for row in rows:
                 await self._or_later(partial(self._withdraw_abandoned, row))

@@ -1,7 +1,7 @@
 """The catalog: rows of pictures and keys, in SQLite or PostgreSQL."""
 
 from imges.catalog.blocks import block_text
-from imges.catalog.catalog import Catalog, open_catalog
+from imges.catalog.catalog import Catalog, copy_catalog, open_catalog, upgrade_catalog
 from imges.catalog.sqlite import copy_sqlite
 from imges.catalog.types import (
     GUEST,
@@ -44,7 +44,9 @@ __all__ = [
     "State",
     "StoredFile",
     "block_text",
+    "copy_catalog",
     "copy_sqlite",
     "open_catalog",
+    "upgrade_catalog",
     "utc_now",
 ]

@@ -12,8 +12,8 @@ import asyncio
 import logging
 import random
 import ssl
-from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any, NoReturn, Self, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -22,7 +22,9 @@ from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from imges import metrics
 from imges.catalog import schema
+from imges.catalog.database import Run
 from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
 
 try:
@@ -95,25 +97,45 @@ class PostgresDatabase:
         self._answers = True
 
     @classmethod
-    async def open(cls, url: str, *, upgrade: bool = False) -> Self:
-        """Open the catalog at *url*; an empty database becomes one, one that is behind is migrated where asked.
-
-        Raises: SettingsError for a database that cannot be used, is another's, behind, or of a newer imges;
-        CatalogUnavailable, CatalogFull.
-        """
+    async def open(cls, url: str) -> Self:
+        """Open the database at *url*. Raises: SettingsError where it cannot be used; CatalogUnavailable."""
         database = cls(url)
         try:
-            await database._prepare(upgrade=upgrade)
+            with _usable(url):
+                await database.read(_check_encoding)
         except BaseException:
             await database.close()
             raise
         return database
 
+    async def prepare(self, *, upgrade: bool = False) -> None:
+        with _usable(self._url):
+            if await self.read(schema.revision_of) == schema.HEAD:
+                return
+            setting_up = partial(_set_up, upgrade=upgrade)
+            if upgrade:
+                async with self.long_transaction() as run:
+                    await run(setting_up)
+            else:
+                await self._in_time(PATIENCE, partial(self._transaction, setting_up))
+
     async def write(self, work: Callable[[Connection], T]) -> T:
-        return await self._in_time(PATIENCE, partial(self._written, work))
+        with metrics.catalog("write", CatalogUnavailable):
+            return await self._in_time(PATIENCE, partial(self._written, work))
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        return await self._in_time(PATIENCE if self._answers else WITHOUT_HOPE, partial(self._read, work))
+        with metrics.catalog("read", CatalogUnavailable):
+            return await self._in_time(PATIENCE if self._answers else WITHOUT_HOPE, partial(self._read, work))
+
+    @asynccontextmanager
+    async def long_transaction(self) -> AsyncGenerator[Run]:
+        try:
+            async with self._engine.begin() as connection:
+                await connection.execute(text("SET LOCAL statement_timeout = 0"))
+                await connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+                yield connection.run_sync
+        except DRIVERS as error:
+            _raise_translated(error)
 
     async def close(self) -> None:
         if self._tasks:
@@ -194,17 +216,6 @@ class PostgresDatabase:
     async def _connect(self) -> asyncpg.Connection:
         return await asyncpg.connect(self._url, timeout=PATIENCE, server_settings=SESSION)
 
-    async def _prepare(self, *, upgrade: bool) -> None:
-        with _usable(self._url):
-            revision = await self.read(_revision)
-            if revision == schema.HEAD:
-                return
-            setting_up = partial(_set_up, upgrade=upgrade)
-            if upgrade:
-                await self._transaction(setting_up)  # takes the time that it takes
-            else:
-                await self._in_time(PATIENCE, partial(self._transaction, setting_up))
-
 
 class _TryAgain(CatalogUnavailable):
     """Nothing has been done: by *error*, the connection was lost or the transaction rolled back."""
@@ -214,17 +225,14 @@ class _TryAgain(CatalogUnavailable):
         self.error = error
 
 
-def _revision(connection: Connection) -> str | None:
+def _check_encoding(connection: Connection) -> None:
     encoding = connection.execute(text("SHOW server_encoding")).scalar_one()
     if encoding != "UTF8":
         raise SettingsError(f"catalog.url: the database has the encoding {encoding}; create one with UTF8")
-    return schema.revision_of(connection)
 
 
 def _set_up(connection: Connection, *, upgrade: bool) -> None:
     """Make or migrate the schema; whoever comes first does, the others wait and find it done."""
-    if upgrade:
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": SETTING_UP})
     revision = schema.revision_of(connection)
     if revision is None:

@@ -5,11 +5,11 @@ from datetime import timedelta
 from functools import partial
 from secrets import token_hex
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from imges.catalog.dialects import insert_or_skip
 from imges.catalog.statements import Statements
-from imges.catalog.tables import leases, schema_revisions, secrets
+from imges.catalog.tables import jobs, leases, schema_revisions, secrets
 from imges.errors import CatalogUnavailable
 
 
@@ -43,6 +43,21 @@ class Shared(Statements):
     async def give_lease_back(self, lease: str) -> None:
         """End *lease*: rows that it still holds can be claimed at once."""
         await self._rows_changed(delete(leases).where(leases.c.id == lease))
+
+    async def hold_job(self, name: str, *, lease: str) -> bool:
+        """Whether *lease* is whose turn the job *name* is; it passes on when the lease of who holds it has ended."""
+        alive = select(leases.c.id).where(leases.c.expires > self._now())
+        mine = (
+            update(jobs)
+            .where(jobs.c.name == name, or_(jobs.c.lease == lease, jobs.c.lease.not_in(alive)))
+            .values(lease=lease)
+        )
+
+        def hold(connection: Connection) -> bool:
+            first = connection.execute(insert_or_skip(connection, jobs), {"name": name, "lease": lease}).first()
+            return first is not None or connection.execute(mine).rowcount > 0
+
+        return await self._database.write(hold)
 
     async def check(self) -> None:
         """Read and write, durably, right now. Raises: CatalogUnavailable, CatalogFull."""

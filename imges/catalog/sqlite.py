@@ -11,9 +11,9 @@ import os
 import random
 import sqlite3
 import time
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar, cast
@@ -25,6 +25,7 @@ from sqlalchemy.exc import DBAPIError
 
 from imges import metrics
 from imges.catalog import schema
+from imges.catalog.database import Run
 from imges.catalog.types import DamagedDatabase
 from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
 
@@ -65,18 +66,21 @@ class SqliteDatabase:
 
     @classmethod
     async def open(cls, path: Path) -> Self:
-        """Open the catalog in the file *path*; it is made, or its schema brought up to date, where needed.
+        """Open the database in the file *path*, which is made where there is none.
 
-        Raises: SettingsError for a file that cannot be used, is damaged, another's, or of a newer imges;
-        CatalogUnavailable, CatalogFull.
+        Raises: SettingsError for a file that cannot be used or is damaged; CatalogUnavailable, CatalogFull.
         """
         database = await asyncio.to_thread(cls, path)
         try:
-            await database._in(database._writer, database._prepare)  # noqa: SLF001  (its own class's)
+            await database._in(database._writer, database._check)  # noqa: SLF001  (its own class's)
         except BaseException:
             await database.close()
             raise
         return database
+
+    async def prepare(self, *, upgrade: bool = False) -> None:  # noqa: ARG002  (nobody else's program uses the file)
+        """Make the schema, or bring it up to date after a copy. Raises: SettingsError."""
+        await self._in(self._writer, self._prepare)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """The result of *work*, called in a transaction of its own; committed, and durable, when this returns.
@@ -90,6 +94,22 @@ class SqliteDatabase:
         """The result of *work*, which only reads; each of its statements sees what was committed before it."""
         with metrics.catalog("read", CatalogUnavailable):
             return await self._in(self._readers, partial(self._look, work))
+
+    @asynccontextmanager
+    async def long_transaction(self) -> AsyncGenerator[Run]:
+        """One transaction for all that is run in the block; nobody else can write meanwhile."""
+        transaction = self._transacting(time.monotonic() + PATIENCE)
+        connection = await self._in(self._writer, partial(_entered, transaction))
+
+        async def run(work: Callable[[Connection], T]) -> T:
+            return await self._in(self._writer, partial(_called, work, connection))
+
+        try:
+            yield run
+        except BaseException as error:
+            await self._in(self._writer, partial(transaction.__exit__, type(error), error, error.__traceback__))
+            raise
+        await self._in(self._writer, partial(_left, transaction))
 
     async def close(self) -> None:
         """Finish what was begun and give everything back."""
@@ -121,12 +141,16 @@ class SqliteDatabase:
 
     # Opening
 
-    def _prepare(self) -> None:
-        deadline = time.monotonic() + PATIENCE
+    def _check(self) -> None:
         with _usable(self._path):
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
             with _connected(self._reading) as connection:
-                self._check_file(_driver(connection), deadline)
+                self._check_file(_driver(connection), time.monotonic() + PATIENCE)
+
+    def _prepare(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        with _usable(self._path):
+            with _connected(self._reading) as connection:
                 revision = schema.revision_of(connection)
             if revision != schema.HEAD:
                 with self._transacting(deadline) as connection:
@@ -202,6 +226,21 @@ def _connected(engine: Engine) -> Generator[Connection]:
         except (DBAPIError, sqlite3.Error):
             connection.invalidate()
             raise
+
+
+def _entered(transaction: AbstractContextManager[Connection]) -> Connection:
+    with _translated():
+        return transaction.__enter__()
+
+
+def _called(work: Callable[[Connection], T], connection: Connection) -> T:
+    with _translated():
+        return work(connection)
+
+
+def _left(transaction: AbstractContextManager[Connection]) -> None:
+    with _translated():
+        transaction.__exit__(None, None, None)
 
 
 def _patiently(begin: Callable[[], T], deadline: float) -> T:

@@ -143,6 +143,13 @@ blocks = Table(
 
 leases = Table("leases", metadata, Column("id", Text, primary_key=True), Column("expires", Moment, nullable=False))
 
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("lease", Text, nullable=False),  # of the process that does it, as long as the lease lives
+)
+
 secrets = Table(
     "secrets", metadata, Column("name", Text, primary_key=True), Column("value", LargeBinary, nullable=False)
 )

@@ -19,6 +19,7 @@ COMMANDS = {
     "stats": "stats:stats",
     "backup": "backup:backup",
     "restore": "backup:restore",
+    "catalog": "catalog:catalog",
     "sharex": "sharex:sharex",
     "version": "version:version",
 }

@@ -465,6 +465,23 @@ class CatalogSuite:
             await sweeper.forget(claimed[0].number)
         assert (await guest(catalog)).pictures == 1
 
+    async def test_a_job_is_one_lease_s_until_that_ends(
+        self, catalog: Catalog, other: Catalog, lease: str, clock: Clock
+    ):
+        theirs = await other.take_lease(2 * MINUTE)
+        held = await asyncio.gather(catalog.hold_job("upkeep", lease=lease), other.hold_job("upkeep", lease=theirs))
+        assert sorted(held) == [False, True]
+        holder, waiting = (lease, theirs) if held[0] else (theirs, lease)
+        for _ in range(2):
+            assert await catalog.hold_job("upkeep", lease=holder)
+            assert not await other.hold_job("upkeep", lease=waiting)
+        assert await other.hold_job("another", lease=waiting)
+        await catalog.give_lease_back(holder)
+        assert await other.hold_job("upkeep", lease=waiting)
+        clock.forward(3 * MINUTE)
+        third = await catalog.take_lease(MINUTE)
+        assert await catalog.hold_job("upkeep", lease=third)
+
     # Duplicates, views, upkeep
 
     async def test_a_duplicate_is_found_by_api_key_digest_and_size(self, catalog: Catalog, lease: str):

@@ -53,6 +53,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="leases_pk"),
     )
     op.create_table(
+        "jobs",
+        sa.Column("name", sa.Text, nullable=False),
+        sa.Column("lease", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="jobs_pk"),
+    )
+    op.create_table(
         "secrets",
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("value", sa.LargeBinary, nullable=False),

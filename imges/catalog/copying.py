@@ -1,0 +1,143 @@
+"""From one catalog to another: all rows, numbers and secrets, in one transaction of the target, compared at the end."""
+
+import hashlib
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, Connection, Table, func, insert, select, text
+
+from imges.catalog import schema
+from imges.catalog.database import Database, Run
+from imges.catalog.tables import api_keys, blocks, images, metadata, secrets, unique_keys
+from imges.errors import CatalogDiffers, SettingsError
+
+TABLES = (images, unique_keys, api_keys, blocks, secrets)
+"""In an order in which no row names one that is not there yet. Leases and jobs are of processes that do not run."""
+
+PAGE = 1000
+"""Rows at a time; how large a catalog may be does not depend on memory."""
+
+SUM = 2**128
+
+
+@dataclass
+class Tally:
+    """How many rows, and the sum of their digests: the same in whatever order they are read."""
+
+    rows: int = 0
+    digest: int = 0
+
+    def add(self, rows: Sequence[Sequence[Any]]) -> None:
+        for row in rows:
+            found = hashlib.blake2b(repr(tuple(row)).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+            self.digest = (self.digest + int.from_bytes(found)) % SUM
+        self.rows += len(rows)
+
+
+async def copy(
+    source: Database, target: Database, stage: Callable[[str, int], None], advance: Callable[[int], None]
+) -> dict[str, int]:
+    """All of *source*, which nobody changes meanwhile, to the empty *target*; everything or nothing.
+
+    *stage* hears what is begun, and of how many rows; *advance* how many more are done. Answers rows by table.
+
+    Raises: SettingsError where *target* is not empty, CatalogDiffers where it is not the same afterwards.
+    """
+    copied: dict[str, int] = {}
+    async with target.long_transaction() as run:
+        await run(_make_schema)
+        for table in TABLES:
+            stage(f"copying {table.name}", await source.read(lambda connection, table=table: _count(connection, table)))
+            sent = Tally()
+            async for rows in _pages(source.read, table):
+                await run(lambda connection, table=table, rows=rows: _put(connection, table, rows))
+                sent.add(rows)
+                advance(len(rows))
+            stage(f"comparing {table.name}", sent.rows)
+            arrived = await _tally(run, table, advance)
+            if arrived != sent:
+                raise CatalogDiffers(table.name, sent.rows, arrived.rows)
+            copied[table.name] = sent.rows
+        for table in TABLES:
+            left = await source.read(lambda connection, table=table: _count(connection, table))
+            if left != copied[table.name]:
+                raise CatalogDiffers(table.name, left, copied[table.name])
+        numbers = await source.read(_last_numbers)
+        await run(lambda connection: _set_last_numbers(connection, numbers))
+    return copied
+
+
+def _make_schema(connection: Connection) -> None:
+    if schema.revision_of(connection) is not None:
+        raise SettingsError("--to is a catalog already; name an empty database")
+    schema.create(connection)
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return connection.execute(select(func.count()).select_from(table)).scalar_one()
+
+
+def _key(table: Table) -> Column[Any]:
+    (key,) = table.primary_key
+    return key
+
+
+async def _pages(run: Run, table: Table) -> AsyncGenerator[Sequence[Sequence[Any]]]:
+    """All rows of *table* in the order of its key, page by page."""
+    key = _key(table)
+    page = select(table).order_by(key).limit(PAGE)
+    position = list(table.columns).index(key)
+    rows = await run(lambda connection: connection.execute(page).all())
+    while rows:
+        yield rows
+        further = page.where(key > rows[-1][position])
+        rows = await run(lambda connection, further=further: connection.execute(further).all())
+
+
+def _put(connection: Connection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    names = [column.name for column in table.columns]
+    connection.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+
+
+async def _tally(run: Run, table: Table, advance: Callable[[int], None]) -> Tally:
+    found = Tally()
+    async for rows in _pages(run, table):
+        found.add(rows)
+        advance(len(rows))
+    return found
+
+
+# Numbers are never used again, also those of rows that are no more
+
+_NUMBERED = tuple(table for table in metadata.sorted_tables if table.dialect_kwargs.get("sqlite_autoincrement"))
+
+
+def _last_numbers(connection: Connection) -> dict[str, int]:
+    """The last number that each table with numbers gave away; 0: none yet."""
+    if connection.dialect.name == "sqlite":
+        given = connection.execute(text("SELECT name, seq FROM sqlite_sequence")).all()
+        return {table.name: 0 for table in _NUMBERED} | {row.name: row.seq for row in given}
+    return {
+        table.name: connection.execute(
+            text(f"SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM {_sequence(table.name)}")  # noqa: S608 (ours)
+        ).scalar_one()
+        for table in _NUMBERED
+    }
+
+
+def _set_last_numbers(connection: Connection, numbers: Mapping[str, int]) -> None:
+    for table in _NUMBERED:
+        number = numbers[table.name]
+        if not number:
+            continue
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("DELETE FROM sqlite_sequence WHERE name = :name"), {"name": table.name})
+            statement = text("INSERT INTO sqlite_sequence (name, seq) VALUES (:name, :number)")
+            connection.execute(statement, {"name": table.name, "number": number})
+        else:
+            connection.execute(text("SELECT setval(:name, :number)"), {"name": _sequence(table.name), "number": number})
+
+
+def _sequence(table: str) -> str:
+    return f"{table}_number_seq"

@@ -1,0 +1,55 @@
+"""`imges catalog`: from SQLite to PostgreSQL, and from one version's schema to the next."""
+
+import asyncio
+from contextlib import ExitStack
+
+import click
+
+from imges.app import catalog_url
+from imges.catalog import copy_catalog, upgrade_catalog
+from imges.cli.common import settings_option
+from imges.cli.progress import Bar
+from imges.lock import held
+from imges.settings import Settings, prepare_data_dir
+
+
+@click.group()
+def catalog() -> None:
+    """Copy the catalog to another database, or bring its schema up to date."""
+
+
+@catalog.command()
+@click.option("--to", "to", required=True, metavar="URL", help="postgresql://USER@HOST/NAME, or sqlite:///PATH; empty.")
+@settings_option
+def copy(settings: Settings, to: str) -> None:
+    """Copy everything to an empty database and compare it: pictures, keys, secrets, what was deleted.
+
+    No server may run meanwhile. It is all or nothing: interrupted, it is run again. A password does not have to stand
+    on the command line: PostgreSQL's ~/.pgpass and PGPASSWORD count. Exits with 1 if the copy is not the same.
+    """
+    prepare_data_dir(settings)
+    with ExitStack() as stack:
+        stack.enter_context(held(settings.data_dir))
+        bar = stack.enter_context(Bar())
+        copied = asyncio.run(copy_catalog(catalog_url(settings), to, bar.stage, bar.advance))
+    for table, rows in copied.items():
+        click.echo(f"{table}: {rows} rows copied and compared")
+    click.echo("Now set catalog.url to it, and start the server.")
+
+
+@catalog.command()
+@settings_option
+def upgrade(settings: Settings) -> None:
+    """Bring the schema up to date for this version of imges.
+
+    Do it with the first node that is updated, before its server starts; nodes of the version before go on. (SQLite
+    needs no such step: it is migrated at the start, after a copy.)
+    """
+    prepare_data_dir(settings)
+    before, now = asyncio.run(upgrade_catalog(catalog_url(settings)))
+    if before == now:
+        click.echo(f"the catalog is up to date (schema {now})")
+    elif before is None:
+        click.echo(f"the catalog was made (schema {now})")
+    else:
+        click.echo(f"the catalog went from schema {before} to {now}")

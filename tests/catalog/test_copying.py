@@ -1,0 +1,239 @@
+"""`imges catalog copy` and `upgrade`: everything arrives, or nothing."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imges.catalog import ApiKey, Scope, copy_catalog, open_catalog, schema, upgrade_catalog
+from imges.catalog.copying import Tally
+from imges.errors import CatalogDiffers, Gone, SettingsError
+from tests.catalog.pictures import MINUTE, NOON, new_image, stored
+from tests.catalog.suite import FULL, count, delete, images_table, published
+from tests.catalog.test_migrations import add_migration
+from tests.servers import PostgresServer
+
+
+def nothing(*_: Any) -> None:
+    pass
+
+
+async def fill(url: str) -> None:
+    """A catalog with something of everything, its highest number deleted; no server runs on it."""
+    async with open_catalog(url) as catalog:
+        await catalog.ensure_guest(b"hash of guest", 10_000_000)
+        await catalog.secret("id_key", lambda: b"\x00\xff secret")
+        await catalog.add_key(ApiKey("ann", Scope.ADMIN, NOON, expires=NOON + MINUTE, quota_pictures=7), b"hash of ann")
+        await catalog.add_block("192.0.2.0/24")
+        lease = await catalog.take_lease(MINUTE)
+        await published(catalog, lease, FULL)
+        for i in range(7):
+            await published(catalog, lease, new_image(f"{i}", api_key="ann", medium=None if i % 2 else stored(f"m{i}")))
+        await catalog.reserve(new_image("pending"), lease=lease)
+        last = await published(catalog, lease, new_image("deleted"))
+        await delete(catalog, last.number)
+        await catalog.give_lease_back(lease)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'imges.db'}"
+
+
+async def test_everything_arrives_and_goes_back(file: str, tmp_path: Path, postgres: PostgresServer, monkeypatch: Any):
+    monkeypatch.setattr("imges.catalog.copying.PAGE", 3)
+    await fill(file)
+    url = await asyncio.to_thread(postgres.new_database)
+    copied = await copy_catalog(file, url, nothing, nothing)
+    assert copied == {"images": 9, "unique_keys": 40, "api_keys": 2, "blocks": 1, "secrets": 2}
+    async with open_catalog(file) as before, open_catalog(url) as after:
+        images = [image async for image in before.published()]
+        assert len(images) == 8
+        assert [image async for image in after.published()] == images
+        assert await after.keys() == await before.keys()
+        assert await after.blocks() == await before.blocks()
+        assert await after.secret("id_key", lambda: b"another") == b"\x00\xff secret"
+        for image in images:
+            assert await after.by_key(image.thumb.key, NOON) == image
+        with pytest.raises(Gone):
+            await after.by_id("id-deleted", NOON)
+        lease = await after.take_lease(MINUTE)
+        assert (await published(after, lease, new_image("new"))).number > max(image.number for image in images) + 2
+        (pending,) = await after.claim_abandoned(lease=lease, now=NOON, limit=10)
+        assert pending.id == "id-pending"
+        await after.give_lease_back(lease)
+
+    back = f"sqlite:///{tmp_path / 'back.db'}"
+    assert (await copy_catalog(url, back, nothing, nothing))["images"] == 10
+    async with open_catalog(back) as again:
+        assert await again.by_id(images[0].id, NOON) == images[0]
+        lease = await again.take_lease(MINUTE)
+        assert (await published(again, lease, new_image("newer"))).number > 11
+
+
+async def test_a_target_that_is_not_empty_is_refused_and_left_alone(file: str, postgres: PostgresServer):
+    await fill(file)
+    url = await asyncio.to_thread(postgres.new_database)
+    async with open_catalog(url) as catalog:
+        await catalog.ensure_guest(b"another", None)
+    with pytest.raises(SettingsError, match="empty database"):
+        await copy_catalog(file, url, nothing, nothing)
+    async with open_catalog(url) as catalog:
+        assert await catalog.key_by_hash(b"another")
+        assert await count(catalog, images_table) == 0
+
+
+async def test_what_changed_meanwhile_or_arrived_otherwise_is_found_and_nothing_is_kept(
+    file: str, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+):
+    await fill(file)
+    url = await asyncio.to_thread(postgres.new_database)
+    stages: list[str] = []
+
+    adding: list[asyncio.Task[None]] = []
+
+    async def add_one() -> None:
+        async with open_catalog(file) as catalog:
+            await catalog.reserve(new_image("meanwhile"), lease="x")
+
+    def meanwhile(stage: str, _: int) -> None:
+        stages.append(stage)
+        if stage == "comparing images":
+            adding.append(asyncio.create_task(add_one()))
+
+    with pytest.raises(CatalogDiffers, match="images: 10 rows here, 9 there"):
+        await copy_catalog(file, url, meanwhile, nothing)
+    await asyncio.gather(*adding)
+    stages.clear()
+
+    real, changed = Tally.add, [False]
+
+    def add(tally: Tally, rows: Any) -> None:
+        if stages[-1] == "comparing secrets" and not changed[0]:
+            changed[0] = True
+            rows = [(name, value[::-1]) for name, value in rows]
+        real(tally, rows)
+
+    monkeypatch.setattr(Tally, "add", add)
+    with pytest.raises(CatalogDiffers, match="secrets"):
+        await copy_catalog(file, url, lambda stage, _: stages.append(stage), nothing)
+    monkeypatch.undo()
+    assert (
+        await asyncio.to_thread(postgres.run, "SELECT tablename FROM pg_tables WHERE schemaname = 'public'", url) == []
+    )
+    assert (await copy_catalog(file, url, nothing, nothing))["images"] == 10
+
+
+async def test_a_catalog_in_use_is_not_copied(file: str, tmp_path: Path):
+    async with open_catalog(file) as catalog:
+        await catalog.take_lease(MINUTE)
+        with pytest.raises(SettingsError, match="stop all"):
+            await copy_catalog(file, f"sqlite:///{tmp_path / 'to.db'}", nothing, nothing)
+
+
+# The commands
+
+
+Imges = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def imges(tmp_path: Path) -> Imges:
+    def imges(*arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+        env = os.environ | {f"IMGES__{name}": value for name, value in environ.items()}
+        command = [sys.executable, "-m", "imges", *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=60, check=False)
+
+    return imges
+
+
+def test_the_commands_tell_what_they_did_and_how_it_ended(tmp_path: Path, postgres: PostgresServer, imges: Imges):
+    (tmp_path / "data").mkdir()
+    asyncio.run(fill(f"sqlite:///{tmp_path}/data/imges.db"))
+    url = postgres.new_database()
+    copied = imges("catalog", "copy", "--to", url)
+    assert (copied.returncode, copied.stderr) == (0, "")
+    assert "images: 9 rows copied and compared" in copied.stdout
+    again = imges("catalog", "copy", "--to", url)
+    assert again.returncode == 2
+    assert "empty" in again.stderr
+    assert imges("catalog", "copy", "--to", "postgresql://u:secret@127.0.0.1:1/x").returncode == 1
+    assert imges("catalog", "copy").returncode == 2
+    keys = imges("keys", "list", CATALOG__URL=url)
+    assert "ann" in keys.stdout
+    upgraded = imges("catalog", "upgrade", CATALOG__URL=url)
+    assert (upgraded.returncode, upgraded.stdout) == (0, "the catalog is up to date (schema 0001)\n")
+
+
+async def test_a_postgresql_catalog_that_is_behind_waits_for_the_operator(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    url = await asyncio.to_thread(postgres.new_database)
+    async with open_catalog(url) as running:
+        await running.ensure_guest(b"hash of guest", None)
+        lease = await running.take_lease(MINUTE)
+        image = await published(running, lease, new_image())
+        monkeypatch.setattr(schema, "MIGRATIONS", add_migration(tmp_path / "migrations"))
+        monkeypatch.setattr(schema, "HEAD", "0002")
+        with pytest.raises(SettingsError, match="imges catalog upgrade"):
+            async with open_catalog(url):
+                pass
+        assert await upgrade_catalog(url) == ("0001", "0002")
+        assert await upgrade_catalog(url) == ("0002", "0002")
+        async with open_catalog(url) as newer:
+            assert await newer.by_id(image.id, NOON) == image
+        assert await running.by_id(image.id, NOON) == image  # the program of before goes on
+        assert await published(running, lease, new_image("later"))
+    monkeypatch.undo()
+    async with open_catalog(url) as older:
+        assert await older.by_id(image.id, NOON) == image
+
+
+async def test_a_migration_that_fails_changes_nothing_in_postgresql(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    url = await asyncio.to_thread(postgres.new_database)
+    async with open_catalog(url):
+        pass
+    broken = add_migration(tmp_path / "migrations", then="raise RuntimeError('half way')")
+    monkeypatch.setattr(schema, "MIGRATIONS", broken)
+    monkeypatch.setattr(schema, "HEAD", "0002")
+    with pytest.raises(RuntimeError, match="half way"):
+        await upgrade_catalog(url)
+    monkeypatch.undo()
+    async with open_catalog(url):
+        pass
+
+
+async def test_a_fresh_catalog_and_a_migrated_one_are_the_same_in_postgresql(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+):
+    fresh = await asyncio.to_thread(postgres.new_database)
+    async with open_catalog(fresh):
+        pass
+    monkeypatch.setattr(schema, "create", schema.upgrade)
+    migrated = await asyncio.to_thread(postgres.new_database)
+    async with open_catalog(migrated):
+        pass
+    for what in DEFINITIONS:
+        assert await asyncio.to_thread(postgres.run, what, fresh) == await asyncio.to_thread(
+            postgres.run, what, migrated
+        )
+
+
+COLUMNS = """
+SELECT table_name, column_name, data_type, is_nullable, column_default
+FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
+"""
+DEFINITIONS = (
+    COLUMNS,
+    "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
+    "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint ORDER BY 1",
+    "SELECT revision, oldest_program FROM schema_revisions",
+    "SELECT version_num FROM alembic_version",
+)

@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from imges import metrics
 from imges.catalog import schema
 from imges.catalog.database import Run
+from imges.catalog.group_commit import GroupCommit
 from imges.catalog.types import DamagedDatabase
 from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
 
@@ -61,7 +62,7 @@ class SqliteDatabase:
         self._path = path
         self._writing = _engine(path, waits=False)
         self._reading = _engine(path, waits=True)
-        self._writer = ThreadPoolExecutor(1, "catalog-writer")
+        self._writer = GroupCommit(self._transaction, lambda connection, text: _driver(connection).execute(text))
         self._readers = ThreadPoolExecutor(READERS, "catalog-reader")
 
     @classmethod
@@ -72,7 +73,7 @@ class SqliteDatabase:
         """
         database = await asyncio.to_thread(cls, path)
         try:
-            await database._in(database._writer, database._check)  # noqa: SLF001  (its own class's)
+            await database._writer.alone(database._check)  # noqa: SLF001  (its own class's)
         except BaseException:
             await database.close()
             raise
@@ -80,47 +81,45 @@ class SqliteDatabase:
 
     async def prepare(self, *, upgrade: bool = False) -> None:  # noqa: ARG002  (nobody else's program uses the file)
         """Make the schema, or bring it up to date after a copy. Raises: SettingsError."""
-        await self._in(self._writer, self._prepare)
+        await self._writer.alone(self._prepare)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
         """The result of *work*, called in a transaction of its own; committed, and durable, when this returns.
 
-        Transactions of one process run one after the other, in the order of their calls.
+        Works of one process run one after the other, in the order of their calls; those that wait share a commit.
         """
         with metrics.catalog("write", CatalogUnavailable):
-            return await self._in(self._writer, partial(self._transaction, work, time.monotonic() + PATIENCE))
+            return await self._writer.run(work, time.monotonic() + PATIENCE)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """The result of *work*, which only reads; each of its statements sees what was committed before it."""
         with metrics.catalog("read", CatalogUnavailable):
-            return await self._in(self._readers, partial(self._look, work))
+            return await asyncio.get_running_loop().run_in_executor(self._readers, partial(self._look, work))
 
     @asynccontextmanager
     async def long_transaction(self) -> AsyncGenerator[Run]:
         """One transaction for all that is run in the block; nobody else can write meanwhile."""
         transaction = self._transacting(time.monotonic() + PATIENCE)
-        connection = await self._in(self._writer, partial(_entered, transaction))
+        connection = await self._writer.alone(partial(_entered, transaction))
 
         async def run(work: Callable[[Connection], T]) -> T:
-            return await self._in(self._writer, partial(_called, work, connection))
+            return await self._writer.alone(partial(_called, work, connection))
 
         try:
             yield run
         except BaseException as error:
-            await self._in(self._writer, partial(transaction.__exit__, type(error), error, error.__traceback__))
+            await self._writer.alone(partial(transaction.__exit__, type(error), error, error.__traceback__))
             raise
-        await self._in(self._writer, partial(_left, transaction))
+        await self._writer.alone(partial(_left, transaction))
 
     async def close(self) -> None:
         """Finish what was begun and give everything back."""
         await asyncio.to_thread(self._close)
 
-    async def _in(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(threads, work)
-
-    def _transaction(self, work: Callable[[Connection], T], deadline: float) -> T:
+    @contextmanager
+    def _transaction(self, deadline: float) -> Generator[Connection]:
         with _translated(), self._transacting(deadline) as connection:
-            return work(connection)
+            yield connection
 
     @contextmanager
     def _transacting(self, deadline: float) -> Generator[Connection]:
@@ -134,7 +133,7 @@ class SqliteDatabase:
             return work(connection)
 
     def _close(self) -> None:
-        self._writer.shutdown()
+        self._writer.close()
         self._readers.shutdown()
         self._reading.dispose()
         self._writing.dispose()

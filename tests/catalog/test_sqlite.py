@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from imges.catalog import Catalog, open_catalog
+from imges.catalog import Catalog, Image, KeyTaken, open_catalog
 from imges.catalog.sqlite import SqliteDatabase
 from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
 from tests.catalog.pictures import MINUTE, NOON, new_image
@@ -198,6 +198,36 @@ async def test_a_catalog_locked_for_long_is_unavailable_to_all_within_one_wait(
     assert {type(answer) for answer in answers} == {CatalogUnavailable}
     assert 0.5 <= time.monotonic() - start < 2
     assert await catalog.reserve(new_image("later"), lease=lease)
+
+
+async def test_writers_in_line_share_a_commit(catalog: Catalog, lease: str):
+    """And one that is refused, or breaks, takes nothing of the others along."""
+    await catalog.reserve(new_image("taken"), lease=lease)
+    said: list[str] = []
+
+    def listen(connection: Connection) -> None:
+        connection.connection.driver_connection.set_trace_callback(said.append)
+
+    def breaks(connection: Connection) -> None:
+        raise ZeroDivisionError
+
+    await catalog._database.write(listen)
+    names = [*(f"{i}" for i in range(10)), "taken", *(f"{i}" for i in range(10, 20))]
+    answers = await asyncio.gather(
+        *(catalog.reserve(new_image(name), lease=lease) for name in names), return_exceptions=True
+    )
+    assert [type(answer) for answer in answers] == [*[Image] * 10, KeyTaken, *[Image] * 10]
+    assert said.count("COMMIT") <= 3
+    numbers = {answer.number for answer in answers if isinstance(answer, Image)}
+    assert len(numbers) == 20
+
+    answers = await asyncio.gather(
+        *(catalog.publish(number, lease=lease) for number in sorted(numbers)[:10]),
+        catalog._database.write(breaks),
+        *(catalog.publish(number, lease=lease) for number in sorted(numbers)[10:]),
+        return_exceptions=True,
+    )
+    assert [type(answer) for answer in answers] == [*[Image] * 10, ZeroDivisionError, *[Image] * 10]
 
 
 async def test_a_full_disk_is_told_and_recovers(catalog: Catalog, lease: str):

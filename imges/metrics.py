@@ -45,7 +45,7 @@ _uploads = Counter(
 _upload_bytes = Counter("imges_upload_bytes", "Bytes of pictures that were received.", ["source"], registry=_registry)
 _step_seconds = Histogram(
     "imges_upload_step_seconds",
-    "Time of an upload by step: receive (the body), take (decode or fetch), inspect, render, reserve, put, publish.",
+    "Time of an upload by step: receive (the body), take (decode or fetch), render, reserve, put, publish.",
     ["step"],
     buckets=SECONDS,
     registry=_registry,

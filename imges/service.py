@@ -32,9 +32,8 @@ from imges.errors import (
     Gone,
     ImgesError,
     NotFound,
-    TooLargeImage,
 )
-from imges.imaging import Header, Imaging, Quality, Quarantine, Recipe, Rendition, Renditions
+from imges.imaging import Header, Imaging, Limits, Quality, Quarantine, Recipe, Rendition, Renditions
 from imges.imaging.types import MEDIA_TYPES
 from imges.intake import Received
 from imges.places import Place
@@ -167,26 +166,15 @@ class Service:
         created = self._now()
         expires = self._expires(created, options.expiration)
         await self._refuse_blocked(received.file.md5)  # as it is stored where nothing was taken off, at once
-        with self._quarantine.over(received.file.md5):
-            renditions = await self._renditions(received.file.path, self._recipe(options), folder)
+        with self._quarantine.over(received.file.md5), metrics.step("render"):
+            file, recipe = received.file, self._recipe(options)
+            renditions = await self._imaging.take(file.path, file.size, self._limits, recipe, folder)
         await self._refuse_blocked(renditions.original.md5)
         if duplicate := await self._duplicate(renditions.original, uploader):
             return Uploaded(duplicate, None)
         draft = _Draft(renditions, options, self._kept(uploader), created, expires, token=secrets.token_urlsafe(24))
         names = _Names(received.name, renditions.original.format, self.local(created), self._settings.images.naming)
         return Uploaded(await self._store(draft, names), draft.token)
-
-    async def _renditions(self, file: Path, recipe: Recipe, folder: Path) -> Renditions:
-        """All files of the picture; refused by its header before any pixel is decoded."""
-        with metrics.step("inspect"):
-            header = await self._imaging.inspect(file, self._allowed)
-        self._check_limits(header)
-        with metrics.step("render"):
-            return await self._imaging.render(file, header, recipe, folder)
-
-    @property
-    def _allowed(self) -> frozenset[str]:
-        return frozenset(self._settings.images.formats)
 
     def local(self, moment: datetime) -> datetime:
         """*moment* in the site's time zone."""
@@ -208,18 +196,16 @@ class Service:
         except OverflowError as error:
             raise BadParameter("expiration: too far away") from error
 
-    def _check_limits(self, header: Header) -> None:
-        """Raises: TooLargeImage, from the header alone."""
-        limits = self._settings.images
-        pixels = header.width * header.height
-        for found, limit, what in (
-            (max(header.width, header.height), limits.max_side, "pixels a side"),
-            (pixels, limits.max_pixels, "pixels"),
-            (header.frames, limits.max_frames, "frames"),
-            (pixels * header.frames, limits.max_total_pixels, "pixels in all frames"),
-        ):
-            if found > limit:
-                raise TooLargeImage(f"the image has {found:,} {what}; this site takes up to {limit:,}")
+    @property
+    def _limits(self) -> Limits:
+        images = self._settings.images
+        return Limits(
+            formats=frozenset(images.formats),
+            side=images.max_side,
+            pixels=images.max_pixels,
+            frames=images.max_frames,
+            total_pixels=images.max_total_pixels,
+        )
 
     def _recipe(self, options: UploadOptions) -> Recipe:
         images = self._settings.images

@@ -2,12 +2,13 @@
 
 from imges.imaging.executor import Imaging, open_imaging
 from imges.imaging.quarantine import Quarantine
-from imges.imaging.types import MEDIA_TYPES, Header, Quality, Recipe, Rendition, Renditions
+from imges.imaging.types import MEDIA_TYPES, Header, Limits, Quality, Recipe, Rendition, Renditions
 
 __all__ = [
     "MEDIA_TYPES",
     "Header",
     "Imaging",
+    "Limits",
     "Quality",
     "Quarantine",
     "Recipe",

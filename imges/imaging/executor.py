@@ -3,20 +3,22 @@
 import asyncio
 import errno
 import logging
+import os
 import re
 import shutil
 import stat
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from imges.errors import ProcessingFailed, TooLargeImage
 from imges.imaging import cost, worker
 from imges.imaging.slots import Budget, SharedSlots, Slots
-from imges.imaging.types import Header, Recipe, Rendition, Renditions
+from imges.imaging.types import Header, Limits, Recipe, Rendition, Renditions
 from imges.imaging.workers import OutOfTime, Worker, Workers
 
 log = logging.getLogger(__name__)
@@ -25,6 +27,8 @@ START = 30.0
 """Seconds in which the workers must have started; it takes half of one."""
 ANIMATING = 0.75
 """How much of a worker's time an animation may take; what is left is enough to make a still instead."""
+MODEST = 64 * 2**20
+"""Bytes that a picture is given to begin with where several processes share the memory."""
 INSPECTION = 16 * 2**20
 """Bytes of memory that looking at a header takes, besides the file."""
 
@@ -48,7 +52,8 @@ async def open_imaging(
     pool = Workers(processor, workers, spool)
     own = Slots(workers, memory, tells=budget is None)
     slots = own if budget is None else SharedSlots(own, budget)
-    imaging = Imaging(pool, slots, limit.total_seconds(), memory)
+    share = memory // workers if budget is None else min(memory // workers, MODEST)
+    imaging = Imaging(pool, slots, timeout=limit.total_seconds(), memory=memory, share=share)
     try:
         if processor == "vips":
             await imaging.ready()
@@ -58,13 +63,19 @@ async def open_imaging(
 
 
 class Imaging:
-    """What the service asks of image processing. Its two calls raise Busy where no worker gets free in time."""
+    """What the service asks of image processing. All calls raise Busy where no worker gets free in time.
 
-    def __init__(self, workers: Workers, slots: Budget, timeout: float, memory: int) -> None:
+    *timeout* in seconds; *memory* in bytes for all decoders; *share*: what any picture is given to begin with.
+    """
+
+    def __init__(
+        self, workers: Workers, slots: Slots | SharedSlots, *, timeout: float, memory: int, share: int
+    ) -> None:
         self._workers = workers
         self._slots = slots
         self._timeout = timeout
         self._memory = memory
+        self._share = share
         self._about = self._asked()
 
     async def ready(self) -> str:
@@ -84,6 +95,7 @@ class Imaging:
         return asyncio.create_task(self._ask())
 
     async def _ask(self) -> tuple[str, str]:
+        await self._workers.start()
         async with self._workers.one() as one:
             name, cage = await one.call(worker.about, seconds=START)
         log.info("pictures are decoded by %s; what keeps decoders in: %s", name, cage)
@@ -95,14 +107,24 @@ class Imaging:
         await asyncio.gather(self._about, return_exceptions=True)
         await self._workers.close()
 
+    async def take(self, file: Path, size: int, limits: Limits, recipe: Recipe, folder: Path) -> Renditions:
+        """`inspect` and `render` in one, of a *file* of *size* bytes; between them it is refused if beyond *limits*.
+
+        One call serves nearly all pictures: who fits into a worker's share of the memory need not be admitted again.
+        Raises what both do; TooLargeImage.
+        """
+        async with self._slots.held(self._share, size), self._workers.one() as one:
+            job = partial(at_once, one, file, limits, recipe, folder, memory=self._share)
+            header, made = await one.run(job, seconds=self._timeout)
+        return await self.render(file, header, recipe, folder) if made is None else made
+
     async def inspect(self, file: Path, allowed: frozenset[str]) -> Header:
         """What the header of *file* says.
 
         Raises: NotAnImage, FormatRefused for what is not in *allowed*, ProcessingFailed, Busy, SpoolUnavailable.
         """
         async with self._slots.held(min(INSPECTION, self._memory)), self._workers.one() as one:
-            given = await handed_in(file, one)
-            return await one.call(worker.inspect, given, allowed, seconds=self._timeout)
+            return await one.run(partial(inspected, one, file, allowed), seconds=self._timeout)
 
     async def render(self, file: Path, header: Header, recipe: Recipe, folder: Path) -> Renditions:
         """All files of *recipe* in *folder*, made from *file* whose *header* `inspect` told.
@@ -130,29 +152,52 @@ class Imaging:
 
     async def _render(self, file: Path, header: Header, recipe: Recipe, folder: Path, *, seconds: float) -> Renditions:
         memory = cost.memory(await self.ready(), header, recipe)
-        async with self._slots.held(memory), self._workers.one() as one:
-            given = await handed_in(file, one)
-            cage = given.parent
-            made = await one.call(worker.render, given, header, recipe, cage, memory, seconds=seconds)
-            return await asyncio.to_thread(taken_out, made, cage, folder)
+        async with self._slots.held(memory, header.file_size), self._workers.one() as one:
+            job = partial(rendered, one, file, header, recipe, folder, memory=memory)
+            return await one.run(job, seconds=seconds)
 
 
-async def handed_in(file: Path, one: Worker) -> Path:
-    """*file* where the worker can read it. Raises: SpoolUnavailable, DiskReserve."""
-    return await asyncio.to_thread(linked, file, await one.folder() / "given")
+# In the worker's thread
 
 
-def linked(file: Path, path: Path) -> Path:
+def at_once(
+    one: Worker, file: Path, limits: Limits, recipe: Recipe, folder: Path, *, memory: int
+) -> tuple[Header, Renditions | None]:
+    with handed_in(file, one) as given:
+        header, made = one.ask(worker.take, given, limits, recipe, given.parent, memory)
+        return header, made and taken_out(made, given.parent, folder)
+
+
+def inspected(one: Worker, file: Path, allowed: frozenset[str]) -> Header:
+    with handed_in(file, one) as given:
+        return one.ask(worker.inspect, given, allowed)
+
+
+def rendered(one: Worker, file: Path, header: Header, recipe: Recipe, folder: Path, *, memory: int) -> Renditions:
+    with handed_in(file, one) as given:
+        return taken_out(one.ask(worker.render, given, header, recipe, given.parent, memory), given.parent, folder)
+
+
+@contextmanager
+def handed_in(file: Path, one: Worker) -> Generator[Path]:
+    """*file* where the worker can read it; its folder is emptied afterwards. Raises: SpoolUnavailable, DiskReserve."""
+    given = one.ready() / "given"
+    try:
+        link(file, given)
+        yield given
+    finally:
+        one.tidy()
+
+
+def link(file: Path, path: Path) -> None:
     """A second name of *file*, or a copy where it lies on another disk."""
     with worker.system_errors():
-        path.unlink(missing_ok=True)
         try:
-            path.hardlink_to(file)
+            os.link(file, path)
         except OSError as error:
             if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK}:
                 raise
             shutil.copyfile(file, path)
-    return path
 
 
 def taken_out(made: Renditions, cage: Path, folder: Path) -> Renditions:

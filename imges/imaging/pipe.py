@@ -6,26 +6,17 @@ sends are made; of anything else a stand-in.
 
 import builtins
 import io
-import os
 import pickle
-from multiprocessing import reduction
-from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
 from pathlib import PosixPath
 from typing import Any
-
-from pebble.common import types as pebble_types
-from pebble.pool import process as pebble_process
 
 from imges import errors
 from imges.imaging import types
 
-MESSAGES = {
-    "pebble.pool.process": {"Acknowledgement", "TaskResult", "TaskProblem"},
-    "pebble.common.types": {"Result", "ResultStatus", "RemoteException", "RemoteException.rebuild_exception"},
-    "imges.imaging.types": {"Header", "Rendition", "Renditions"},
-}
-MODULES = {"pebble.pool.process": pebble_process, "pebble.common.types": pebble_types, "imges.imaging.types": types}
+BEGUN = b"begun"
+"""What a worker sends when it begins with a call: one that dies before that was not killed by the picture."""
+OURS = {"Header", "Rendition", "Renditions"}
+"""Of `imges.imaging.types`."""
 
 
 class Foreign(Exception):
@@ -36,14 +27,11 @@ class Foreign(Exception):
 
 
 class _Reader(pickle.Unpickler):
-    """Makes messages, our own types, and errors."""
+    """Makes our own types, and errors."""
 
     def find_class(self, module: str, name: str, /) -> Any:
-        if name in MESSAGES.get(module, ()):
-            found: Any = MODULES[module]
-            for part in name.split("."):
-                found = getattr(found, part)
-            return found
+        if module == types.__name__ and name in OURS:
+            return getattr(types, name)
         if name == "PosixPath":
             return PosixPath
         if module == errors.__name__ and name == "_as_it_was":
@@ -61,30 +49,22 @@ def _error(module: str, name: str) -> type[BaseException]:
     return found if isinstance(found, type) and issubclass(found, BaseException) else Foreign
 
 
-class WorkersEnd(Connection):
-    """The end of a pipe into which a worker writes."""
-
-    def recv(self) -> Any:
-        return _Reader(io.BytesIO(self.recv_bytes())).load()
-
-
-def _reduced(end: WorkersEnd) -> tuple[Any, ...]:
-    """As a plain connection is sent: what the worker does with an end of its own is its affair."""
-    return _plain, (reduction.DupFd(end.fileno()), end.readable, end.writable)
+def read(message: bytes) -> tuple[bool, Any]:
+    """Whether a call went well, and its result, else the error. Raises: Exception for what no honest worker sends."""
+    went_well, value = _Reader(io.BytesIO(message)).load()
+    if not isinstance(went_well, bool) or not (went_well or isinstance(value, BaseException)):
+        raise TypeError("a worker sent what is no answer")
+    return went_well, value
 
 
-def _plain(handle: Any, readable: bool, writable: bool) -> Connection:  # noqa: FBT001 - pickled
-    return Connection(handle.detach(), readable, writable)
+def result(value: object) -> bytes:
+    """What a worker sends that did what was asked."""
+    return pickle.dumps((True, value))
 
 
-reduction.register(WorkersEnd, _reduced)
-
-
-class WorkersContext(ForkServerContext):
-    """Starts workers from a server of forks; whoever reads from its pipes reads with care."""
-
-    def Pipe(self, duplex: bool = True) -> tuple[Any, Any]:  # noqa: FBT001, FBT002, N802 - the library's signature
-        reader, writer = super().Pipe(duplex)
-        careful = WorkersEnd(os.dup(reader.fileno()), writable=duplex)
-        reader.close()
-        return careful, writer
+def failure(error: BaseException) -> bytes:
+    """What a worker sends that failed; an error that cannot be sent is told in words."""
+    try:
+        return pickle.dumps((False, error))
+    except Exception:  # noqa: BLE001 - whatever a library's error is made of
+        return pickle.dumps((False, RuntimeError(f"{type(error).__name__}: {error}")))

@@ -1,9 +1,14 @@
-"""Who may use a worker: admitted by what is free of two things, workers and memory, in the order of arrival."""
+"""Who may use a worker: admitted by what is free of two things, workers and memory.
+
+In the order of arrival, but small files count as having come a little earlier.
+"""
 
 import asyncio
-from collections import deque
+import bisect
+import itertools
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from imges import metrics
@@ -11,6 +16,22 @@ from imges.errors import Busy, TooLargeImage
 
 PATIENCE = 5.0
 """Seconds that a request waits for a worker and memory before it is told that the server is busy."""
+
+LATER = 0.4 / 2**20
+"""Seconds for each byte of a file by which smaller ones that come later may pass it: about what it costs, and a flood
+of photographs keeps no screenshot waiting."""
+LARGE = 4 * 2**20
+"""Bytes from which on a file is passed no longer: a third of the patience, so that who waits for long is next."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Waiting:
+    """Who waits, in the order of their turns."""
+
+    due: float
+    number: int
+    memory: int = field(compare=False)
+    turn: asyncio.Future[None] = field(compare=False)
 
 
 class Slots:
@@ -21,27 +42,33 @@ class Slots:
         self._workers = self._free_workers = workers
         self._free_memory = self._memory = memory
         self._patience = patience
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._waiting: list[_Waiting] = []
+        self._numbers = itertools.count()
         self._tell()
 
     @asynccontextmanager
-    async def held(self, memory: int) -> AsyncGenerator[None]:
-        """A worker and *memory* bytes for the time of the block.
+    async def held(self, memory: int, size: int = 0) -> AsyncGenerator[None]:
+        """A worker and *memory* bytes for the time of the block; for a file of *size* bytes.
 
         Raises: TooLargeImage for more than there is at all, Busy where they do not get free in time.
         """
         if memory > self._memory:
             raise TooLargeImage("the image would take more memory than this site gives to one; send it smaller")
-        await self._take(memory)
+        await self._take(memory, size)
         try:
             yield
         finally:
             self._give_back(memory)
 
-    async def _take(self, memory: int) -> None:
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append((memory, turn))
+    async def _take(self, memory: int, size: int) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + LATER * min(size, LARGE)
+        waiting = _Waiting(due, next(self._numbers), memory, loop.create_future())
+        bisect.insort(self._waiting, waiting)
         self._admit()
+        turn = waiting.turn
+        if turn.done():
+            return
         try:
             async with asyncio.timeout(self._patience):
                 await turn
@@ -49,7 +76,7 @@ class Slots:
             if turn.done() and not turn.cancelled():
                 self._give_back(memory)
             else:
-                self._waiting = deque(waiting for waiting in self._waiting if waiting[1] is not turn)
+                self._waiting = [one for one in self._waiting if one is not waiting]
                 self._admit()  # who stood behind may need less
             if isinstance(error, TimeoutError):
                 raise Busy from error
@@ -79,16 +106,16 @@ class Slots:
     def _let_in(self) -> None:
         """Let in whom there is room for, from the front; nobody overtakes, or large pictures would wait for ever."""
         while self._waiting:
-            memory, turn = self._waiting[0]
-            if turn.cancelled():  # and its task has not noticed yet
-                self._waiting.popleft()
+            first = self._waiting[0]
+            if first.turn.cancelled():  # and its task has not noticed yet
+                del self._waiting[0]
                 continue
-            if self._free_workers < 1 or memory > self._free_memory:
+            if self._free_workers < 1 or first.memory > self._free_memory:
                 return
-            self._waiting.popleft()
+            del self._waiting[0]
             self._free_workers -= 1
-            self._free_memory -= memory
-            turn.set_result(None)
+            self._free_memory -= first.memory
+            first.turn.set_result(None)
 
 
 class Budget(Protocol):
@@ -106,12 +133,12 @@ class SharedSlots:
         self._patience = patience
 
     @asynccontextmanager
-    async def held(self, memory: int) -> AsyncGenerator[None]:
+    async def held(self, memory: int, size: int = 0) -> AsyncGenerator[None]:
         """See `Slots.held`; the wait for both is no longer than for one."""
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(self._patience):
-                    await stack.enter_async_context(self._own.held(memory))
+                    await stack.enter_async_context(self._own.held(memory, size))
                     await stack.enter_async_context(self._all.held(memory))
             except TimeoutError as error:
                 raise Busy from error

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from imges.errors import TooLargeImage
+
 MEDIA_TYPES = {
     "jpg": "image/jpeg",
     "png": "image/png",
@@ -47,6 +49,29 @@ class Header:
     def displayed(self) -> tuple[int, int]:
         """Width and height in pixels as viewers show it, after EXIF orientation."""
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a picture may be: its *formats*; pixels of a side, of a frame, of all frames; frames."""
+
+    formats: frozenset[str]
+    side: int
+    pixels: int
+    frames: int
+    total_pixels: int
+
+    def check(self, header: Header) -> None:
+        """Raises: TooLargeImage, from the header alone."""
+        pixels = header.width * header.height
+        for found, limit, what in (
+            (max(header.width, header.height), self.side, "pixels a side"),
+            (pixels, self.pixels, "pixels"),
+            (header.frames, self.frames, "frames"),
+            (pixels * header.frames, self.total_pixels, "pixels in all frames"),
+        ):
+            if found > limit:
+                raise TooLargeImage(f"the image has {found:,} {what}; this site takes up to {limit:,}")
 
 
 @dataclass(frozen=True, slots=True)

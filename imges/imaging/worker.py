@@ -8,11 +8,13 @@ import resource
 import signal
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 from imges.errors import DiskReserve, ProcessingFailed, SettingsError, SpoolUnavailable
-from imges.imaging import cage
-from imges.imaging.types import Header, Processor, Recipe, Renditions
+from imges.imaging import cage, cost
+from imges.imaging import pipe as messages
+from imges.imaging.types import Header, Limits, Processor, Recipe, Renditions
 
 NICENESS = 5
 """The server answers first."""
@@ -41,10 +43,25 @@ class OutOfMemory(ProcessingFailed):
         super().__init__("the image needs more memory than its size tells")
 
 
+def serve(pipe: Connection, wanted: str, folder: Path) -> None:
+    """Answer calls, one after the other, until the server is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the server, which ends us when all is done
+    start(wanted, folder)
+    with suppress(EOFError, OSError):
+        while True:
+            function, arguments = pipe.recv()
+            pipe.send_bytes(messages.BEGUN)
+            try:
+                answer = messages.result(function(*arguments))
+            except BaseException as error:  # noqa: BLE001 - it is raised where the call was made
+                answer = messages.failure(error)
+            pipe.send_bytes(answer)
+
+
 def start(wanted: str, folder: Path) -> None:
     """Prepare the process: it dies at once when told to, leaves no core, reaches *folder* alone, has *wanted*."""
     global _processor, _cage, _statm  # noqa: PLW0603 - the process's own
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the pool's handler would wait for the end of a C call
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
@@ -87,6 +104,19 @@ def loaded() -> Processor:
 def about() -> tuple[str, str]:
     """The processor's name, and what its cage is made of. Raises: SettingsError."""
     return loaded().name, _cage
+
+
+def take(file: Path, limits: Limits, recipe: Recipe, folder: Path, memory: int) -> tuple[Header, Renditions | None]:
+    """`inspect`, and at once `render` where that takes no more than *memory* bytes and no time worth speaking of.
+
+    Raises: TooLargeImage for what is beyond *limits*.
+    """
+    found = inspect(file, limits.formats)
+    limits.check(found)
+    needed = cost.memory(loaded().name, found, recipe)
+    if needed > memory or cost.is_animated(found, recipe):
+        return found, None
+    return found, render(file, found, recipe, folder, needed)
 
 
 def inspect(file: Path, allowed: frozenset[str]) -> Header:

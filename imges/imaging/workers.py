@@ -1,23 +1,27 @@
-"""Worker processes: one that dies or takes too long costs its own call, and is replaced."""
+"""Worker processes: one that dies or takes too long costs its own call, and is replaced.
+
+Each has a thread here that waits for it, so that a picture costs a single change of threads: handing it in, the call,
+and taking out what was made are one job of that thread. (Pebble's pools, which did this before, take three threads and
+ten times the CPU for a call.)
+"""
 
 import asyncio
 import logging
+import multiprocessing
 import shutil
 import tempfile
-from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pebble import ProcessExpired, ProcessFuture, ProcessPool
-
 from imges import metrics
 from imges.errors import Busy, ImgesError, ProcessingFailed, SpoolUnavailable
-from imges.imaging import worker
-from imges.imaging.pipe import WorkersContext
+from imges.imaging import pipe, worker
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +30,8 @@ PRELOADED = ["imges.imaging.render", "imges.imaging.worker"]
 """What all workers share. Not libvips: a process forked from one that has it started hangs."""
 KILLING = 2.0
 """Seconds in which a process must be gone that was told to end; it takes a tenth of one."""
+LONGEST = 2**20
+"""Bytes of an answer; an honest one has some hundreds."""
 
 
 class OutOfTime(ProcessingFailed):
@@ -47,25 +53,29 @@ class Workers:
 
     def __init__(self, processor: str, count: int, spool: Path) -> None:
         self._workers = [Worker(processor, spool) for _ in range(count)]
-        self._free = deque(self._workers)
-        self._freed = asyncio.Condition()
+        self._free: asyncio.Queue[Worker] = asyncio.Queue()
+        for one in self._workers:
+            self._free.put_nowait(one)
 
     @asynccontextmanager
     async def one(self) -> AsyncGenerator["Worker"]:
         """One that nobody else has meanwhile; its folder is emptied afterwards."""
-        async with self._freed:
-            await self._freed.wait_for(lambda: self._free)
-            worker = self._free.popleft()
+        worker = await self._free.get()
         try:
             yield worker
         finally:
-            await asyncio.shield(self._give_back(worker))
+            if worker.is_tidy:
+                self._free.put_nowait(worker)
+            else:
+                await asyncio.shield(self._give_back(worker))
 
     async def _give_back(self, worker: "Worker") -> None:
         await asyncio.to_thread(worker.tidy)
-        async with self._freed:
-            self._free.append(worker)
-            self._freed.notify()
+        self._free.put_nowait(worker)
+
+    async def start(self) -> None:
+        """Start all of them, instead of each when it is needed first. Raises: SpoolUnavailable."""
+        await asyncio.gather(*(worker.folder() for worker in self._workers))
 
     async def close(self) -> None:
         """End all processes; what they were doing is lost."""
@@ -78,120 +88,141 @@ class Worker:
     def __init__(self, processor: str, spool: Path) -> None:
         self._processor = processor
         self._spool = spool
+        self._thread = ThreadPoolExecutor(1, "worker")
+        self._process: BaseProcess | None = None
+        self._pipe: Connection | None = None
         self._folder: Path | None = None
-        self._pool: asyncio.Task[ProcessPool] | None = None
-        self._call: ProcessFuture[Any] | None = None
         self._closed = False
+        self.is_tidy = True
+        """Whether nothing lies in its folder."""
 
     async def call(self, function: Callable[..., T], *arguments: object, seconds: float) -> T:
-        """What *function* of `imges.imaging.worker` answers.
+        """What *function* of `imges.imaging.worker` answers. Raises as `run` does."""
+        return await self.run(partial(self.ask, function, *arguments), seconds=seconds)
 
-        Raises: OutOfTime after *seconds*, Died when the process does, Busy when it is being ended, and whatever
-        *function* raises of our own errors. The process is killed when the time is over or the caller is cancelled,
-        and this returns when it is gone.
+    async def run(self, job: Callable[[], T], *, seconds: float) -> T:
+        """The result of *job*, which calls `ask`, in the worker's thread.
+
+        Raises: OutOfTime after *seconds*, Died when the process does, Busy when it is being ended, and whatever *job*
+        raises of our own errors. The process is killed when the time is over or the caller is cancelled, and this
+        returns when it is gone.
         """
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._answered(function, arguments)
-        except TimeoutError as error:
-            metrics.decoder_died("timeout")
-            raise OutOfTime from error
-        except ProcessExpired as error:
-            metrics.decoder_died("crash")
-            log.warning("a worker died in %s with exit code %s", function.__name__, error.exitcode)
-            raise Died from error
-        except ImgesError:
-            raise
-        except Exception as error:
-            log.exception("%s failed", function.__name__)
-            raise ProcessingFailed from error
-
-    async def folder(self) -> Path:
-        """The one place that the process reaches. Raises: SpoolUnavailable."""
-        await asyncio.shield(self._running())
-        assert self._folder is not None
-        return self._folder
-
-    async def _answered(self, function: Callable[..., T], arguments: tuple[object, ...]) -> T:
-        for _ in range(2):
-            pool = self._running()
-            try:
-                return await self._answer(scheduled(await asyncio.shield(pool), function, arguments))
-            except BrokenProcessPool:
-                await self._discard(pool)
-        raise Died
-
-    async def _answer(self, future: ProcessFuture[T]) -> T:
-        self._call = future
-        try:
-            return await asyncio.wrap_future(future)
-        except asyncio.CancelledError:
-            await asyncio.to_thread(wait, [future], KILLING)  # until then its memory is not free
-            raise
-        finally:
-            self._call = None
-
-    def _running(self) -> asyncio.Task[ProcessPool]:
-        """The pool, started anew when it broke: it does when its process dies that had nothing to do."""
         if self._closed:
             raise Busy
-        if self._pool is None:
-            self._pool = asyncio.create_task(self._started())
-        return self._pool
-
-    async def _started(self) -> ProcessPool:
+        running = asyncio.get_running_loop().run_in_executor(self._thread, job)
         try:
-            return await asyncio.to_thread(self._start)
-        except BaseException:
-            self._pool = None
+            async with asyncio.timeout(seconds):
+                return await asyncio.shield(running)
+        except TimeoutError as error:
+            await self._kill(running)
+            metrics.decoder_died("timeout")
+            raise OutOfTime from error
+        except asyncio.CancelledError:
+            await self._kill(running)
+            raise
+        except Died as error:
+            if self._closed:
+                raise Busy from error
+            metrics.decoder_died("crash")
             raise
 
-    def _start(self) -> ProcessPool:
-        try:
-            self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="worker-", dir=self._spool.absolute()))
-        except OSError as error:
-            raise SpoolUnavailable from error
-        context = WorkersContext()
-        context.set_forkserver_preload(PRELOADED)
-        initial = [self._processor, self._folder]
-        pool = ProcessPool(1, initializer=worker.start, initargs=initial, context=context)
-        assert pool.active  # asking is what starts it
-        return pool
+    async def _kill(self, running: asyncio.Future[Any]) -> None:
+        if self._process is not None:
+            self._process.kill()
+        await asyncio.wait([running], timeout=KILLING)  # until then its memory is not free
+        if running.done():
+            running.exception()  # nobody asks for it any more
 
-    async def _discard(self, pool: asyncio.Task[ProcessPool]) -> None:
-        """End the process of *pool*. It forgets what it was asked; the caller hears of it from us."""
-        if self._pool is not pool:
-            return
-        call, self._call, self._pool = self._call, None, None
-        await asyncio.to_thread(stop, await pool)
-        if call is not None and not call.done():
-            call.set_exception(BrokenProcessPool())
-
-    def tidy(self) -> None:
-        """Empty its folder. Blocking."""
-        with suppress(OSError):
-            for file in self._folder.iterdir() if self._folder else ():
-                file.unlink()
+    async def folder(self) -> Path:
+        """The one place that the process reaches; it is started. Raises: SpoolUnavailable."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self.ready)
 
     async def close(self) -> None:
         """End the process; what it was doing is lost."""
         self._closed = True
-        if self._pool is not None:
-            await self._discard(self._pool)
+        if self._process is not None:
+            self._process.kill()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._thread.shutdown()
+        self._end()
         if self._folder is not None:
-            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+            shutil.rmtree(self._folder, ignore_errors=True)
 
+    # In its thread
 
-def scheduled(pool: ProcessPool, function: Callable[..., T], arguments: tuple[object, ...]) -> ProcessFuture[T]:
-    """Raises: BrokenProcessPool, also for a pool that broke before."""
-    try:
-        return pool.schedule(function, args=arguments)
-    except RuntimeError as error:
-        raise BrokenProcessPool from error
+    def ask(self, function: Callable[..., T], *arguments: object) -> T:
+        """What *function* of `imges.imaging.worker` answers. Raises: Died, ProcessingFailed, errors of ours."""
+        for _ in range(2):
+            self.ready()
+            self.is_tidy = False
+            if self._sent((function, arguments)):
+                return self._answer(function.__name__)
+            log.warning("a worker died that had nothing to do, with exit code %s", self._end())
+        raise Died
 
+    def _sent(self, call: tuple[Callable[..., object], tuple[object, ...]]) -> bool:
+        """Whether the process has begun with it."""
+        assert self._pipe is not None
+        try:
+            self._pipe.send(call)
+            return self._pipe.recv_bytes(LONGEST) == pipe.BEGUN
+        except (EOFError, OSError):
+            return False
 
-def stop(pool: ProcessPool) -> None:
-    pool.stop()
-    pool.join()
+    def _answer(self, called: str) -> Any:
+        assert self._pipe is not None
+        try:
+            went_well, value = pipe.read(self._pipe.recv_bytes(LONGEST))
+        except Exception as error:  # its end, or what no honest worker sends
+            log.warning("a worker died in %s with exit code %s", called, self._end())
+            raise Died from error
+        if went_well:
+            return value
+        if isinstance(value, ImgesError):
+            raise value
+        log.error("%s failed in a worker: %r", called, value)
+        raise ProcessingFailed from value
+
+    def ready(self) -> Path:
+        """Its folder, once the process is there: started, or started anew where it died. Raises: SpoolUnavailable."""
+        if self._closed:
+            raise Busy
+        if self._folder is None:
+            try:
+                self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._folder = Path(tempfile.mkdtemp(prefix="worker-", dir=self._spool.absolute()))
+            except OSError as error:
+                raise SpoolUnavailable from error
+        if self._pipe is None:
+            self._start(self._folder)
+        return self._folder
+
+    def _start(self, folder: Path) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(PRELOADED)
+        ours, theirs = context.Pipe()
+        self._process = context.Process(target=worker.serve, args=(theirs, self._processor, folder), daemon=True)
+        self._process.start()
+        theirs.close()
+        self._pipe = ours
+        if self._closed:  # meanwhile: who closes has not seen this one
+            self._process.kill()
+
+    def _end(self) -> int | None:
+        """Its exit code."""
+        if self._process is None or self._pipe is None:
+            return None
+        self._process.kill()
+        self._process.join(KILLING)
+        self._pipe.close()
+        code, self._process, self._pipe = self._process.exitcode, None, None
+        return code
+
+    def tidy(self) -> None:
+        """Empty its folder. Blocking; in any thread while nobody has the worker."""
+        with suppress(OSError):
+            for file in self._folder.iterdir() if self._folder else ():
+                file.unlink()
+        self.is_tidy = True

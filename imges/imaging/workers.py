@@ -203,12 +203,12 @@ class Worker:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(PRELOADED)
         ours, theirs = context.Pipe()
-        self._process = context.Process(target=worker.serve, args=(theirs, self._processor, folder), daemon=True)
-        self._process.start()
+        process = context.Process(target=worker.serve, args=(theirs, self._processor, folder), daemon=True)
+        process.start()
         theirs.close()
-        self._pipe = ours
+        self._process, self._pipe = process, ours
         if self._closed:  # meanwhile: who closes has not seen this one
-            self._process.kill()
+            process.kill()
 
     def _end(self) -> int | None:
         """Its exit code."""

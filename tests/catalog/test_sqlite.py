@@ -206,7 +206,8 @@ async def test_writers_in_line_share_a_commit(catalog: Catalog, lease: str):
     said: list[str] = []
 
     def listen(connection: Connection) -> None:
-        connection.connection.driver_connection.set_trace_callback(said.append)
+        driver: Any = connection.connection.driver_connection
+        driver.set_trace_callback(said.append)
 
     def breaks(connection: Connection) -> None:
         raise ZeroDivisionError

@@ -80,7 +80,9 @@ def _report(moved: Moved, to: str) -> None:
     rate = f"{moved.pictures / seconds:,.1f} pictures/s, {size_formatted(round(moved.size / seconds))}/s"
     click.echo(f"{moved.pictures} pictures ({size_formatted(moved.size)}) moved to {to} in {seconds:.1f} s ({rate})")
     if moved.cleaned:
-        click.echo(f"{moved.cleaned} files deleted that an earlier run had left where it had copied them from")
+        click.echo(
+            f"{moved.cleaned} files were deleted at the end, where they or an earlier run's had been copied from"
+        )
     if moved.failed:
         click.echo(f"{moved.failed} pictures could not be moved; they are still served from where they are", err=True)
         raise SystemExit(1)

@@ -84,6 +84,7 @@ class _Import:
         self._imported = Imported()
 
     async def run(self) -> Imported:
+        await self._service.sweep()  # what a run that was killed left pending would be in the way
         try:
             folder = await asyncio.to_thread(images_folder, self._wanted.folder)
             await self._read_records()

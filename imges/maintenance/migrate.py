@@ -6,6 +6,7 @@ moment ago and finds it gone looks once more. So wherever this breaks off, the r
 a second run takes copies that are there already as they are, and deletes sources that the first one left.
 """
 
+import asyncio
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -22,7 +23,7 @@ from imges.maintenance.bandwidth import Bandwidth
 from imges.maintenance.parallel import each
 from imges.maintenance.remake import Changed
 from imges.maintenance.tools import Tools
-from imges.service import Place, holds
+from imges.service import LOOKUP_LIFE, Place, holds
 from imges.storage import KeyExists, StorageError
 
 PAGE = 200
@@ -69,7 +70,7 @@ class Moved:
     size: int = 0
     failed: int = 0
     cleaned: int = 0
-    """Sources of an earlier run, deleted now."""
+    """Sources that were deleted at the end, those of an earlier run too."""
     seconds: float = 0.0
 
 
@@ -93,6 +94,8 @@ class _Migration:
         self._catalog = tools.service.catalog
         self._bandwidth = Bandwidth(move.bandwidth)
         self._failed: set[int] = set()
+        self._sent_there = False
+        """Whether there are sources to be deleted at the end, which clients may still be sent to."""
         self._out_of_reach = 0
         """How many pictures, one after the other, failed for reasons that are not theirs."""
         self._moved = Moved()
@@ -106,6 +109,9 @@ class _Migration:
                 break
             self._tools.progress.stage(f"moving pictures to {self._move.to.name}", count)
             await each(self._pictures(), self._one, at_once=self._move.parallel)
+        if self._sent_there:
+            self._tools.progress.stage("waiting until no server sends clients to the sources")
+            await asyncio.sleep(LOOKUP_LIFE)
         if not self._move.keep:
             await self._clean_up()
         self._moved.failed = len(self._failed)
@@ -145,7 +151,7 @@ class _Migration:
                 self._moved.pictures += 1
                 self._moved.size += image.stored_bytes
                 if not self._move.keep:
-                    await _delete(source, image)
+                    await self._take_away(source, image)
                 return
             kept = (await self._catalog.rows_of([image.number])).get(image.number)
             if kept is None or kept.image.state != State.PUBLISHED:  # deleted meanwhile: so are our copies
@@ -168,6 +174,13 @@ class _Migration:
             await target.put(file.key, path, media_type=image.media_type, expires=image.expires, replace=replace)
         if not await holds(target, file):
             raise InTheWay(file.key, self._move.to.name)
+
+    async def _take_away(self, source: Place, image: Image) -> None:
+        """Delete the source; later, where servers that know no better send clients there without looking."""
+        if await source.storage.url(image.original.key, expires=image.expires):
+            self._sent_there = True
+        else:
+            await _delete(source, image)
 
     async def _clean_up(self) -> None:
         """Delete the sources that a run left which broke off between the row and them."""

@@ -24,7 +24,10 @@ class Tools:
     async def open(
         cls, settings: Settings, service: Service, room: Workroom, progress: Progress
     ) -> AsyncGenerator[Self]:
-        """The lease of *service* lives for as long as this is open."""
+        """The lease of *service* lives for as long as this is open; those of killed predecessors end."""
+        for lease in room.former_leases:
+            await service.catalog.give_lease_back(lease)
+        room.note(service.lease)
         renewing = asyncio.create_task(_renew(service))
         try:
             yield cls(settings, service, room, progress)

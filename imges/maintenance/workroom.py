@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "upkeep-"
+LEASE = "lease"
 
 
 class Workroom:
@@ -19,20 +20,31 @@ class Workroom:
         self._folder = folder
         self.spool = folder / "spool"
         """For decoders."""
+        self.former_leases: list[str] = []
+        """Leases of processes that were killed: what they left pending is nobody's."""
 
     @classmethod
     @contextmanager
     def open(cls, data_dir: Path) -> Generator["Workroom"]:
         """One below *data_dir*, gone at the end; what killed processes left of theirs goes at the start."""
+        former_leases: list[str] = []
         for left in data_dir.glob(f"{PREFIX}*"):
             with suppress(OSError), _locked(left):
+                with suppress(FileNotFoundError):
+                    former_leases.append((left / LEASE).read_text())
                 shutil.rmtree(left)
         folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=data_dir))
         with _locked(folder):
             try:
-                yield cls(folder)
+                room = cls(folder)
+                room.former_leases = former_leases
+                yield room
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
+
+    def note(self, lease: str) -> None:
+        """Leave *lease* to whoever finds this folder when we were killed."""
+        (self._folder / LEASE).write_text(lease)
 
     @asynccontextmanager
     async def folder(self) -> AsyncGenerator[Path]:

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from tests.maintenance.library import Library, open_library
-from tests.servers import seaweedfs as seaweedfs  # noqa: PLC0414  (a fixture)
+from tests.servers import postgres, seaweedfs
+
+__all__ = ["postgres", "seaweedfs"]
 
 
 @pytest.fixture

@@ -3,13 +3,19 @@
 import json
 import os
 import re
+import sqlite3
+import subprocess
+import time
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from imges.catalog import GUEST, Image
+from imges.catalog import GUEST, Image, NewImage
+from imges.catalog.upkeep import Upkeep
 from imges.errors import NotFound
 from imges.maintenance import mysql_dump
 from imges.maintenance.chevereto import id_encoder
@@ -17,7 +23,9 @@ from imges.maintenance.exporting import take_out
 from imges.maintenance.importing import Imported, NotTaken, Wanted, bring_in
 from imges.maintenance.tools import Tools
 from tests import pictures
+from tests.maintenance.commands import run
 from tests.maintenance.library import Library, Said, open_library
+from tests.served import IMGES
 
 DAY = "2014/06/04"
 
@@ -118,12 +126,48 @@ async def test_an_address_that_is_taken_stays_with_whom_it_is(library: Library, 
 
 
 async def test_a_tree_that_is_the_storage_itself_is_never_at_risk(library: Library, monkeypatch: pytest.MonkeyPatch):
-    """Whatever breaks off, no undo takes the only copy."""
+    """A sweep deletes the objects of what is pending when its process dies: here they are the only copy."""
     tree(library.images, a__png=pictures.png())
+    leases: list[str | None] = []
+    take_in = Upkeep.take_in
+
+    async def seen(self: Upkeep, new: NewImage, *, lease: str | None = None, **options: Any) -> Image:
+        leases.append(lease)
+        return await take_in(self, new, lease=lease, **options)
+
+    monkeypatch.setattr(Upkeep, "take_in", seen)
     done, _ = await imported(library, library.images)
+    assert leases == [None]
     assert done.pictures == 1
     assert library.file(f"{DAY}/a.png").read_bytes() == pictures.png()
     assert (await library.fsck(digests=True))[0].left == 0
+
+
+def test_an_import_that_was_killed_is_run_again(tmp_path: Path):
+    for n in range(30):
+        put(tmp_path / "old", f"{DAY}/{n}.jpg", pictures.jpeg(600 + n))
+    database = tmp_path / "data/imges.db"
+    for _ in range(2):
+        running = subprocess.Popen([*IMGES, "import", "old"], cwd=tmp_path, stdout=subprocess.DEVNULL)
+        deadline, before = time.monotonic() + 60, rows(database)
+        while rows(database) < before + 3 and running.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        running.kill()
+        assert running.wait() < 0, "it was over before it could be killed"
+    finished = run(tmp_path, "import", "old")
+    assert finished.returncode == 0
+    assert "left out" not in finished.stdout
+    assert rows(database) == 30
+    assert run(tmp_path, "fsck", "--digests").stdout == "nothing is wrong\n"
+    assert [file.name for file in (tmp_path / "data").glob("upkeep-*")] == []
+
+
+def rows(database: Path) -> int:
+    try:
+        with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as db:
+            return db.execute("SELECT count(*) FROM images").fetchone()[0]
+    except sqlite3.OperationalError:
+        return 0
 
 
 async def test_an_import_that_fails_leaves_nothing_behind(

@@ -15,7 +15,7 @@ from imges.catalog.upkeep import Upkeep
 from imges.errors import Gone
 from imges.maintenance.migrate import Move, Moved, migrate
 from imges.maintenance.tools import Tools
-from imges.storage import CHECK_PREFIX
+from imges.storage import CHECK_PREFIX, StorageUnavailable
 from tests import pictures
 from tests.maintenance.commands import environment, run
 from tests.maintenance.library import Library, Said, open_library
@@ -107,7 +107,8 @@ async def test_a_damaged_picture_stays_and_is_told(library: Library, seaweedfs: 
     file.write_bytes(content[:-1] + b"?")
     result, said = await moved(library)
     assert (result.pictures, result.failed) == (1, 1)
-    assert "fsck" in said[0]
+    assert "not what the catalog says" in said[0]
+    assert bad.original.key not in keys(seaweedfs, bucket)
     assert file.exists()
     assert (await served(library, bad.original.key))[:-1] == content[:-1]
 
@@ -144,6 +145,41 @@ async def test_a_picture_deleted_meanwhile_leaves_nothing(
     assert objects(seaweedfs, bucket) == {}
     with pytest.raises(Gone):
         await library.service.view(image.id)
+
+
+async def test_sources_that_clients_are_sent_to_go_last(
+    tmp_path: Path, seaweedfs: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("imges.maintenance.migrate.LOOKUP_LIFE", 0)
+    environ = with_s3(seaweedfs, bucket) | {"STORAGES__CLOUD__DELIVERY": "redirect", "STORAGE": "cloud"}
+    there: list[int] = []
+    async with open_library(tmp_path / "data", **environ) as library:
+        for n in range(3):
+            await library.upload(pictures.png(8 + n), f"{n}.png")
+        relocate = Upkeep.relocate
+
+        async def seen(self: Upkeep, row: Image, place: str) -> bool:
+            there.append(len(keys(seaweedfs, bucket)))
+            return await relocate(self, row, place)
+
+        monkeypatch.setattr(Upkeep, "relocate", seen)
+        result, _ = await moved(library, to="disk")
+        assert (result.pictures, result.cleaned) == (3, 6)
+        assert there == [6, 6, 6]
+        assert keys(seaweedfs, bucket) == []
+
+
+async def test_a_place_that_goes_on_failing_ends_the_run(library: Library, monkeypatch: pytest.MonkeyPatch):
+    for n in range(30):
+        await library.upload(pictures.png(8 + n), f"{n}.png")
+
+    async def down(*_: object, **__: object) -> None:
+        raise StorageUnavailable
+
+    monkeypatch.setattr(type(library.service.places["cloud"].storage), "put", down)
+    with pytest.raises(StorageUnavailable):
+        await moved(library)
+    assert len(library.files()) == 60
 
 
 async def test_bandwidth_is_kept_to(library: Library):

@@ -18,7 +18,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --s
 	--allow-unsafe --no-emit-index-url --no-emit-find-links --extra heic --extra postgres --extra redis --extra s3 $(UPGRADE)
 
 # What tests call, and the Debian package that it comes from
-TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium nginx:nginx-light
+TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium nginx:nginx-light redis-server:redis-server
 
 .PHONY: install serve test check format lock screenshots drain tools bench bench-quick
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -9,11 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from aiohttp import web
+from limits.aio.storage import Storage
 
 from imges import __version__, metrics
-from imges.access import Access
+from imges.access import Access, LocalCounts
 from imges.administration import Administration
 from imges.catalog import open_catalog
+from imges.counts import RedisCounts
 from imges.fetch import Fetcher
 from imges.imaging import open_imaging
 from imges.intake import Intake, Spool
@@ -84,7 +87,8 @@ def create_app(
         spool.clear()
         async with (
             open_service(settings, member) as service,
-            Access.open(settings, service.catalog, counts=SharedCounts(member.link) if member else None) as access,
+            _counts(settings, member) as counts,
+            Access.open(settings, service.catalog, counts=counts) as access,
             Administration.open(service, access) as administration,
             Fetcher(settings.urls) as fetcher,
         ):
@@ -102,6 +106,17 @@ def create_app(
 
     app.cleanup_ctx.append(running_service)
     return app
+
+
+@asynccontextmanager
+async def _counts(settings: Settings, member: Member | None) -> AsyncGenerator[Storage]:
+    """Where hits of client addresses are counted: in Redis, if it is set, else for this machine."""
+    local = SharedCounts(member.link) if member else LocalCounts(time.monotonic)
+    if settings.limits.redis_url is None:
+        yield local
+        return
+    async with RedisCounts.open(settings.limits.redis_url, local) as counts:
+        yield counts
 
 
 @asynccontextmanager

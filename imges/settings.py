@@ -8,7 +8,7 @@ what would be right, and where it was read.
 import os
 import re
 import tempfile
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -313,21 +313,6 @@ class Settings(Section):
         if storage not in places:
             raise ValueError(f"should name one of the storages: {', '.join(sorted(places))}")
         return storage
-
-
-NOT_YET: Mapping[str, tuple[Callable[[Settings], bool], str]] = {
-    "limits.redis_url": (lambda settings: bool(settings.limits.redis_url), "each process counts for itself"),
-}
-"""Settings whose work is still to come: when they count as given, and what happens instead."""
-
-
-def not_yet_in_effect(settings: Settings) -> list[str]:
-    """A sentence for each setting that was given but does nothing in this version."""
-    return [
-        f"{name} has no effect in this version: {instead}"
-        for name, (is_given, instead) in NOT_YET.items()
-        if is_given(settings)
-    ]
 
 
 def prepare_data_dir(settings: Settings) -> None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from imges.errors import SettingsError
 from imges.options import Rate, read_yaml
-from imges.settings import Section, Settings, load_settings, not_yet_in_effect, prepare_data_dir
+from imges.settings import Section, Settings, load_settings, prepare_data_dir
 
 EXAMPLE = Path(__file__).parent.parent / "settings.yaml"
 
@@ -430,14 +430,6 @@ def test_no_variable_of_ours_passes_unknown(name):
     (problem,) = complaints(load_settings, environ={name: "/proc/self/mem"})
     assert "there is no such setting" in problem
     assert problem.endswith(f"[{name}]")
-
-
-def test_what_is_given_but_not_in_effect_yet_is_told():
-    assert not_yet_in_effect(Settings()) == []
-    assert not_yet_in_effect(from_environment(CATALOG__URL="sqlite:////srv/imges.db")) == []
-    told = not_yet_in_effect(from_environment(LIMITS__REDIS_URL="redis://:hunter2@host"))
-    assert [sentence.partition(" has no effect")[0] for sentence in told] == ["limits.redis_url"]
-    assert "hunter2" not in "".join(told)
 
 
 # The data folder

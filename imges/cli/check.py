@@ -13,7 +13,7 @@ from imges.cli.common import settings_option
 from imges.errors import ImgesError, SettingsError
 from imges.imaging import open_imaging
 from imges.places import none_lost
-from imges.settings import Settings, not_yet_in_effect, prepare_data_dir
+from imges.settings import Settings, prepare_data_dir
 from imges.storage import StorageError, StorageUnavailable, open_storage
 from imges.web.present import size_formatted
 
@@ -23,8 +23,6 @@ from imges.web.present import size_formatted
 def check(settings: Settings) -> None:
     """Look at settings, folders, storages, catalog and decoders; exits with 1 if anything is wrong."""
     click.echo("settings: good")
-    for sentence in not_yet_in_effect(settings):
-        click.echo(f"  note: {sentence}")
     parts: list[tuple[str, Callable[[], Awaitable[str]]]] = [
         ("data folder", lambda: _data_folder(settings)),
         *((f"storage {name}", lambda name=name: _storage(settings, name)) for name in settings.storages),

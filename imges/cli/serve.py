@@ -16,7 +16,7 @@ from imges.cli.running import Stop, run, watched
 from imges.cli.supervisor import supervise
 from imges.cli.systemd import notify, passed_sockets
 from imges.lock import DYING, DataLock, held
-from imges.settings import Settings, not_yet_in_effect, prepare_data_dir
+from imges.settings import Settings, prepare_data_dir
 from imges.web.sockets import Bound, bound
 
 
@@ -30,8 +30,6 @@ def serve(settings: Settings) -> None:
     path: Path | None = click.get_current_context().params["settings_path"]
     log.configure(settings.log.level, settings.log.format)
     prepare_data_dir(settings)
-    for sentence in not_yet_in_effect(settings):
-        click.echo(f"imges: {sentence}", err=True)
     passed = passed_sockets(os.environ)
     with held(settings.data_dir, patience=DYING) as lock, bound(settings.server, passed) as listening:
         if settings.server.workers > 1:

@@ -147,6 +147,7 @@ async def open_service(
         lease = await catalog.take_lease(LEASE_LIFE)
         stack.push_async_callback(catalog.give_lease_back, lease)
         service = Service(settings, catalog, places, imaging, lease=lease, id_key=id_key)
+        stack.push_async_callback(service.finish)
         if member:
             _forget_together(service, member.link)
         yield service

@@ -11,12 +11,13 @@ import hmac
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from cachetools import TTLCache
@@ -40,7 +41,15 @@ from imges.places import Place
 from imges.settings import Settings
 from imges.storage import CHECK_PREFIX, Address, KeyExists, KeyMissing, Storage, StorageError, StorageUnavailable
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
+
+PATIENCE = 8.0
+"""Seconds that a client waits for a storage, all objects of a picture and what is taken back of them together."""
+
+SLOWEST = 2**20
+"""Bytes a second that a storage may come down to: a large picture may take longer."""
 
 STORED_TRIES = 4
 """How often a name is tried whose object already lies in the storage though the catalog does not know it."""
@@ -152,6 +161,7 @@ class Service:
         self._unfinished: list[Callable[[], Awaitable[None]]] = []
         self._unheard: set[bytes] = set()  # token hashes of rows that may have been reserved, though nobody told us
         self._looking: asyncio.Task[Problems] | None = None
+        self._going_on: set[asyncio.Task[Any]] = set()
 
     # Upload
 
@@ -242,7 +252,7 @@ class Service:
             with metrics.step("reserve"):
                 row = await self._reserve(draft, names)
             try:
-                return await self._put_and_publish(row, draft.renditions)
+                return await self._patiently(self._put_and_publish(row, draft.renditions), row.stored_bytes)
             except KeyExists as error:
                 log.warning("an object that the catalog does not know lies at %s; see `imges fsck`", error.key)
                 names.crowded()
@@ -281,10 +291,44 @@ class Service:
         except BaseException as error:  # a cancelled request too
             if isinstance(error, KeyExists):
                 mine.pop()  # another's: it stays
-            await asyncio.shield(self._or_later(partial(self._undo, row, tuple(mine))))
+            await asyncio.shield(self._unseen(self._or_later(partial(self._undo, row, tuple(mine)))))
             if isinstance(error, RowClaimed):
                 raise CatalogUnavailable from error
             raise
+
+    async def _patiently(self, work: Coroutine[Any, Any, T], size: int) -> T:
+        """The result of *work* on the storage, of *size* bytes, as long as a client may be kept waiting for it.
+
+        What takes longer, or whose client goes away, is broken off and takes back what it did, unseen.
+        Raises: StorageUnavailable.
+        """
+        working = self._unseen(work)
+        try:
+            await asyncio.wait([working], timeout=max(PATIENCE, size / SLOWEST))
+            if not working.done():
+                raise StorageUnavailable
+            return working.result()
+        finally:
+            working.cancel()
+
+    def _unseen(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """*work* as a task that comes to its end though nobody may wait for it: `finish` does at last."""
+        task = asyncio.create_task(work)
+        self._going_on.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._going_on.discard(task)
+        if not task.cancelled():
+            task.exception()  # told where somebody waited for it
+
+    async def finish(self) -> None:
+        """Before the end: wait for what still goes on unseen. What takes too long is left to the next sweep."""
+        if self._going_on:
+            _, late = await asyncio.wait(self._going_on, timeout=PATIENCE)
+            for task in late:
+                task.cancel()
 
     # Undo and sweep: one way back for failed uploads, deletions and what a crash left
 
@@ -473,7 +517,7 @@ class Service:
         marked = await self.catalog.mark_deleting(image.number)
         self._forget_lookups([image])
         if marked:
-            await self._finish_deleting(marked)
+            await self._patiently(self._finish_deleting(marked), 0)
 
     # Upkeep: what is stored already is not held to the limits of uploads
 

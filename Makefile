@@ -4,7 +4,7 @@
 # make format    put the code into shape
 # make bench     measure how fast it is, in less than five minutes; bench-quick: in one; bench-catalog: with 10^7 rows
 # make binary    build dist/imges, one file that needs no Python; test-binary: and try it in an empty root
-# make screenshots  pictures of every page, and the icons, into docs/pictures/ and templates/static/
+# make screenshots  pictures of every page into build/screenshots/, the best into docs/pictures/; and the icons
 # make drain     stop the server under load again and again (ROUNDS=100)
 # make languages  bring the catalogs in templates/languages/ up to the texts of the sources (LANGUAGE=fr: begin another)
 # make lock      write the lock files anew from pyproject.toml (UPGRADE=--upgrade: with the newest versions)

@@ -1,4 +1,6 @@
-"""Pictures of every page, light and dark, wide and narrow: `make screenshots` puts them into docs/pictures/.
+"""Pictures of every page, light and dark, at three widths: `make screenshots` puts them into build/screenshots/.
+
+The few that README and docs show go into docs/pictures/.
 
 Also draws the PNG icons of the manifest from icon.svg, so that they are one drawing.
 """
@@ -14,16 +16,33 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFilter
 from playwright.async_api import Browser, FilePayload, Page, ViewportSize, expect
 
+from imges.access import KeyRing
+from imges.catalog import Scope
 from tests.browser.conftest import open_browser
 from tests.web.conftest import Server, running
 
-FOLDER = Path("docs/pictures")
+FOLDER = Path("build/screenshots")
+SHOWN = Path("docs/pictures")
 STATIC = Path("templates/static")
-SIZES = {"wide": ViewportSize(width=1280, height=860), "narrow": ViewportSize(width=360, height=740)}
+SIZES = {
+    "wide": ViewportSize(width=1440, height=900),
+    "tablet": ViewportSize(width=768, height=1024),
+    "narrow": ViewportSize(width=360, height=740),
+}
 SCHEMES = ("light", "dark")
+BEST = (
+    "upload-wide-light",
+    "results-wide-light",
+    "viewer-wide-light",
+    "viewer-wide-dark",
+    "setup-wide-light",
+    "admin-wide-light",
+)
+PHONE = ("upload-narrow-light", "results-narrow-light", "viewer-narrow-dark", "history-narrow-light")
+ADDRESS = "https://img.example.org"
 
 
-def landscape(width: int = 1600, height: int = 1000, turn: float = 0.0) -> bytes:
+def landscape(width: int = 1600, height: int = 1000, turn: float = 0.0, hue: int = 0) -> bytes:
     """Hills in the evening, drawn here: a picture that belongs to nobody."""
     sky = Image.linear_gradient("L").resize((width, height))
     picture = Image.merge(
@@ -38,17 +57,19 @@ def landscape(width: int = 1600, height: int = 1000, turn: float = 0.0) -> bytes
             for x in range(0, width + 10, 10)
         ]
         draw.polygon([(0, height), *hill, (width, height)], fill=colour)
+    h, s, v = picture.filter(ImageFilter.GaussianBlur(1.2)).convert("HSV").split()
+    picture = Image.merge("HSV", (h.point(lambda value: (value + hue) % 256), s, v)).convert("RGB")
     file = BytesIO()
-    picture.filter(ImageFilter.GaussianBlur(1.2)).save(file, "PNG")
+    picture.save(file, "PNG")
     return file.getvalue()
 
 
 @cache  # not at import: the server's worker processes import this module too
 def pictures() -> list[FilePayload]:
     shapes = {
-        "evening-hills": (1600, 1000, 0),
-        "holiday-panorama-from-the-summit": (1800, 700, 40),
-        "tall": (700, 1300, 90),
+        "evening-hills": (1600, 1000, 0, 0),
+        "panorama-from-the-summit": (1800, 700, 40, 120),
+        "tall": (700, 1300, 90, 60),
     }
     return [
         FilePayload(name=f"{name}.png", mimeType="image/png", buffer=landscape(*shape))
@@ -64,10 +85,10 @@ class Photographer:
         await self.page.wait_for_load_state("networkidle")
         await self.page.evaluate("document.getElementById('notice').textContent = ''")
         picture = Image.open(BytesIO(await self.page.screenshot())).convert("RGB")
-        picture.quantize(128).save(FOLDER / f"{name}{self.suffix}.png", optimize=True)
+        picture.quantize(160).save(FOLDER / f"{name}{self.suffix}.png", optimize=True)
 
     async def visit(self, name: str, path: str) -> None:
-        await self.page.goto(path)
+        await self.page.goto(path.removeprefix(ADDRESS))
         await self.shoot(name)
 
     async def all_pages(self) -> None:
@@ -78,7 +99,6 @@ class Photographer:
             "#source", [{"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"}]
         )
         await self.page.wait_for_selector(".item.failed")
-        await self.page.evaluate("document.getElementById('results').scrollIntoView()")
         await self.shoot("results")
         image = await self.server.uploaded(
             landscape(),
@@ -100,15 +120,44 @@ class Photographer:
         await self.visit("setup", "/api")
         await self.visit("missing", "/image/nothing")
         await self.visit("offline", "/offline")
+        await self.administration()
+
+    async def administration(self) -> None:
+        ring = await KeyRing.open(self.server.service.catalog)
+        for number, name in enumerate(("bay", "dunes", "fjord", "lake", "meadow", "moor", "pass", "ridge", "valley")):
+            await self.server.uploaded(landscape(640, 400, number, 28 * number), f"{name}.png")
+        key = await ring.add(f"owner{self.suffix}", Scope.ADMIN)
+        await self.page.goto("/admin")
+        await self.page.fill("#key", key)
+        await self.page.keyboard.press("Enter")
+        await expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
+        await self.shoot("admin")
+        await self.visit("admin-overview", "/admin/overview")
+        await self.visit("admin-keys", "/admin/keys")
 
 
 async def shoot(server: Server, browser: Browser, width: str, scheme: Any) -> None:
     context = await browser.new_context(
         base_url=server.base, viewport=SIZES[width], color_scheme=scheme, has_touch=width == "narrow"
     )
-    suffix = "" if (width, scheme) == ("wide", "light") else f"-{width}-{scheme}"
-    await Photographer(server, await context.new_page(), suffix).all_pages()
+    await Photographer(server, await context.new_page(), f"-{width}-{scheme}").all_pages()
     await context.close()
+
+
+def choose() -> None:
+    """What README and docs show: the best of the pages, and some of a phone's side by side."""
+    SHOWN.mkdir(parents=True, exist_ok=True)
+    for name in BEST:
+        with Image.open(FOLDER / f"{name}.png") as picture:
+            picture.convert("RGB").resize((1080, 675), Image.Resampling.LANCZOS).quantize(128).save(
+                SHOWN / f"{name.replace('-wide', '').removesuffix('-light')}.png", optimize=True
+            )
+    phones = [Image.open(FOLDER / f"{name}.png").convert("RGB") for name in PHONE]
+    width, height = phones[0].size
+    sheet = Image.new("RGB", (len(phones) * (width + 16) - 16, height), "white")
+    for place, phone in enumerate(phones):
+        sheet.paste(phone, (place * (width + 16), 0))
+    sheet.quantize(128).save(SHOWN / "phone.png", optimize=True)
 
 
 async def draw_icons(browser: Browser) -> None:
@@ -124,16 +173,16 @@ async def draw_icons(browser: Browser) -> None:
 
 async def main() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
+    links = f"[{{name: Imprint, url: '{ADDRESS}/imprint'}}, {{name: Privacy, url: '{ADDRESS}/privacy'}}]"
     with tempfile.TemporaryDirectory() as folder:
         async with open_browser() as browser:
             await draw_icons(browser)
             for width in SIZES:
                 for scheme in SCHEMES:
-                    async with running(
-                        Path(folder) / f"{width}-{scheme}",
-                        SITE__LINKS="[{name: Imprint, url: 'https://example.org'}, {name: Privacy, url: 'https://example.org'}]",
-                    ) as server:
+                    data = Path(folder) / f"{width}-{scheme}"
+                    async with running(data, SITE__LINKS=links, SERVER__PUBLIC_URL=ADDRESS) as server:
                         await shoot(server, browser, width, scheme)
+    choose()
 
 
 if __name__ == "__main__":

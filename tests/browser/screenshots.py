@@ -58,7 +58,7 @@ def landscape(width: int = 1600, height: int = 1000, turn: float = 0.0, hue: int
         ]
         draw.polygon([(0, height), *hill, (width, height)], fill=colour)
     h, s, v = picture.filter(ImageFilter.GaussianBlur(1.2)).convert("HSV").split()
-    picture = Image.merge("HSV", (h.point(lambda value: (value + hue) % 256), s, v)).convert("RGB")
+    picture = Image.merge("HSV", (h.point([(value + hue) % 256 for value in range(256)]), s, v)).convert("RGB")
     file = BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()

@@ -79,7 +79,7 @@ class Images(Statements):
 
         def forget(connection: Connection) -> None:
             for number in connection.scalars(statement).all():
-                _remove(connection, number, State.PENDING, free_keys=True)
+                remove(connection, number, State.PENDING, free_keys=True)
 
         await self._database.write(forget)
 
@@ -106,7 +106,7 @@ class Images(Statements):
 
     async def forget(self, number: int) -> None:
         """From withdrawing to no row; its keys are free again, for nobody was ever told. Fine where there is none."""
-        await self._database.write(partial(_remove, number=number, state=State.WITHDRAWING, free_keys=True))
+        await self._database.write(partial(remove, number=number, state=State.WITHDRAWING, free_keys=True))
 
     async def claim_abandoned(self, *, lease: str, now: datetime, limit: int) -> list[Image]:
         """Pending and withdrawing rows whose lease has ended by *now*: they are withdrawing under *lease* now.
@@ -158,7 +158,7 @@ class Images(Statements):
 
         Fine where there is no such row.
         """
-        await self._database.write(partial(_remove, number=number, state=State.DELETING, free_keys=False))
+        await self._database.write(partial(remove, number=number, state=State.DELETING, free_keys=False))
 
     # Lookup
 
@@ -262,7 +262,7 @@ class Images(Statements):
         return [image_of(row) for row in rows]
 
 
-def _remove(connection: Connection, number: int, state: State, *, free_keys: bool) -> None:
+def remove(connection: Connection, number: int, state: State, *, free_keys: bool) -> None:
     """Take the row away if it is in *state*, and count it no longer; its hashes become tombstones, or are freed."""
     found = connection.execute(
         select(images.c.api_key, images.c.stored_bytes)

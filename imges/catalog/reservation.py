@@ -36,7 +36,7 @@ def reserve(
     """See `Images.reserve`.
 
     The API key is charged last: until the transaction ends its row keeps all other uploads of that key waiting. Rows
-    are locked in the order of `images._remove`, so that none waits for another in a circle.
+    are locked in the order of `images.remove`, so that none waits for another in a circle.
     """
     number, image_id = _named(connection, new, columns_of(new, lease), short_id, hashes)
     _charge(connection, new)

@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 
 from imges.catalog.columns import EPOCH
-from imges.catalog.images import UNHEARD
+from imges.catalog.images import UNHEARD, remove
 from imges.catalog.reservation import take_in
 from imges.catalog.rows import file_columns, image_of
 from imges.catalog.statements import Statements
@@ -115,6 +115,22 @@ class Upkeep(Statements):
     async def relocate(self, image: Image, place: str) -> bool:
         """Let the row of the published *image* say that its objects are in *place*. False: it is another by now."""
         return await self._rows_changed(update(images).where(_as_it_was(image)).values(place=place)) > 0
+
+    async def forget_unfinished(self) -> int:
+        """Drop every pending or withdrawing row, whoever holds it, and free its keys; how many there were.
+
+        For a catalog that was just restored: an upload that was under way when the copy was made may have been
+        answered since. Its files then are nobody's, and can be taken in; a sweep would delete them.
+        """
+        statement = select(images.c.number, images.c.state).where(images.c.state.in_(UNHEARD))
+
+        def forget(connection: Connection) -> int:
+            rows = connection.execute(statement).all()
+            for number, state in rows:
+                remove(connection, number, State(state), free_keys=True)
+            return len(rows)
+
+        return await self._database.write(forget)
 
     # How statements are run
 

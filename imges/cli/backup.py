@@ -63,7 +63,7 @@ def restore(settings: Settings, file: Path) -> None:
             if database.exists():
                 raise SettingsError(f"there is a catalog at {database} already; stop the server and move it away first")
             with opened(file, database.parent.absolute()) as found:
-                pictures = asyncio.run(_count(found.database))
+                pictures = asyncio.run(_made_ready(found.database))
                 put_in_place(found.database, database)
                 if found.key_file is not None:
                     found.key_file.replace(settings.data_dir / "api.key")
@@ -84,9 +84,13 @@ def _given_settings() -> Path | None:
     return settings_file(click.get_current_context().params.get("settings_path"))
 
 
-async def _count(database: Path) -> int:
-    """How many pictures the catalog has. Raises: SettingsError for one that is damaged, or of a newer imges."""
+async def _made_ready(database: Path) -> int:
+    """How many pictures the restored catalog has, without uploads that were under way when it was copied.
+
+    Raises: SettingsError for one that is damaged, or of a newer imges.
+    """
     async with open_catalog(f"sqlite:///{database}") as catalog:
+        await catalog.forget_unfinished()
         return sum((await catalog.counts()).values())
 
 

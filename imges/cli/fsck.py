@@ -25,16 +25,24 @@ from imges.settings import Settings, prepare_data_dir
 @click.option("--repair", is_flag=True, help="Put right what can be; without it nothing is changed.")
 @click.option("--digests", is_flag=True, help="Read every file and compare its bytes, not its size alone.")
 @click.option("--give-up", is_flag=True, help="With --repair, give pictures up even where most of a storage are lost.")
+@click.option("--restored", is_flag=True, help="With --repair, right after pg_restore and before a server starts.")
 @click.option("--rebuild", is_flag=True, help="Make a new catalog of the pictures, where the database is gone.")
 @settings_option
-def fsck(settings: Settings, *, repair: bool, digests: bool, give_up: bool, rebuild: bool) -> None:
+def fsck(settings: Settings, *, repair: bool, digests: bool, give_up: bool, restored: bool, rebuild: bool) -> None:
     """Compare the catalog with the storages, both ways. May run beside a running server.
+
+    With --restored, uploads that were under way when the catalog was copied are forgotten before, so that their files
+    are taken in: they may have been finished since. `imges restore` does so by itself.
 
     Exits with 0 when nothing is wrong (any more), with 1 while something is.
     """
+    if restored and not repair:
+        raise click.UsageError("--restored goes with --repair.")
     checks = Checks(repair=repair or rebuild, digests=digests, give_up=give_up, rebuild=rebuild)
 
     async def use(tools: Tools) -> tuple[Findings, int]:
+        if restored:
+            await tools.service.catalog.forget_unfinished()
         await end_dead_lease(tools)
         findings = await check(tools, checks)
         return findings, await _pictures(tools.service.catalog)

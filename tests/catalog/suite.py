@@ -631,6 +631,16 @@ class CatalogSuite:
         assert not await catalog.relocate(image, "cloud")
         assert await catalog.mark_deleting(image.number) is None
 
+    async def test_uploads_under_way_are_forgotten_after_a_restore(self, catalog: Catalog, lease: str):
+        done = await published(catalog, lease, new_image("done"))
+        await catalog.reserve(new_image("pending"), lease=lease)
+        withdrawn = await catalog.reserve(new_image("withdrawn"), lease=lease)
+        await catalog.withdraw(withdrawn.number, lease=lease)
+        assert await catalog.forget_unfinished() == 2
+        assert [kept.image for kept in await catalog.rows(limit=9)] == [done]
+        assert (await guest(catalog)).pictures == 1
+        await catalog.take_in(new_image("pending"))
+
     async def test_what_can_be_moved_is_counted_and_listed(self, catalog: Catalog, lease: str):
         first = await published(catalog, lease, new_image("first"))
         second = await published(catalog, lease, new_image("second", created=NOON + MINUTE, place="old"))

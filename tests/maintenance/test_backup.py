@@ -2,10 +2,12 @@
 
 import os
 import shutil
+import sqlite3
 import stat
 import tarfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -62,6 +64,32 @@ def test_a_backup_under_load_restores_on_an_empty_host(tmp_path: Path):
         for url, content in acknowledged.items():
             assert again.get(url) == (200, content)
         assert b"Restored" in again.request("GET", "/")[1]
+
+
+@pytest.mark.parametrize("way", ["restore", "another tool"])
+def test_an_upload_that_was_under_way_and_was_answered_since_is_not_lost(tmp_path: Path, way: str):
+    """The catalog was copied between the upload's first object and its answer."""
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    with serving(old) as served:
+        url = served.upload(pictures.jpeg(), "a.jpg")["url"]
+        content = served.get(url)
+    with closing(sqlite3.connect(old / "data/imges.db")) as db, db:
+        db.execute("INSERT INTO leases VALUES ('dead', 0)")
+        db.execute("UPDATE images SET state = 'pending', lease = 'dead'")
+    if way == "restore":
+        new.mkdir()
+        assert run(old, "backup", "../backup.tar.gz").returncode == 0
+        assert run(new, "restore", "../backup.tar.gz").returncode == 0
+        shutil.copytree(old / "data/images", new / "data/images", dirs_exist_ok=True)
+        repaired = run(new, "fsck", "--repair")
+    else:
+        shutil.copytree(old, new)
+        repaired = run(new, "fsck", "--repair", "--restored")
+    assert repaired.returncode == 0, repaired.stdout
+    assert run(new, "fsck").stdout == "nothing is wrong\n"
+    with serving(new) as again:
+        assert again.get(url) == content
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import unescape
@@ -77,7 +78,7 @@ async def owner(imges: Server) -> Owner:
 async def test_without_a_key_there_is_only_the_page_to_sign_in_on(imges: Server):
     for path in ("/admin", "/admin/", "/admin/overview", "/admin/keys", "/admin/blocks", "/admin/deleting?total=1"):
         page = await imges.get(path, headers=HTML)
-        assert (page.status, 'name="key"' in page.text) == (200, True), path
+        assert (page.status, 'action="/admin/sign-in"' in page.text) == (200, True), path
         assert "token" not in page.text
     for path in ("/admin/pictures", "/admin/keys", "/admin/blocks", "/admin/sign-out"):
         answer = await imges.post(path, data={"token": "", "action": "add", "what": "192.0.2.1", "name": "mallory"})
@@ -147,7 +148,7 @@ async def test_a_session_ends_with_its_key(imges: Server, end: str):
         await catalog.remove_key(f"owner-{end}")
     if end == "replaced":
         await (await KeyRing.open(catalog)).add(f"owner-{end}", Scope.ADMIN)
-    assert 'name="key"' in (await owner.get("/admin")).text
+    assert 'action="/admin/sign-in"' in (await owner.get("/admin")).text
     assert (await owner.post("/admin/blocks", action="add", what="192.0.2.99")).status == 303
     assert not await catalog.is_blocked(address="192.0.2.99")
 
@@ -165,7 +166,15 @@ async def test_a_ticket_cannot_be_made_up_or_changed(imges: Server, owner: Owner
     other = "B" if ticket[5] == "A" else "A"
     for forged in ("", "x", "é", ticket[:-8], ticket[:5] + other + ticket[6:], ticket + "AAAA", "A" * len(ticket)):
         page = await imges.get("/admin", headers=HTML | {"Cookie": f"{name}={forged}"})
-        assert 'name="key"' in page.text, forged
+        assert 'action="/admin/sign-in"' in page.text, forged
+
+
+async def test_a_ticket_cannot_be_made_younger(imges: Server, owner: Owner):
+    name, _, ticket = owner.cookie.partition("=")
+    raw = bytearray(urlsafe_b64decode(ticket + "=="))
+    raw[32 + 7] ^= 1  # the last byte of its time: a second more or less
+    page = await imges.get("/admin", headers=HTML | {"Cookie": f"{name}={urlsafe_b64encode(raw).decode().rstrip('=')}"})
+    assert 'action="/admin/sign-in"' in page.text
 
 
 async def test_signing_out_takes_the_cookie_away(imges: Server, owner: Owner):

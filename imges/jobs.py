@@ -14,6 +14,9 @@ from imges.service import LEASE_LIFE, Service
 
 log = logging.getLogger(__name__)
 
+LOOK_EVERY = 15.0
+"""Seconds until a process that is not the keeper looks whether it has become it."""
+
 STALE_STAGING = timedelta(minutes=2)
 """Older staged files of a storage are left-overs: no put takes that long."""
 
@@ -55,15 +58,18 @@ async def _every(
 ) -> None:
     """*job* now and then each *seconds*, if it is *ours*; what fails is logged and tried again the next time."""
     while True:
-        await _quietly(job, ours)
-        await asyncio.sleep(seconds)
+        did = await _quietly(job, ours)
+        await asyncio.sleep(seconds if did else LOOK_EVERY)
 
 
-async def _quietly(job: Callable[[], Awaitable[object]], ours: Callable[[], Awaitable[bool]] = _yes) -> None:
+async def _quietly(job: Callable[[], Awaitable[object]], ours: Callable[[], Awaitable[bool]] = _yes) -> bool:
+    """Whether it is ours."""
     try:
-        if await ours():
-            await job()
+        if not await ours():
+            return False
+        await job()
     except ImgesError as error:
         log.warning("%s: %s", getattr(job, "__name__", job), error)
     except Exception:
         log.exception("%s", getattr(job, "__name__", job))
+    return True

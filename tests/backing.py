@@ -52,19 +52,24 @@ class DiskBacking:
 
 @dataclass(frozen=True)
 class S3Backing:
-    """A place `bucket` in a bucket of its own; changed by *options*, such as another endpoint_url."""
+    """A place `bucket` in a bucket of its own; changed by *options*, such as another endpoint_url.
+
+    *catalog* is the address of one in PostgreSQL; without it, it is SQLite in the data folder.
+    """
 
     server: S3Server
     bucket: str
     options: tuple[tuple[str, str], ...] = ()
+    catalog: str | None = None
 
     @classmethod
-    def new(cls, server: S3Server, **options: str) -> "S3Backing":
-        return cls(server, server.new_bucket(), tuple(options.items()))
+    def new(cls, server: S3Server, *, catalog: str | None = None, **options: str) -> "S3Backing":
+        return cls(server, server.new_bucket(), tuple(options.items()), catalog)
 
     def environ(self) -> Mapping[str, str]:
         given = self.server.settings(self.bucket) | dict(self.options)
-        return {"STORAGE": "bucket"} | {f"STORAGES__BUCKET__{name.upper()}": value for name, value in given.items()}
+        place = {"STORAGE": "bucket"} | {f"STORAGES__BUCKET__{name.upper()}": value for name, value in given.items()}
+        return place if self.catalog is None else place | {"CATALOG__URL": self.catalog}
 
     def objects(self) -> set[str]:
         client = self.server.client

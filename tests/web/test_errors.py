@@ -140,6 +140,7 @@ FORMS: list[Any] = [
 async def test_a_refused_form_leaves_nothing(imges: Server, options: dict[str, Any], status: int, code: int):
     files, rows = imges.files(), await imges.rows()
     options = options | {"headers": options.get("headers", {}) | {"X-API-Key": imges.key}}
+    LARGE.seek(0)  # each backing sends it
     answer = await imges.post(**options)
     assert answer.error == (status, code), answer.text
     assert_error(answer)

@@ -1,0 +1,144 @@
+"""Two nodes over one S3 store and one PostgreSQL, each a process of its own with a data folder of its own."""
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from imges.catalog import open_catalog
+from tests import pictures
+from tests.served import Served, multipart, serving
+from tests.servers import PostgresServer, S3Server, running_postgres
+
+DOT = pictures.png()
+
+FORGETS = 30
+"""Seconds after which a node asks the catalog again what it has looked up."""
+
+
+@pytest.fixture
+def environ(postgres: PostgresServer, seaweedfs: S3Server) -> dict[str, str]:
+    place = seaweedfs.settings(seaweedfs.new_bucket())
+    s3 = {f"STORAGES__S3__{name.upper()}": str(value) for name, value in place.items()}
+    return {"CATALOG__URL": postgres.new_database(), "STORAGE": "s3", **s3}
+
+
+@pytest.fixture
+def nodes(tmp_path: Path, environ: dict[str, str]) -> Generator[list[Served]]:
+    with ExitStack() as stack:
+        found: list[Served] = []
+        for name in "ab":
+            (tmp_path / name).mkdir()
+            found.append(stack.enter_context(serving(tmp_path / name, **environ)))
+        yield found
+
+
+def wait_until(holds: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+def path_of(url: str) -> str:
+    return "/" + url.split("/", 3)[3]
+
+
+def test_what_one_stored_the_other_serves_and_what_is_deleted_at_one_is_gone_at_both(nodes: list[Served]):
+    a, b = nodes
+    assert a.key == b.key  # the guests' key is made once; each writes its file
+    image = a.upload(DOT)
+    assert b.get(image["url"]) == a.get(image["url"]) == (200, DOT)
+    assert b.get(image["url_viewer"])[0] == 200
+    assert b.request("POST", path_of(image["delete_url"]))[0] == 200
+    assert b.get(image["url"])[0] == 410
+    wait_until(lambda: a.get(image["url"])[0] == 410, FORGETS + 5)
+
+
+def test_of_one_name_40_at_once_over_two_nodes_get_40_addresses(nodes: list[Served]):
+    contents = [pictures.encoded(pictures.noise(30, 30, seed), "PNG") for seed in range(40)]
+    with ThreadPoolExecutor(20) as clients:
+        taken = clients.map(lambda one: nodes[one[0] % 2].upload(one[1])["url"], enumerate(contents))
+        paths = [path_of(url) for url in taken]
+    assert len(set(paths)) == 40
+    for node in nodes:
+        assert [node.request("GET", path) for path in paths] == [(200, content) for content in contents]
+
+
+def test_when_the_keeper_dies_the_other_goes_on(nodes: list[Served], environ: dict[str, str], postgres: PostgresServer):
+    """What it had pending is taken back, once its lease has ended, which is made to be soon."""
+    url = environ["CATALOG__URL"]
+    a, b = nodes  # the first one is the keeper
+    (keeper,) = postgres.run("SELECT lease FROM jobs", url)[0]
+    assert {keeper} < {lease for (lease,) in postgres.run("SELECT id FROM leases", url)}
+    a.upload(DOT)
+    a.process.kill()
+    a.process.wait()
+    postgres.run(f"UPDATE images SET state = 'pending', lease = '{keeper}'", url)
+    postgres.run(f"DELETE FROM leases WHERE id = '{keeper}'", url)
+    wait_until(lambda: postgres.run("SELECT count(*) FROM images", url) == [(0,)], 90)
+    assert postgres.run("SELECT lease FROM jobs WHERE name = 'upkeep'", url) != [(keeper,)]
+    assert b.get(b.upload(DOT)["url"]) == (200, DOT)
+
+
+def test_views_of_all_nodes_add_up(nodes: list[Served], environ: dict[str, str]):
+    a, b = nodes
+    image = a.upload(DOT)
+    for node, times in ((a, 2), (b, 3)):
+        for _ in range(times):
+            assert node.request("GET", path_of(image["url_viewer"]), b"", **{"User-Agent": "Mozilla/5.0"})[0] == 200
+    for node in nodes:
+        node.process.send_signal(signal.SIGTERM)
+        assert node.process.wait(30) == 0
+
+    async def views() -> int:
+        async with open_catalog(environ["CATALOG__URL"]) as catalog:
+            (views,) = [image.views async for image in catalog.published()]
+            return views
+
+    assert asyncio.run(views()) == 5
+
+
+def test_a_restart_of_postgresql_under_load_leaves_no_row_without_its_objects(
+    tmp_path: Path, seaweedfs: S3Server, environ: dict[str, str]
+):
+    with ExitStack() as stack:
+        server = stack.enter_context(running_postgres())
+        environ["CATALOG__URL"] = server.new_database()
+        served = stack.enter_context(serving(tmp_path, **environ))
+        headers = {"Content-Type": "multipart/form-data; boundary=x", "X-API-Key": served.key}
+        stop = time.monotonic() + 8
+        answers: list[tuple[int, bytes, float]] = []
+
+        def client(number: int) -> None:
+            seed = number * 1000
+            while time.monotonic() < stop:
+                seed += 1
+                began = time.monotonic()
+                body = multipart(pictures.encoded(pictures.noise(20, 20, seed), "PNG"), f"{seed}.png")
+                status, answer = served.request("POST", "/api/1/upload", body, **headers)
+                answers.append((status, answer, time.monotonic() - began))
+
+        with ThreadPoolExecutor(4) as clients:
+            running = [clients.submit(client, number) for number in range(4)]
+            time.sleep(1)
+            server.stop()
+            time.sleep(5)  # longer than anybody waits
+            server.start()
+            for each in running:
+                each.result()
+        assert {status for status, _, _ in answers} <= {200, 503}
+        assert {200, 503} == {status for status, _, _ in answers}
+        assert max(seconds for _, _, seconds in answers) < 10
+        served.upload(DOT)  # and it goes on without a restart
+        told = {path_of(json.loads(answer)["image"]["url"]) for status, answer, _ in answers if status == 200}
+        published = "SELECT '/images/' || original_key FROM images WHERE state = 'published'"
+        paths = {path for (path,) in server.run(published, environ["CATALOG__URL"])}
+        assert told < paths
+        assert {served.request("GET", path)[0] for path in paths} == {200}

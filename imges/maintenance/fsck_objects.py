@@ -1,10 +1,11 @@
 """`fsck`'s look at objects that no row has.
 
 - Of a deleted picture, or a medium that its picture does not have: deleted. Nothing of what is deleted stays.
-- An original in a date folder that decodes, as after the restore of a catalog older than the files: taken in as a
-  picture, with the thumb and medium beside it.
-- Anything else in a date folder may be somebody's only copy: moved to `lost+found` in the data folder.
-- Elsewhere: not ours. It is counted, and left alone.
+- An original that decodes, as after the restore of a catalog older than the files: taken in as a picture, with the
+  thumb and medium beside it. In a folder of this machine, which is ours alone, it may lie anywhere; in a bucket, which
+  others may use too, only in a date folder.
+- Anything else in a date folder, or of a picture's name, may be somebody's only copy: moved to `lost+found`.
+- All the rest is not ours. It is counted, and left alone.
 - A copy of a picture whose row says another place, as a migration leaves it for a moment or by wish: counted.
 """
 
@@ -50,7 +51,7 @@ class StrayObjects:
                 await self._look_at(chosen)
 
     def _is_derived(self, found: Found) -> bool:
-        name = OldKey.read(found.key)
+        name = OldKey.anywhere(found.key)
         return name is not None and name.original is not None
 
     async def _look_at(self, page: list[Found]) -> None:
@@ -89,10 +90,11 @@ class StrayObjects:
     async def _unknown(self, place: Place, key: str, where: str, modified: datetime) -> None:
         if key.startswith(CHECK_PREFIX):
             return
-        if not is_in_date_folder(key):
+        is_local = place.storage.local_path(key) is not None
+        name = OldKey.anywhere(key) if is_local else OldKey.read(key)
+        if name is None and not is_in_date_folder(key):
             self._findings.notes[f"objects in {place.name} are not of imges, and left alone"] += 1
             return
-        name = OldKey.read(key)
         if name and name.original and not self._findings.repair and await _is_there(place, name.original):
             return  # it goes with its original, of which was told
         problem = "no picture in the catalog has it"

@@ -11,6 +11,7 @@ from imges.catalog import GUEST
 from imges.errors import Gone
 from tests import pictures
 from tests.maintenance.library import Library, open_library
+from tests.servers import S3Server
 
 OTHER_DAY = "2014/06/04"
 
@@ -225,6 +226,26 @@ async def test_a_medium_that_its_picture_does_not_have_goes(library: Library):
     key = put_by_hand(library, image.medium_key, pictures.png())
     assert "deleted" in await wrong_then_mended(library, key)
     assert await library.is_sound(image)
+
+
+async def test_a_picture_outside_of_date_folders_is_taken_in_where_the_folder_is_ours_alone(library: Library):
+    key = put_by_hand(library, "loose.png", pictures.png())
+    assert "taken in" in await wrong_then_mended(library, key)
+    assert library.files() == {"loose.png", "loose.th.png"}
+
+
+async def test_in_a_bucket_it_is_anothers(tmp_path: Path, seaweedfs: S3Server):
+    bucket = seaweedfs.new_bucket()
+    given = {f"STORAGES__CLOUD__{name.upper()}": value for name, value in seaweedfs.settings(bucket).items()}
+    seaweedfs.client.put_object(Bucket=bucket, Key="others/logo.png", Body=pictures.png())
+    seaweedfs.client.put_object(Bucket=bucket, Key=f"{OTHER_DAY}/a.png", Body=pictures.png())
+    async with open_library(tmp_path / "data", **given) as library:
+        findings, said = await library.fsck(repair=True)
+        assert (findings.mended, findings.left, sum(findings.notes.values())) == (1, 0, 1)
+        assert said.about(f"{OTHER_DAY}/a.png")
+        assert (await library.service.catalog.statistics()).places["cloud"][0] == 1
+        assert await is_clean(library)
+    assert seaweedfs.client.get_object(Bucket=bucket, Key="others/logo.png")["Body"].read() == pictures.png()
 
 
 async def test_files_that_are_not_ours_are_left_alone(library: Library):

@@ -18,7 +18,8 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --s
 	--allow-unsafe --no-emit-index-url --no-emit-find-links --extra heic --extra postgres --extra redis --extra s3 $(UPGRADE)
 
 # What tests call, and the Debian package that it comes from
-TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium nginx:nginx-light redis-server:redis-server
+TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium nginx:nginx-light redis-server:redis-server \
+	caddy:caddy curl:curl haproxy:haproxy openssl:openssl
 
 .PHONY: install serve test check format lock screenshots drain tools bench bench-quick
 
@@ -87,7 +88,7 @@ drain: .venv/installed-dev
 	$(PIP_INSTALL) --require-hashes --requirement requirements-dev.lock
 	@touch $@
 
-bench bench-quick: TOOLS := nginx:nginx-light wrk:wrk
+bench bench-quick: TOOLS := nginx:nginx-light caddy:caddy curl:curl haproxy:haproxy openssl:openssl wrk:wrk
 
 tools:
 	@PATH="$$PATH:/usr/sbin"; missing=; \

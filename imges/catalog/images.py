@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, or_, select, tuple_, update
 
+from imges.catalog.networks import sent_from
 from imges.catalog.reservation import reserve
 from imges.catalog.rows import image_of
 from imges.catalog.statements import Statements
@@ -298,7 +299,7 @@ def _conditions(
     if api_key is not None:
         conditions.append(images.c.api_key == api_key)
     if network is not None:
-        conditions.append(images.c.address.between(str(network[0]), str(network[-1])))
+        conditions.append(sent_from(network))
     if before is not None:
         conditions.append(images.c.created < before)
     return conditions

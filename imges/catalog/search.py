@@ -11,6 +11,7 @@ from typing import TypeVarTuple
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, func, select, tuple_, type_coerce, update
 
 from imges.catalog.columns import EPOCH, MICROSECOND
+from imges.catalog.networks import sent_from
 from imges.catalog.rows import image_of, search_text
 from imges.catalog.statements import Statements
 from imges.catalog.tables import IS_DELETING, images
@@ -127,7 +128,7 @@ def _telling(search: Search) -> dict[str, ColumnElement[bool]]:
     if search.md5 is not None:
         telling["images_md5"] = _IMAGE.original_md5 == search.md5
     if search.network is not None:
-        telling["images_address"] = _IMAGE.address.between(str(search.network[0]), str(search.network[-1]))
+        telling["images_address"] = sent_from(search.network)
     if search.least is not None or search.most is not None:
         most = MOST if search.most is None else search.most
         telling["images_size"] = _IMAGE.original_size.between(search.least or 0, most)

@@ -1,13 +1,13 @@
 """Commands on stored pictures."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import click
 
-from imges.catalog import Image
+from imges.catalog import Search
 from imges.cli.common import settings_option, with_service
+from imges.cli.progress import Bar
 from imges.errors import Gone, ImgesError, NotFound
 from imges.service import Service
 from imges.settings import Settings
@@ -48,7 +48,7 @@ def delete(
         if ids:
             return await _delete_by_id(service, ids)
         day = before and before.replace(tzinfo=UTC)
-        return await _delete_all(service, service.catalog.published(api_key=key, network=address, before=day))
+        return await _delete_all(service, Search(api_key=key, network=address, before=day))
 
     if not with_service(settings, use):
         raise SystemExit(1)
@@ -67,14 +67,19 @@ async def _delete_by_id(service: Service, ids: tuple[str, ...]) -> bool:
     return good
 
 
-async def _delete_all(service: Service, images: AsyncIterator[Image]) -> bool:
+async def _delete_all(service: Service, search: Search) -> bool:
+    """Whether all that *search* finds are gone; breaking off and beginning again does no harm."""
     deleted = failed = 0
-    async for image in images:
-        try:
-            await service.delete(image)
-            deleted += 1
-        except ImgesError as error:
-            click.echo(f"{image.id}: {error}", err=True)
-            failed += 1
+    found = service.catalog.published(api_key=search.api_key, network=search.network, before=search.before)
+    with Bar() as bar:
+        bar.stage("deleting", await service.catalog.count_found(search))
+        async for image in found:
+            try:
+                await service.delete(image)
+                deleted += 1
+            except ImgesError as error:
+                click.echo(f"{image.id}: {error}", err=True)
+                failed += 1
+            bar.advance()
     click.echo(f"{deleted} deleted")
     return not failed

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from imges.access import KeyRing
-from imges.catalog import Scope, utc_now
+from imges.catalog import Scope, Search, utc_now
 from imges.web.keys import ADMINISTRATION
 from tests import pictures
 from tests.web.conftest import Answer, Server, Start
@@ -377,6 +378,20 @@ async def test_all_of_an_uploader_go_and_what_comes_later_stays(start: Start):
         assert "Everything that was to go is gone" in page.text
         assert [(await server.get(image["url"])).status for image in gone] == [410] * 7
         assert [(await server.get(image["url"])).status for image in (other, later)] == [200, 200]
+
+
+async def test_a_restart_stops_no_deletion_that_was_begun(start: Start):
+    async with start() as server:
+        images = [await server.uploaded(pictures.png()) for _ in range(3)]
+        await server.service.mark_found_deleting(Search(api_key="guest"))  # and there it was ended
+        assert {(await server.get(image["url"])).status for image in images} == {410}
+        assert server.files()
+    async with start() as server:
+        deadline = time.monotonic() + 20
+        while server.files() and time.monotonic() < deadline:
+            await asyncio.sleep(0.05)
+        assert not server.files()
+        assert (await server.get(urlsplit(images[0]["url"]).path)).status == 410
 
 
 async def test_pictures_and_their_uploaders_are_blocked_and_freed(imges: Server, owner: Owner):

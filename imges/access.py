@@ -17,10 +17,10 @@ import time
 from array import array
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Self
 
@@ -33,6 +33,7 @@ from imges.catalog import GUEST, ApiKey, Catalog, Scope, utc_now
 from imges.errors import (
     BadParameter,
     Blocked,
+    Busy,
     DiskReserve,
     GuestsRefused,
     ImgesError,
@@ -49,6 +50,7 @@ from imges.settings import Settings
 log = logging.getLogger(__name__)
 
 IPAddress = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
 Clock = Callable[[], float]
 
 BASE62 = string.digits + string.ascii_letters
@@ -222,7 +224,7 @@ class Pseudonyms:
 
     def of(self, address: IPAddress) -> str:
         day = self._now().date().isoformat()
-        return hmac.digest(self._secret, f"{day} {_network(address)}".encode(), hashlib.sha256).hex()[:32]
+        return hmac.digest(self._secret, f"{day} {client_network(address)}".encode(), hashlib.sha256).hex()[:32]
 
 
 class AddressLimit:
@@ -251,7 +253,7 @@ class AddressLimit:
             raise TooManyRequests(self._what, max(1, math.ceil(stats.reset_time - time.time())))
 
 
-def _network(address: IPAddress) -> str:
+def client_network(address: IPAddress) -> str:
     """Whom an address stands for: one of IPv6 can be changed at will within its /64."""
     if isinstance(address, IPv4Address):
         return str(address)
@@ -262,10 +264,14 @@ def _network(address: IPAddress) -> str:
 
 
 class Reserve:
-    """Room that uploads leave free on the disks of *folders*, in bytes."""
+    """Room that uploads leave free on the disks of *folders*, in bytes, and what those on their way may still fill."""
 
     LOOK_EVERY = 1.0
     """Seconds that an answer counts for."""
+    PATIENCE = 5.0
+    """Seconds that an upload waits for others to give back the room that was promised to them."""
+    COPIES = 2
+    """An upload takes its size on the spool and, with its thumb and medium, once more where it is stored."""
 
     def __init__(self, folders: Iterable[Path], reserve: int, clock: Clock) -> None:
         self._folders = [folder.absolute() for folder in folders]
@@ -273,17 +279,52 @@ class Reserve:
         self._clock = clock
         self._looked = -math.inf
         self._free = 0
+        self._promised = 0
+        self._given_back = asyncio.Event()
 
     async def check(self) -> None:
         """Raises: DiskReserve; SpoolUnavailable where a disk cannot be asked."""
+        await self._look()
+        if self._free < self.reserve:
+            raise DiskReserve
+
+    async def _look(self) -> None:
         if self._clock() - self._looked >= self.LOOK_EVERY:
             try:
                 self._free = await asyncio.to_thread(lambda: min(map(free_bytes, self._folders)))
             except OSError as error:
                 raise SpoolUnavailable from error
             self._looked = self._clock()
-        if self._free < self.reserve:
+
+    @asynccontextmanager
+    async def room(self, size: int) -> AsyncGenerator[None]:
+        """Room for an upload of *size* bytes, for as long as it is on its way.
+
+        Raises: DiskReserve where there is none, Busy where it is promised to others who take their time,
+        SpoolUnavailable.
+        """
+        size *= self.COPIES
+        try:
+            async with asyncio.timeout(self.PATIENCE):
+                while not await self._fits(size):
+                    self._given_back.clear()
+                    await self._given_back.wait()
+        except TimeoutError as error:
+            raise Busy from error
+        self._promised += size
+        try:
+            yield
+        finally:
+            self._promised -= size
+            self._given_back.set()
+
+    async def _fits(self, size: int) -> bool:
+        """Raises: DiskReserve where it would not even if all others had ended."""
+        await self.check()
+        left = self._free - self.reserve - size
+        if left < 0:
             raise DiskReserve
+        return left >= self._promised
 
 
 def free_bytes(folder: Path) -> int:
@@ -382,6 +423,10 @@ class Access:
             raise Blocked("uploads from your address")
         await self._uploads.hit(address)
         await self._reserve.check()
+
+    def room(self, size: int) -> AbstractAsyncContextManager[None]:
+        """See `Reserve.room`."""
+        return self._reserve.room(size)
 
     async def identify(self, presented: str | bytes | None, address: IPAddress | None) -> ApiKey:
         """The key that *presented* is the text of. Raises: KeyWrong, KeyUnusable, CatalogUnavailable.

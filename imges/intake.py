@@ -23,6 +23,9 @@ from imges.fetch import Fetcher
 
 BLOCK = 256 * 1024
 """Bytes that are gathered before a thread writes and hashes them: one hop serves most screenshots."""
+SMALLEST_BLOCK = 16 * 1024
+TOGETHER = 16 * 2**20
+"""Bytes that all uploads of the process gather: the more there are, the smaller their blocks."""
 
 HEAD = 8192
 """Bytes of a text that are looked at to tell an address from base64; longer addresses are refused."""
@@ -45,8 +48,16 @@ def translated(error: OSError) -> DiskReserve | SpoolUnavailable:
 class Spool:
     """The folder of uploads on their way; each has a folder of its own below it, gone when the upload has ended."""
 
+    uploads = 0
+    """How many are on their way in this process."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    @classmethod
+    def block(cls) -> int:
+        """Bytes that one upload may gather in memory."""
+        return max(SMALLEST_BLOCK, min(BLOCK, TOGETHER // max(1, cls.uploads)))
 
     def clear(self) -> None:
         """Make the folder, and take away what a killed process left. Only for who holds the data folder."""
@@ -60,9 +71,11 @@ class Spool:
             folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="upload-", dir=self._folder))
         except OSError as error:
             raise translated(error) from error
+        Spool.uploads += 1
         try:
             yield folder
         finally:
+            Spool.uploads -= 1
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
 
 
@@ -88,7 +101,7 @@ class SpoolWriter:
             raise FileTooLarge(self._told)
         self._blocks.append(chunk)
         self._waiting += len(chunk)
-        if self._waiting >= BLOCK:
+        if self._waiting >= Spool.block():
             await self._flush()
 
     async def finish(self) -> Spooled:

@@ -28,6 +28,7 @@ from imges.catalog.types import ApiKey, Cursor, Image, NewImage, Search, StoredF
 from imges.errors import (
     BadParameter,
     Blocked,
+    Busy,
     CatalogUnavailable,
     Duplicate,
     Gone,
@@ -62,6 +63,9 @@ LEASE_LIFE = timedelta(seconds=60)
 
 AT_ONCE = 4
 """Deletions that run at the same time."""
+
+WAITING = 1.0
+"""Seconds above `images.timeout` that a picture may take from its last byte to being rendered: an answer within 10."""
 
 BATCH = 100
 """Rows that a sweep takes at a time."""
@@ -177,14 +181,22 @@ class Service:
         expires = self._expires(created, options.expiration)
         await self._refuse_blocked(received.file.md5)  # as it is stored where nothing was taken off, at once
         with self._quarantine.over(received.file.md5), metrics.step("render"):
-            file, recipe = received.file, self._recipe(options)
-            renditions = await self._imaging.take(file.path, file.size, self._limits, recipe, folder)
+            renditions = await self._rendered(received, self._recipe(options), folder)
         await self._refuse_blocked(renditions.original.md5)
         if duplicate := await self._duplicate(renditions.original, uploader):
             return Uploaded(duplicate, None)
         draft = _Draft(renditions, options, self._kept(uploader), created, expires, token=secrets.token_urlsafe(24))
         names = _Names(received.name, renditions.original.format, self.local(created), self._settings.images.naming)
         return Uploaded(await self._store(draft, names), draft.token)
+
+    async def _rendered(self, received: Received, recipe: Recipe, folder: Path) -> Renditions:
+        """All files of the picture; Busy, too, where waiting for a worker left it too little time."""
+        try:
+            async with asyncio.timeout(self._settings.images.timeout.total_seconds() + WAITING):
+                file = received.file
+                return await self._imaging.take(file.path, file.size, self._limits, recipe, folder)
+        except TimeoutError as error:
+            raise Busy from error
 
     def local(self, moment: datetime) -> datetime:
         """*moment* in the site's time zone."""

@@ -242,6 +242,8 @@ class Limits(Section):
     redis_url: RedisUrl | None = Field(default=None, repr=False)
     disk_reserve: Size = 500 * 2**20
     guest_bytes: Size | None = None
+    connections: Count = 4000
+    connections_per_address: Count | None = 100
 
 
 class Privacy(Section):

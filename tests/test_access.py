@@ -13,9 +13,10 @@ from typing import Any
 
 import pytest
 
-from imges.access import Access, KeyRing, LocalCounts, Pseudonyms, free_bytes, key_file
+from imges.access import Access, KeyRing, LocalCounts, Pseudonyms, Reserve, free_bytes, key_file
 from imges.catalog import GUEST, ApiKeyNameTaken, Catalog, Scope, open_catalog
 from imges.errors import (
+    Busy,
     CatalogUnavailable,
     DiskReserve,
     GuestsRefused,
@@ -505,3 +506,20 @@ def test_a_folder_yet_to_be_made_is_on_the_disk_of_its_parent(tmp_path: Path) ->
     disk = os.statvfs(tmp_path)
     free = free_bytes(tmp_path / "not" / "yet")
     assert abs(free - disk.f_bavail * disk.f_frsize) < 2**28  # others write meanwhile
+
+
+async def test_room_is_promised_once_and_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imges.access.free_bytes", lambda _: 1000)
+    monkeypatch.setattr(Reserve, "PATIENCE", 0.1)
+    reserve = Reserve([tmp_path], 200, lambda: 0.0)
+    async with reserve.room(300):
+        with pytest.raises(Busy):
+            async with reserve.room(200):
+                pass
+        async with reserve.room(100):
+            pass
+    async with reserve.room(400):
+        pass
+    with pytest.raises(DiskReserve):
+        async with reserve.room(401):
+            pass

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import resource
 from functools import partial
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from imges.lock import DYING, DataLock, held
 from imges.settings import Settings, prepare_data_dir
 from imges.web.sockets import Bound, bound
 
+FILES = 65_536
+
 
 @click.command()
 @settings_option
@@ -30,6 +33,7 @@ def serve(settings: Settings) -> None:
     path: Path | None = click.get_current_context().params["settings_path"]
     log.configure(settings.log.level, settings.log.format)
     prepare_data_dir(settings)
+    _allow_many_files()
     passed = passed_sockets(os.environ)
     with held(settings.data_dir, patience=DYING) as lock, bound(settings.server, passed) as listening:
         if settings.server.workers > 1:
@@ -37,6 +41,14 @@ def serve(settings: Settings) -> None:
         else:
             status = asyncio.run(_serve(settings, lock, listening, path))
     raise SystemExit(status)
+
+
+def _allow_many_files() -> None:
+    """As many open files as the system lets us have, within reason; each connection is one."""
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
+    if now < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 async def _serve(settings: Settings, lock: DataLock, listening: Bound, path: Path | None) -> int:

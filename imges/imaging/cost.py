@@ -50,8 +50,10 @@ def _pixels(size: Size) -> int:
 def memory(processor: str, header: Header, recipe: Recipe) -> int:
     """The bytes that rendering takes at most."""
     per_pixel = BYTES_PER_PIXEL[processor].get(header.format) or BY_PILLOW[header.format]
-    if header.progressive:
-        per_pixel += 2 * (header.channels or 4)  # a JPEG's coefficients, or an interlaced PNG, twice that at 16 bits
+    if header.progressive and header.format == "jpg":
+        per_pixel += 2 * (header.channels or 4)  # the coefficients
+    elif header.progressive and processor == "vips":
+        per_pixel += 4  # an interlaced PNG is read whole; Pillow does so with every picture
     if header.bits > 8:
         per_pixel *= DEEP
     needed = ALWAYS + header.file_size + per_pixel * _pixels(header.displayed)

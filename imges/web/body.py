@@ -14,7 +14,7 @@ from imges.errors import BodyTooSlow, CompressedBody, MalformedBody
 
 WINDOW = 20.0
 """Seconds within which a body must bring `WINDOW_BYTES` more, or it is too slow."""
-WINDOW_BYTES = 16 * 1024
+WINDOW_BYTES = 64 * 1024
 
 MAX_FIELDS = 200
 MAX_FIELD_NAME = 256

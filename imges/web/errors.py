@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from imges import metrics
-from imges.errors import ImgesError, Internal, MalformedBody, MethodNotAllowed, NotFound
+from imges.errors import BodyTooSlow, ImgesError, Internal, MalformedBody, MethodNotAllowed, NotFound
 from imges.log import log_request, request_id
 from imges.web.pages import render
 from imges.web.uploads import FORMAT
@@ -71,6 +71,8 @@ def error_response(request: web.Request, error: ImgesError) -> web.Response:
         response.headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, MethodNotAllowed):
         response.headers["Allow"] = error.allowed
+    if isinstance(error, BodyTooSlow):
+        response.force_close()
     return response
 
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import socket
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -16,13 +17,15 @@ from aiohttp.typedefs import Handler
 from imges import metrics
 from imges.errors import Internal, MalformedBody
 from imges.log import request_id
+from imges.web.crowd import Crowd
 from imges.web.errors import error_json
+from imges.web.keys import SETTINGS
 from imges.web.request_ids import HEADER, new_id
 
 log = logging.getLogger(__name__)
 
 HEADERS_WITHIN = 30.0
-"""Seconds from connecting to the end of the first request's headers; further requests have the keep-alive's time."""
+"""Seconds from connecting, or from a further request's first byte, to the end of the headers."""
 
 BACKLOG = 512
 """Connections that wait to be accepted, at most."""
@@ -31,19 +34,45 @@ KEEP_ALIVE = 75.0
 """Seconds that a connection may be idle between requests: longer than proxies keep theirs, so that they close first."""
 
 
+SENDS_WITHIN = 60_000
+"""Milliseconds that a client may leave what we sent unread."""
+READ_AHEAD = 64 * 1024
+"""Bytes of a body that may wait for its handler."""
+
+
 class Connection(web.RequestHandler):
     """One client's connection."""
+
+    def __init__(self, *arguments: Any, crowd: Crowd, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._crowd = crowd
 
     fresh = True
     """Whether it has not brought a request yet."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._patience = asyncio.get_running_loop().call_later(HEADERS_WITHIN, self.force_close)
+        self._listen_for_headers()
+        peer: Any = transport.get_extra_info("peername")
+        if not self._crowd.enter(self, str(peer[0]) if peer else None):
+            self.force_close()
+            return
+        sock = transport.get_extra_info("socket")
+        if sock.family != socket.AF_UNIX:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SENDS_WITHIN)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._patience.cancel()
+        self._crowd.leave(self)
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.idle and self._patience.cancelled():  # the beginning of a further request
+            self._listen_for_headers()
+        super().data_received(data)
+
+    def _listen_for_headers(self) -> None:
+        self._patience = asyncio.get_running_loop().call_later(HEADERS_WITHIN, self.force_close)
 
     def request_came(self) -> None:
         """The headers of a request are complete."""
@@ -54,6 +83,10 @@ class Connection(web.RequestHandler):
     def idle(self) -> bool:
         """Whether it waits for a request."""
         return self._waiter is not None and not self._waiter.done()
+
+    @property
+    def waits(self) -> bool:
+        return self.fresh or self.idle
 
     def cut_off(self) -> asyncio.Task[None] | None:
         """Cancel the request that runs; the task ends when it is undone."""
@@ -99,6 +132,7 @@ class Site(web.BaseSite):
         super().__init__(runner, backlog=BACKLOG)
         self._socket = bound
         self._shared = shared
+        self._application = runner.app
 
     @property
     def name(self) -> str:
@@ -110,9 +144,13 @@ class Site(web.BaseSite):
         loop = asyncio.get_running_loop()
         server = self._runner.server
         assert server is not None
+        settings = self._application[SETTINGS]
+        limits, exempt = settings.limits, settings.server.trusted_proxies
         connection = partial(
             Connection,
             server,
+            crowd=Crowd(limits.connections, limits.connections_per_address, exempt),
+            read_bufsize=READ_AHEAD,
             loop=loop,
             access_log=None,  # pyright: ignore[reportArgumentType]  # ours is the middleware's: the query string holds the key
             auto_decompress=False,  # compressed bodies are refused, never inflated

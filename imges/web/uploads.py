@@ -42,7 +42,7 @@ async def receive(request: web.Request, form: UploadForm, identify: Identify) ->
 async def _receive(request: web.Request, form: UploadForm, identify: Identify) -> tuple[Uploaded, Source]:
     access, intake, address = request.app[ACCESS], request.app[INTAKE], client_address(request)
     await access.admit_upload(address)
-    async with intake.spool.open() as folder:
+    async with access.room(_announced(request, intake.limit)), intake.spool.open() as folder:
         if request.method == "POST":
             with metrics.step("receive"):
                 await form.read(request, folder, intake.limit)
@@ -56,6 +56,12 @@ async def _receive(request: web.Request, form: UploadForm, identify: Identify) -
         uploader = Uploader(key, str(address) if address else None)
         uploaded = await request.app[SERVICE].upload(received, options, uploader, folder)
         return uploaded, received.source
+
+
+def _announced(request: web.Request, limit: int) -> int:
+    """Bytes that the picture may have at most, judged before any is read."""
+    announced = request.content_length if request.method == "POST" else limit
+    return limit if announced is None else min(announced, limit)
 
 
 def site(request: web.Request) -> present.Site:

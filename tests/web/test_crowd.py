@@ -1,0 +1,81 @@
+"""How many connections there may be, and who makes room when there are too many."""
+
+import asyncio
+from contextlib import suppress
+
+from tests import pictures
+from tests.web.conftest import Server, Start
+
+
+async def connected(server: Server, count: int) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    host, port = server.base.removeprefix("http://").split(":")
+    return [await asyncio.open_connection(host, int(port)) for _ in range(count)]
+
+
+async def shut(connections: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
+    for _, writer in connections:
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def closed(reader: asyncio.StreamReader) -> bool:
+    try:
+        async with asyncio.timeout(1):
+            return await reader.read(1) == b""
+    except ConnectionError:
+        return True
+    except TimeoutError:
+        return False
+
+
+async def test_one_address_has_its_share(start: Start):
+    async with start(LIMITS__CONNECTIONS_PER_ADDRESS="3", SERVER__TRUSTED_PROXIES="[]") as server:
+        some = await connected(server, 5)
+        assert [await closed(reader) for reader, _ in some] == [False] * 3 + [True] * 2
+        await shut(some)
+        await asyncio.sleep(0.1)
+        assert (await server.upload(pictures.png())).status == 200
+
+
+async def test_trusted_proxies_have_no_share(start: Start):
+    async with start(LIMITS__CONNECTIONS_PER_ADDRESS="3") as server:
+        some = await connected(server, 5)
+        assert not any([await closed(reader) for reader, _ in some])
+        await shut(some)
+
+
+async def test_who_waited_longest_makes_room(start: Start):
+    async with start(LIMITS__CONNECTIONS="4") as server:
+        some = await connected(server, 4)
+        assert (await server.upload(pictures.png())).status == 200
+        assert [await closed(reader) for reader, _ in some] == [True, False, False, False]
+        await shut(some)
+
+
+async def test_slow_connections_hold_up_nobody(start: Start):
+    """300 that send a byte of their headers, and 300 that send some of a body."""
+    async with start() as server:
+        some = await connected(server, 600)
+        for number, (_, writer) in enumerate(some):
+            head = b"POST /api/1/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n"
+            form = b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+            writer.write(head + form if number % 2 else head[:20])
+        loop = asyncio.get_running_loop()
+        for _ in range(5):
+            began = loop.time()
+            assert (await server.upload(pictures.png())).status == 200
+            assert loop.time() - began < 5
+        await shut(some)
+
+
+async def test_headers_of_a_further_request_are_waited_for_as_long(start: Start, monkeypatch):
+    monkeypatch.setattr("imges.web.listen.HEADERS_WITHIN", 0.5)
+    async with start() as server:
+        ((reader, writer),) = await connected(server, 1)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        await reader.readuntil(b"ok\n")
+        await asyncio.sleep(0.7)
+        writer.write(b"GET /healthz HT")
+        assert await closed(reader)
+        await shut([(reader, writer)])

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, time
 from pathlib import Path
 
 from imges.catalog import GUEST, Image, NewImage, StoredFile
-from imges.errors import ImgesError
+from imges.errors import FormatRefused, NotAnImage
 from imges.imaging import MEDIA_TYPES, Header
 from imges.intake import Spooled
 from imges.maintenance.objects import fetched
@@ -71,12 +71,8 @@ async def _present(tools: Tools, place: Place, key: str, path: Path) -> StoredFi
     try:
         file = await fetched(place.storage, key, path)
         return described(key, file, await tools.service.look(path))
-    except KeyMissing:
+    except (KeyMissing, NotAnImage, FormatRefused):
         return None
-    except ImgesError as error:
-        if error.status < 500:
-            return None
-        raise
 
 
 def _created(tools: Tools, name: OldKey, modified: datetime) -> datetime:

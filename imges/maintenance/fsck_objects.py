@@ -16,7 +16,7 @@ from functools import partial
 
 from imges.catalog import Image, KeyTaken, State
 from imges.catalog.upkeep import Kept
-from imges.errors import ImgesError
+from imges.errors import FormatRefused, ImgesError, NotAnImage
 from imges.maintenance.adopt import adopt
 from imges.maintenance.findings import Findings
 from imges.maintenance.index import Found, Index
@@ -122,11 +122,7 @@ class StrayObjects:
         """Answers how it ended where it does not decode after all."""
         try:
             await adopt(self._tools, place, name, modified=modified)
-        except KeyTaken:
-            return await self._save(place, name.key)
-        except ImgesError as error:
-            if error.status >= 500:
-                raise
+        except (KeyTaken, NotAnImage, FormatRefused):
             return await self._save(place, name.key)
         return None
 

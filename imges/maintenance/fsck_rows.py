@@ -14,7 +14,7 @@ from functools import partial
 
 from imges.catalog import Image, State, StoredFile
 from imges.catalog.upkeep import Kept
-from imges.errors import ImgesError
+from imges.errors import FormatRefused, ImgesError, NotAnImage
 from imges.imaging import MEDIA_TYPES
 from imges.maintenance.adopt import described
 from imges.maintenance.findings import Findings
@@ -171,10 +171,8 @@ class SuspectRows:
             try:
                 header = await self._service.look(original.path)
                 await self._service.derive(original.path, header, folder)
-            except ImgesError as error:
-                if error.status < 500:
-                    return False
-                raise
+            except (NotAnImage, FormatRefused):
+                return False
             return MEDIA_TYPES[header.format] == image.media_type
 
     async def _accept(self, image: Image) -> None:

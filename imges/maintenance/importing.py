@@ -20,11 +20,12 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from imges.catalog import GUEST, Image, KeyTaken, NewImage, State, StoredFile, utc_now
-from imges.errors import ImgesError
+from imges.errors import FormatRefused, ImgesError, NotAnImage
 from imges.imaging import MEDIA_TYPES, Header
 from imges.intake import Spooled, translated
 from imges.maintenance.adopt import described
 from imges.maintenance.chevereto import Dump, id_encoder
+from imges.maintenance.objects import OUT_OF_ORDER
 from imges.maintenance.old_keys import OldKey
 from imges.maintenance.parallel import each
 from imges.maintenance.records import Record, Records
@@ -66,7 +67,10 @@ class Imported:
 
 
 async def bring_in(tools: Tools, wanted: Wanted) -> Imported:
-    """Import all there is. Raises: NotTaken for a folder, dump or list that cannot be read; StorageError, …"""
+    """Import all there is; whoever is interrupted may run it again.
+
+    Raises: NotTaken for a folder, dump or list that cannot be read; StorageUnavailable, StorageFull, ServerError.
+    """
     async with Records.open() as records:
         return await _Import(tools, wanted, records).run()
 
@@ -141,6 +145,8 @@ class _Import:
     async def _one(self, file: OldFile) -> None:
         try:
             await self._take(file)
+        except OUT_OF_ORDER:
+            raise
         except ImgesError as error:
             self._refuse(file.name.key, error.message)
         except OSError as error:
@@ -219,9 +225,7 @@ class _Import:
             return described(key, copy, await self._service.look(path)), path
         except FileNotFoundError:
             return None
-        except ImgesError as error:
-            if error.status >= 500:
-                raise
+        except (NotAnImage, FormatRefused):
             return None
 
     def _row(self, file: OldFile, picture: "_Picture", record: Record) -> NewImage:

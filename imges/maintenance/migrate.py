@@ -20,6 +20,7 @@ from imges.catalog import Image, State, StoredFile
 from imges.errors import ImgesError
 from imges.intake import spool_chunks
 from imges.maintenance.bandwidth import Bandwidth
+from imges.maintenance.objects import OUT_OF_ORDER
 from imges.maintenance.parallel import each
 from imges.maintenance.remake import Changed
 from imges.maintenance.tools import Tools
@@ -134,7 +135,7 @@ class _Migration:
         except ImgesError as error:
             self._failed.add(image.number)
             self._tools.progress.say(f"{image.place}: {image.original.key}: not moved: {error.message}")
-            self._out_of_reach += error.status >= 500
+            self._out_of_reach += isinstance(error, OUT_OF_ORDER)
             if self._out_of_reach == PATIENCE:
                 raise
         self._tools.progress.advance(1, image.stored_bytes)

@@ -5,9 +5,13 @@ import sys
 from pathlib import Path
 
 from imges.catalog import StoredFile
+from imges.errors import ServerError
 from imges.intake import Spooled, spool_chunks
 from imges.service import Place, holds
-from imges.storage import Storage, StorageError
+from imges.storage import Storage, StorageError, StorageFull, StorageUnavailable
+
+OUT_OF_ORDER = (StorageUnavailable, StorageFull, ServerError)
+"""What is no picture's fault: the next one will not fare better."""
 
 
 async def fetched(storage: Storage, key: str, path: Path) -> Spooled:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imges.catalog import GUEST
-from imges.errors import Gone
+from imges.errors import Gone, ProcessingFailed
 from tests import pictures
 from tests.maintenance.library import Library, open_library
 from tests.servers import S3Server
@@ -209,6 +209,21 @@ async def test_what_may_be_somebodys_only_copy_is_moved_aside(library: Library, 
     assert "lost+found" in await wrong_then_mended(library, key)
     assert library.files() == set()
     assert (library.settings.data_dir / "lost+found/disk" / key).read_bytes() == content
+
+
+async def test_a_picture_that_cannot_be_decoded_right_now_stays_where_it_is(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+):
+    key = put_by_hand(library, f"{OTHER_DAY}/a.jpg", pictures.jpeg())
+
+    async def dies(*_: object, **__: object) -> None:
+        raise ProcessingFailed
+
+    monkeypatch.setattr(library.service, "derive", dies)
+    findings, said = await library.fsck(repair=True)
+    assert (findings.mended, findings.left) == (0, 1)
+    assert "not mended" in said.lines[0]
+    assert library.files() == {key}
 
 
 async def test_what_is_left_of_a_deleted_picture_goes(library: Library):

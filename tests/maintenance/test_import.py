@@ -22,6 +22,7 @@ from imges.maintenance.chevereto import id_encoder
 from imges.maintenance.exporting import take_out
 from imges.maintenance.importing import Imported, NotTaken, Wanted, bring_in
 from imges.maintenance.tools import Tools
+from imges.storage import StorageFull
 from tests import pictures
 from tests.maintenance.commands import run
 from tests.maintenance.library import Library, Said, open_library
@@ -178,6 +179,23 @@ async def test_an_import_that_fails_leaves_nothing_behind(
     assert (done.pictures, done.refused) == (0, 1)
     assert "another object" in said.lines[0]
     assert library.files() == {f"{DAY}/a.png"}
+    assert await library.rows() == []
+
+
+async def test_a_full_storage_ends_it_and_leaves_nothing_behind(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    put = library.service.places["disk"].storage.put
+
+    async def full(key: str, *arguments: Any, **options: Any) -> None:
+        if ".th." not in key:
+            raise StorageFull
+        await put(key, *arguments, **options)
+
+    monkeypatch.setattr(library.service.places["disk"].storage, "put", full)
+    with pytest.raises(StorageFull):
+        await imported(library, tree(tmp_path / "old", a__png=pictures.png(), b__png=pictures.png(9)))
+    assert library.files() == set()
     assert await library.rows() == []
 
 

@@ -226,6 +226,8 @@ ADVICE = {
     "string_type": "should be text; put it in quotes",
     "bool_type": "should be true or false",
     "int_type": "should be a whole number",
+    "int_parsing": "should be a whole number",
+    "bool_parsing": "should be true or false",
     "tuple_type": "should be a list, such as [a, b]",
     "dict_type": "should hold names and values, one a line",
     "model_type": "should hold settings of its own, one a line",

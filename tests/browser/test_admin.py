@@ -65,7 +65,7 @@ async def test_signing_in_and_out(house: House):
         await expect(page.get_by_role("alert")).to_contain_text("missing or wrong")
         await page.fill("#key", house.key)
         await page.click("main button")
-        await expect(page.get_by_role("heading", name="Keys")).to_be_visible()  # where it was going to
+        await expect(page.get_by_role("heading", name="API keys")).to_be_visible()  # where it was going to
         (cookie,) = await page.context.cookies(f"{house.server.base}/admin")
         assert {"httpOnly": True, "sameSite": "Strict", "path": "/admin"}.items() <= cookie.items()
         assert await page.evaluate("document.cookie") == ""

@@ -3,6 +3,7 @@
 # make check     lint, formatting, types, import rules
 # make format    put the code into shape
 # make bench     measure how fast it is, in less than five minutes; bench-quick: in one; bench-catalog: with 10^7 rows
+# make docs      build the documentation into build/docs; settings-reference: its list of settings anew
 # make binary    build dist/imges, one file that needs no Python; test-binary: and try it in an empty root
 # make screenshots  pictures of every page into build/screenshots/, the best into docs/pictures/; and the icons
 # make drain     stop the server under load again and again (ROUNDS=100)
@@ -42,6 +43,7 @@ check: .venv/installed-dev
 	$(BIN)/ruff format --check
 	$(BIN)/pyright
 	$(BIN)/lint-imports
+	$(MAKE) --no-print-directory docs
 
 format: .venv/installed-dev
 	$(BIN)/ruff check --fix
@@ -62,6 +64,13 @@ languages: .venv/installed-dev
 		$(BIN)/pybabel --quiet update --locale $$(basename $$file .po) --input-file $$texts --output-file $$file --no-wrap \
 			--no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date || exit 1; \
 	done
+
+.PHONY: docs settings-reference
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+settings-reference: .venv/installed-dev
+	$(BIN)/python release/settings_reference.py
 
 .PHONY: binary test-binary
 binary: .venv/installed-dev

@@ -260,8 +260,12 @@ def _shown(url: str) -> URL:
         raise SettingsError(
             "catalog.url should be postgresql://USER:PASSWORD@HOST/NAME; write what is special in the password as %XX"
         )
-    socket = parse_qs(parts.query).get("host", [""])[-1]
-    return URL.create("postgresql+asyncpg", host=hosts or socket or None, database=parts.path.lstrip("/") or None)
+    if not hosts:
+        hosts = parse_qs(parts.query).get("host", [""])[-1]
+    host, port = (hosts.rpartition(":")[0], int(ports[0])) if len(ports) == 1 and "," not in hosts else (hosts, None)
+    return URL.create(
+        "postgresql+asyncpg", host=host.strip("[]") or None, port=port, database=parts.path.lstrip("/") or None
+    )
 
 
 def _without_secrets(message: str, url: str) -> str:

@@ -224,8 +224,9 @@ async def test_a_chevereto_with_its_dump_keeps_titles_dates_views_and_ids(librar
 
 
 def test_ids_are_encoded_as_a_chevereto_does():
-    """The letters of a salt: its SHA-512 sorted downwards, letters that stand level in the order of characters."""
+    """The letters of a salt as PHP 8.2 sorts them (array_multisort by the digits of its SHA-512, downwards)."""
     encode = id_encoder("751b13d3", 0)
+    assert "".join(map(encode, range(1, 62))) == "Ll7Ecw8BdqAMPbio6Qejk5RTWfvNgsu0DGHJKSZmzUp2IOa14FtCxXyhn3VYr"
     assert [encode(n) for n in (1, 2, 61, 62, 63)] == ["L", "l", "r", "L9", "LL"]
     assert id_encoder("751b13d3", 62)(1) == "L9"
 

@@ -7,6 +7,7 @@
 # make binary    build dist/imges, one file that needs no Python; test-binary: and try it in an empty root
 # make screenshots  pictures of every page into build/screenshots/, the best into docs/pictures/; and the icons
 # make drain     stop the server under load again and again (ROUNDS=100)
+# make figures   what each page weighs, when it is painted, how much it jumps
 # make languages  bring the catalogs in templates/languages/ up to the texts of the sources (LANGUAGE=fr: begin another)
 # make lock      write the lock files anew from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
 
@@ -54,7 +55,10 @@ lock: .venv/installed-dev
 	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' \
 		| $(PIP_COMPILE) --extra testing --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml -
 
-.PHONY: languages
+.PHONY: figures languages
+figures: .venv/installed-dev tools
+	@$(BIN)/python -m tests.browser.figures
+
 languages: .venv/installed-dev
 	@texts=$$(mktemp) && trap 'rm -f $$texts' EXIT && $(EXTRACT) --output-file $$texts . && \
 	if [ -n "$(LANGUAGE)" ]; then \

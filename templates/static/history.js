@@ -22,6 +22,7 @@ function show() {
   const all = store.pictures();
   $("list").replaceChildren(...matching.slice(0, shown).map(tile));
   $("bar").hidden = !all.length;
+  $("whole").hidden = false; // not before: it would jump
   $("empty").hidden = matching.length > 0;
   $("empty-text").textContent = all.length ? _("Nothing of that name.") : _("Nothing has been uploaded from this browser yet.");
   $("more").hidden = matching.length <= shown;

@@ -84,6 +84,12 @@ async def test_everything_can_be_reached_by_keyboard_and_shows_that_it_is(visito
         assert len(seen) >= expected
 
 
+OUTSIDE = """() => [...document.querySelectorAll("main *")]
+  .filter((one) => !one.closest("pre, .table, .hidden, #source, #picture, .nsfw") && one.checkVisibility())
+  .filter((one) => one.getBoundingClientRect().left < 0 || one.getBoundingClientRect().right > innerWidth + 0.5)
+  .map((one) => one.outerHTML.slice(0, 90))"""
+
+
 FOCUSED = """() => {
   const one = document.activeElement;
   if (one === document.body) return null;
@@ -98,9 +104,13 @@ FOCUSED = """() => {
 @pytest.mark.parametrize("path", PAGES)
 async def test_no_page_scrolls_sideways(visitor: Visitor, path: str):
     async with visitor.page(await address(visitor, path)) as page:
+        if path == "/":
+            await page.set_input_files("#source", [picture("long-" * 30 + ".png"), picture("b.png", b"x")])
+            await expect(page.locator(".item.done")).to_have_count(1)
         for width in (320, 700, 1920):
             await page.set_viewport_size({"width": width, "height": 700})
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
+            assert await page.evaluate(OUTSIDE) == []
 
 
 @pytest.mark.parametrize("path", ["/", "/history", "/api", "viewer"])

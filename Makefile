@@ -9,6 +9,9 @@
 # make drain     stop the server under load again and again (ROUNDS=100)
 # make figures   what each page weighs, when it is painted, how much it jumps
 # make languages  bring the catalogs in templates/languages/ up to the texts of the sources (LANGUAGE=fr: begin another)
+# make crash     break one upload at each system call (ROUNDS=20: at so many of them)
+# make fuzz      mutated pictures through the running server (ROUNDS=10000)
+# make audit     known holes of what is installed, by PyPI's advisories
 # make lock      write the lock files anew from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
 
 PYTHON ?= python3
@@ -23,7 +26,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --s
 TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium nginx:nginx-light redis-server:redis-server \
 	caddy:caddy curl:curl haproxy:haproxy openssl:openssl
 
-.PHONY: install serve test check format lock screenshots drain tools bench bench-quick
+.PHONY: install serve test check format lock screenshots drain crash fuzz audit tools bench bench-quick
 
 install: .venv/installed
 
@@ -88,6 +91,15 @@ screenshots: .venv/installed-dev tools
 
 drain: .venv/installed-dev
 	$(BIN)/python -m tests.crash.drain $(or $(ROUNDS),100)
+
+crash: .venv/installed-dev tools
+	$(BIN)/python -m tests.crash.points $(ROUNDS)
+
+fuzz: .venv/installed-dev
+	$(BIN)/python -m tests.crash.fuzz $(or $(ROUNDS),10000)
+
+audit: .venv/installed-dev
+	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.lock
 
 # The stamps are younger than what they were made from: a second run has nothing to do.
 .venv/installed: requirements.lock pyproject.toml

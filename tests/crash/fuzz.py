@@ -1,0 +1,105 @@
+"""Mutated pictures of every format through the running server: `python -m tests.crash.fuzz 10000 [SEED]`."""
+
+import http.client
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+
+from tests import pictures
+from tests.served import Served, multipart, serving
+
+CLIENTS = 4
+NUMBERS = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\1")
+WITHIN = 10.0
+"""Seconds that any answer may take."""
+
+
+def corpus() -> list[bytes]:
+    """Small pictures of each format, still and animated, with metadata and without."""
+    small = pictures.noise(48, 32)
+    return [
+        pictures.encoded(small, "JPEG", quality=80),
+        pictures.encoded(small, "JPEG", quality=80, progressive=True),
+        pictures.encoded(small.convert("CMYK"), "JPEG"),
+        pictures.jpeg(64, 48, 6),
+        pictures.png(24, 24),
+        pictures.encoded(small.convert("P"), "PNG"),
+        pictures.encoded(small.convert("RGBA"), "PNG"),
+        pictures.gif(24, 24),
+        pictures.gif(24, 24, 4),
+        pictures.webp(),
+        pictures.encoded(small, "WEBP", lossless=True),
+        pictures.encoded(small, "WEBP", save_all=True, append_images=[small.rotate(90)], duration=50),
+        pictures.avif(32, 32),
+    ]
+
+
+def mutated(data: bytes, chance: random.Random) -> bytes:
+    """Bits flipped, bytes set, pieces cut out, doubled, swapped or taken from nowhere, once or several times."""
+    changed = bytearray(data)
+    for _ in range(chance.choice((1, 1, 2, 4, 16))):
+        if not changed:
+            break
+        at, length = chance.randrange(len(changed)), chance.choice((1, 2, 4, 16, 64))
+        match chance.randrange(6):
+            case 0:
+                changed[at] ^= 1 << chance.randrange(8)
+            case 1:
+                changed[at] = chance.choice((0, 1, 0x7F, 0x80, 0xFF))
+            case 2:
+                del changed[at : at + length]
+            case 3:
+                changed[at:at] = changed[at : at + length]
+            case 4:
+                changed[at : at + length] = chance.randbytes(length)
+            case _:
+                changed[at : at + 4] = chance.choice(
+                    (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\1")
+                )
+    return bytes(changed) if chance.random() < 0.95 else bytes(changed[: chance.randrange(len(changed) + 1)])
+
+
+def sent(served: Served, content: bytes) -> tuple[int, bytes]:
+    headers = {"Content-Type": "multipart/form-data; boundary=x", "X-API-Key": served.key}
+    try:
+        return served.request("POST", "/api/1/upload", multipart(content), **headers)
+    except (OSError, http.client.HTTPException) as error:
+        return 0, repr(error).encode()
+
+
+def rounds(count: int, folder: Path, seed: int = 0) -> tuple[Counter[int], float]:
+    """How often each status came, and the longest answer in seconds. Raises: AssertionError, with the file kept."""
+    originals, answers, longest = corpus(), Counter[int](), 0.0
+
+    def one(served: Served, number: int) -> tuple[int, float]:
+        chance = random.Random(seed * 1_000_000 + number)
+        content = mutated(chance.choice(originals), chance)
+        began = time.monotonic()
+        status, answer = sent(served, content)
+        if not 200 <= status < 500:
+            Path(folder / f"found-{number}").write_bytes(content)
+            raise AssertionError(f"seed {seed}, number {number}: {status} {answer[:300]!r}")
+        return status, time.monotonic() - began
+
+    with serving(folder) as served, ThreadPoolExecutor(CLIENTS) as clients:
+        for status, seconds in clients.map(lambda number: one(served, number), range(count)):
+            answers[status] += 1
+            longest = max(longest, seconds)
+        assert "a worker died" not in served.log, served.log[-2000:]
+        assert served.upload(pictures.png())["width"] == 8
+    assert longest < WITHIN, f"an answer took {longest:.1f} s"
+    return answers, longest
+
+
+if __name__ == "__main__":
+    wanted = int(sys.argv[1])
+    with tempfile.TemporaryDirectory() as name:
+        found, seconds = rounds(wanted, Path(name), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
+    told = ", ".join(f"{status}: {count}" for status, count in sorted(found.items()))
+    click.echo(f"{wanted} mutations: {told}; the longest answer took {seconds:.1f} s; no worker died")

@@ -26,7 +26,7 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --s
 TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium nginx:nginx-light redis-server:redis-server \
 	caddy:caddy curl:curl haproxy:haproxy openssl:openssl
 
-.PHONY: install serve test check format lock screenshots drain crash fuzz audit tools bench bench-quick
+.PHONY: install serve test check format lock screenshots drain crash fuzz audit tools bench bench-quick bench-catalog
 
 install: .venv/installed
 
@@ -41,6 +41,9 @@ bench: .venv/installed-dev tools
 
 bench-quick: .venv/installed-dev tools
 	@$(BIN)/python -m benchmarks --quick
+
+bench-catalog: .venv/installed-dev
+	@$(BIN)/python -m benchmarks catalogs
 
 check: .venv/installed-dev
 	$(BIN)/ruff check

@@ -1,6 +1,10 @@
 """`python -m benchmarks [--quick] [--save]`: measures and prints the table."""
 
 import argparse
+import asyncio
+import json
+import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -8,11 +12,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
-from benchmarks import checks, corpus, latency, servers, serving, starting, uploads
+from benchmarks import checks, corpus, latency, many_rows, servers, serving, starting, uploads
 from benchmarks.corpus import MIX, Picture
 from benchmarks.load import Background, Connection, upload_all
 from benchmarks.servers import Server
 from benchmarks.table import Report, Row
+from tests.servers import running_postgres, running_seaweedfs
 
 WORK = Path("build/benchmarks")
 """Where everything is made that is measured; on the disk that the server would use."""
@@ -60,7 +65,41 @@ class Bench:
                 self._compare(f"uploads of {kind}", {kind: 1}, 8 if kind == "gif" else 32, 3, peer=False, goal=None)
 
     def others(self) -> None:
-        self._compare("with Pillow", self._stills, 4, 2, peer=False, goal=None, IMAGES__PROCESSOR="pillow")
+        """Another processor, another place, another catalog."""
+        self._compare("with Pillow", self._stills, 3, 2, peer=False, goal=None, IMAGES__PROCESSOR="pillow")
+        s3 = WORK / "seaweedfs"
+        shutil.rmtree(s3, ignore_errors=True)
+        s3.mkdir()
+        with running_seaweedfs(s3) as store:
+            given = store.settings(store.new_bucket())
+            place = {f"STORAGES__S3__{name.upper()}": value for name, value in given.items()}
+            self._compare("on S3", self._stills, 3, 2, peer=False, goal=None, STORAGE="s3", **place)
+        with running_postgres() as database:
+            url = database.new_database()
+            self._compare("on PostgreSQL", self._stills, 3, 2, peer=False, goal=None, CATALOG__URL=url)
+
+    def steps(self) -> None:
+        command = [sys.executable, "-m", "benchmarks.steps", str(WORK)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        for name, taken in json.loads(said).items():
+            self._row("CPU of an upload by step", name, [taken], "ms")
+
+    # The catalog
+
+    def catalog(self, largest: int = 5) -> None:
+        for exponent in range(4, largest + 1):
+            self._catalog("SQLite", many_rows.sqlite_url(WORK, 10**exponent), exponent)
+
+    def catalogs(self) -> None:
+        """Up to ten million rows, in both databases; takes half an hour."""
+        self.catalog(7)
+        with running_postgres() as database:
+            for exponent in range(4, 8):
+                self._catalog("PostgreSQL", database.new_database(), exponent)
+
+    def _catalog(self, kind: str, url: str, exponent: int) -> None:
+        for name, taken in asyncio.run(many_rows.measured(url, 10**exponent)).items():
+            self._row(f"catalog in {kind}: {name}", f"10^{exponent} rows", [taken], "ms")
 
     def _compare(
         self,
@@ -216,7 +255,7 @@ class Bench:
 
 
 QUICK = ("correct", "starting", "icons", "stills", "latency")
-FULL = ("correct", "starting", "mix", "stills", "icons", "kinds", "others", "latency", "fairness", "serving", "memory")
+FULL = (*QUICK[:2], "mix", *QUICK[2:], "kinds", "others", "steps", "fairness", "serving", "memory", "catalog")
 
 
 def main() -> None:

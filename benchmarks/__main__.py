@@ -19,7 +19,7 @@ from benchmarks.servers import Server
 from benchmarks.table import Report, Row
 from tests.servers import running_postgres, running_seaweedfs
 
-WORK = Path("build/benchmarks")
+WORK = Path("build/benchmarks").absolute()
 """Where everything is made that is measured; on the disk that the server would use."""
 
 

@@ -170,8 +170,11 @@ def spool_folder(settings: Settings, member: Member | None = None) -> Path:
 
 
 def decoders(settings: Settings) -> int:
-    """How many pictures are decoded at the same time, by all processes of this machine together."""
-    return settings.images.workers or os.cpu_count() or 1
+    """How many pictures are decoded at the same time, by all processes of this machine together.
+
+    One more than there are cores: while one hands over what it made, another works.
+    """
+    return settings.images.workers or (os.cpu_count() or 1) + 1
 
 
 def catalog_url(settings: Settings) -> str:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -34,6 +35,10 @@ REDIRECT_LIFE = timedelta(minutes=10)
 """How long a redirect to a permanent address is cached: the picture may be moved to another place."""
 
 CONDITIONS = ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")
+
+
+_THREADS = ThreadPoolExecutor(4, "files")
+"""Of their own: in those of others, which write and hash uploads, a reader would stand in line."""
 
 
 def routes() -> list[web.RouteDef]:
@@ -64,24 +69,35 @@ async def _send(request: web.Request, found: Located) -> web.StreamResponse:
         modified_and_size = await asyncio.to_thread(_looked_up, found)
         if modified_and_size is not None:
             return _hand_over(request, found, location, *modified_and_size)
-    file = await asyncio.to_thread(_open, found)
+    file = await asyncio.get_running_loop().run_in_executor(_THREADS, _open, found)
     if file is None:
         return await (_redirect(request, found, found.address) if found.address else _send_stream(request, found))
     try:
         return await _send_file(request, found, file)
     finally:
-        await asyncio.to_thread(file.close)
+        if file.is_open:
+            await asyncio.to_thread(file.close)
 
 
 class _LocalFile:
-    """An open file with what its head needs: *size* in bytes, *modified*, and all of it where that is little."""
+    """A file with what its head needs: *size* in bytes, *modified*, and all of it where that is little, else open.
+
+    Raises: OSError.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.file = path.open("rb")
-        stat = os.fstat(self.file.fileno())
-        self.size = stat.st_size
-        self.modified = datetime.fromtimestamp(stat.st_mtime, UTC)
-        self.content = self.file.read() if self.size <= WHOLE else None
+        self.file = path.open("rb", buffering=0)
+        try:
+            stat = os.fstat(self.file.fileno())
+            self.size = stat.st_size
+            self.modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+            self.content = self.file.read() if self.size <= WHOLE else None
+        except BaseException:
+            self.close()
+            raise
+        self.is_open = self.content is None
+        if not self.is_open:
+            self.close()
 
     def close(self) -> None:
         self.file.close()

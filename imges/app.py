@@ -154,7 +154,7 @@ async def open_service(
 
 
 def _forget_together(service: Service, link: Link) -> None:
-    """What is deleted by one process of this machine is gone from the others at once."""
+    """What is deleted by one process of this machine is gone from the others at once, even if its files are not yet."""
 
     def forget(keys: list[str]) -> None:
         for key in keys:

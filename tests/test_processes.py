@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from pathlib import Path
 
 import psutil
@@ -67,12 +67,15 @@ def test_of_one_name_40_at_once_get_40_addresses(served: Served):
     assert [served.get(url) for url in urls] == [(200, content) for content in contents]
 
 
-def test_what_is_deleted_is_gone_from_all_at_once(served: Served):
-    image = served.upload(DOT)
-    for _ in range(30):
-        assert served.get(image["url"])[0] == 200  # all have looked it up
-    assert served.request("POST", "/" + image["delete_url"].split("/", 3)[3])[0] == 200
-    assert {served.get(image["url"])[0] for _ in range(30)} == {410}
+def test_what_is_deleted_is_gone_from_all_at_once(tmp_path: Path):
+    with serving(tmp_path, SERVER__WORKERS="2") as served:
+        wait_until(lambda: "imges serves on" in served.log)
+        image = served.upload(DOT)
+        urls = [image["url"]] * 100
+        with ThreadPoolExecutor(16) as clients:  # at the same time, so that all processes have looked it up
+            assert {status for status, _ in clients.map(served.get, urls)} == {200}
+            assert served.request("POST", "/" + image["delete_url"].split("/", 3)[3])[0] == 200
+            assert {status for status, _ in clients.map(served.get, urls)} == {410}
 
 
 def test_a_process_that_dies_is_replaced_and_costs_its_own_requests_alone(served: Served):
@@ -183,6 +186,24 @@ async def test_memory_is_for_all_together_and_free_when_a_process_dies():
             pass
         holding.cancel()
     await asyncio.gather(*attending, holding, return_exceptions=True)
+
+
+async def test_what_one_tells_to_forget_the_others_hear():
+    """Also while the objects cannot be deleted yet, so that none would notice that they are missing."""
+    hub = Hub(Slots(1, 1, tells=False), LocalCounts(time.monotonic))
+    pairs = [socket.socketpair() for _ in range(3)]
+    attending = [asyncio.create_task(hub.attend(parent, print)) for parent, _ in pairs]
+    heard: list[tuple[int, list[str]]] = []
+    async with AsyncExitStack() as stack:
+        links = [await stack.enter_async_context(Link.open(own)) for _, own in pairs]
+        for number, link in enumerate(links):
+            link.on("forget", lambda keys, number=number: heard.append((number, keys)))
+        links[0].tell("forget", ["a", "b"])
+        async with asyncio.timeout(5):
+            while len(heard) < 2:
+                await asyncio.sleep(0.01)
+    assert sorted(heard) == [(1, ["a", "b"]), (2, ["a", "b"])]
+    await asyncio.gather(*attending)
 
 
 async def hold_for_ever(slots: SharedSlots, memory: int) -> None:

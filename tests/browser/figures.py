@@ -42,7 +42,7 @@ async def measured(browser: Browser, server: Server, path: str) -> list[float]:
 async def main() -> None:
     table = Table("page", "all but pictures, KB", "script, KB", "style, KB", "first paint, ms", "layout shift")
     with tempfile.TemporaryDirectory() as folder:
-        async with open_browser() as browser, running(Path(folder) / "data") as server:
+        async with open_browser() as browser, running(Path(folder) / "data", IMAGES__TIMEOUT="60 s") as server:
             image = await server.uploaded(landscape(), "evening-hills.png", expiration="P30D")
             viewer = f"/image/{image['id_encoded']}"
             delete = image["delete_url"].removeprefix(server.base)

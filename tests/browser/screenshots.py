@@ -180,7 +180,9 @@ async def main() -> None:
             for width in SIZES:
                 for scheme in SCHEMES:
                     data = Path(folder) / f"{width}-{scheme}"
-                    async with running(data, SITE__LINKS=links, SERVER__PUBLIC_URL=ADDRESS) as server:
+                    async with running(
+                        data, SITE__LINKS=links, SERVER__PUBLIC_URL=ADDRESS, IMAGES__TIMEOUT="60 s"
+                    ) as server:
                         await shoot(server, browser, width, scheme)
     choose()
 

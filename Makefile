@@ -5,6 +5,7 @@
 # make bench     measure how fast it is, in less than five minutes; bench-quick: in one; bench-catalog: with 10^7 rows
 # make docs      build the documentation into build/docs; settings-reference: its list of settings anew
 # make binary    build dist/imges, one file that needs no Python; test-binary: and try it in an empty root
+# make release   wheel, sdist, binary, checksums, bill of materials and licences in dist/, each tried where nothing else is
 # make screenshots  pictures of every page into build/screenshots/, the best into docs/pictures/; and the icons
 # make drain     stop the server under load again and again (ROUNDS=100)
 # make figures   what each page weighs, when it is painted, how much it jumps
@@ -87,6 +88,11 @@ binary: .venv/installed-dev
 	$(BIN)/python release/binary.py
 
 test-binary: binary
+	$(BIN)/pytest -m binary tests/shipping/test_binary.py
+
+.PHONY: release
+release: .venv/installed-dev
+	$(BIN)/python release/binary.py --release
 	$(BIN)/pytest -m binary tests/shipping
 
 screenshots: .venv/installed-dev tools

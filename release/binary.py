@@ -1,4 +1,4 @@
-"""`make binary`: one file with all that imges needs, and beside it what belongs to it.
+"""`make binary` (and, with `--release`, `make release`): one file with all that imges needs, and what belongs to it.
 
 Into `dist/`: `imges` (the binary), `imges.cdx.json` (what is inside), `imges-licences.txt` (under which terms), and
 `SHA256SUMS` of everything there. It is built from the wheel, installed into an environment of its own: PyInstaller does
@@ -26,6 +26,8 @@ def main() -> None:
     if sys.platform != "linux":
         sys.exit("the binary is for Linux, and is built there")
     wheel = built_wheel()
+    if "--release" in sys.argv:
+        build_sdist()
     install(wheel)
     freeze()
     write_contents()
@@ -48,6 +50,12 @@ def built_wheel() -> Path:
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", DIST, ROOT)
     (wheel,) = DIST.glob("*.whl")
     return wheel
+
+
+def build_sdist() -> None:
+    for old in DIST.glob("*.tar.gz"):
+        old.unlink()
+    run(sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", DIST, ROOT)
 
 
 def install(wheel: Path) -> None:

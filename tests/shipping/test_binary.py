@@ -84,6 +84,19 @@ class Running:
         return json.loads(answer)["image"]
 
 
+def wait_until_it_answers(running: Running, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            assert running.ask("GET", "/healthz")[0] == 200
+        except OSError:
+            assert process.poll() is None, log.read_text()
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        else:
+            return
+
+
 @contextmanager
 def serving(root: Path, plugins: str = "", **settings: str) -> Generator[Running]:
     (port,) = free_ports(1)
@@ -92,15 +105,7 @@ def serving(root: Path, plugins: str = "", **settings: str) -> Generator[Running
         process = subprocess.Popen(command(root, "serve"), env=env, stdout=log, stderr=log)
     running = Running(root, port)
     try:
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                assert running.ask("GET", "/healthz")[0] == 200
-                break
-            except OSError:
-                assert process.poll() is None, (root / "log").read_text()
-                assert time.monotonic() < deadline, (root / "log").read_text()
-                time.sleep(0.1)
+        wait_until_it_answers(running, process, root / "log")
         yield running
     finally:
         process.terminate()
@@ -110,13 +115,12 @@ def serving(root: Path, plugins: str = "", **settings: str) -> Generator[Running
 
 def test_it_is_small_and_starts_at_once(root: Path):
     assert BINARY.stat().st_size <= LARGEST
-    times: list[float] = []
-    while not times or (min(times) >= 2 and len(times) < 5):  # other work on the machine is no fault of ours
-        began = time.monotonic()
-        said = run(root, "version")
-        times.append(time.monotonic() - began)
-        assert re.fullmatch(r"imges \d+\.\d+\.\d+\S*\n", said.stdout), said.stderr
-    assert min(times) < 2
+    before = os.times()
+    said = run(root, "version")
+    after = os.times()
+    assert re.fullmatch(r"imges \d+\.\d+\.\d+\S*\n", said.stdout), said.stderr
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    assert cpu < 2  # of seconds; what else runs on the machine is no fault of ours
 
 
 def test_what_belongs_to_it_lies_beside_it():

@@ -18,7 +18,7 @@ LOOK_EVERY = 15.0
 """Seconds until a process that is not the keeper looks whether it has become it."""
 
 STALE_STAGING = timedelta(minutes=2)
-"""Older staged files of a storage are left-overs: no put takes that long."""
+"""Older staged files of a storage are left-overs, unless the largest picture may take longer."""
 
 
 @asynccontextmanager
@@ -26,7 +26,7 @@ async def running_jobs(service: Service) -> AsyncGenerator[None]:
     """All jobs as tasks; on leaving they end, and views counted since the last time are added."""
 
     async def sweep_storages() -> None:
-        await service.sweep_storages(STALE_STAGING)
+        await service.sweep_storages(max(STALE_STAGING, 2 * service.longest_put))
 
     own: list[tuple[float, Callable[[], Awaitable[object]]]] = [
         (LEASE_LIFE.total_seconds() / 3, service.renew_lease),

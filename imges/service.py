@@ -596,6 +596,11 @@ class Service:
             return error.message
         return None
 
+    @property
+    def longest_put(self) -> timedelta:
+        """How long a storage may take for the largest picture."""
+        return timedelta(seconds=self._settings.images.max_size / SLOWEST)
+
     async def sweep_storages(self, older_than: timedelta) -> None:
         """Take away what interrupted puts left in any place; one out of reach is left for the next time."""
         for place in self.places.values():

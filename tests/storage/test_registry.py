@@ -43,6 +43,7 @@ def third_party(tmp_path, monkeypatch):
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: third-party\nVersion: 1.0\n")
     (folder / "entry_points.txt").write_text(
         "[imges.storages]\nbucketfs = third_party:Storage\nbroken = third_party_missing:Storage\n"
+        "poor = third_party_missing:Storage [server]\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
 
@@ -50,19 +51,24 @@ def third_party(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        pytest.param({}, r"storages\.p\.type is missing; there are broken, bucketfs, datefolder.*", id="no-type"),
+        pytest.param({}, r"storages\.p\.type is missing; there are broken, bucketfs, datefolder, poor.*", id="no-type"),
         pytest.param(
             {"type": "datefoldr"},
             r"storages\.p\.type is 'datefoldr': there are .*; did you mean datefolder\?",
             id="misspelt-type",
         ),
         pytest.param(
-            {"type": 3}, r"storages\.p\.type is 3: there are broken, bucketfs, datefolder.*", id="type-of-no-text"
+            {"type": 3}, r"storages\.p\.type is 3: there are broken, bucketfs, datefolder, poor.*", id="type-of-no-text"
         ),
         pytest.param(
             {"type": "broken"},
             r"storages\.p\.type is 'broken': this backend cannot be loaded: No module named 'third_party_missing'",
             id="backend-that-cannot-be-loaded",
+        ),
+        pytest.param(
+            {"type": "poor"},
+            r"storages\.p\.type is 'poor': this backend needs an extra: pip install 'third-party\[server\]' \(No .+\)",
+            id="extra-that-is-not-installed",
         ),
         pytest.param({"type": "datefolder"}, r"storages\.p\.root is missing", id="missing-option"),
         pytest.param(

@@ -45,12 +45,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name, running_seaweedfs(Path(name)) as seaweedfs:
         print(f"JPEG of {len(PICTURE):,} bytes, {CLIENTS} clients, by second", file=sys.stderr)
         print(f"{'':16}{'uploads':>9}{'views':>9}{'304':>9}")
-        redirect = S3Backing.new(seaweedfs, delivery="redirect").environ()
-        for place, environ in (
-            ("disk", {}),
-            ("s3 proxy", S3Backing.new(seaweedfs).environ()),
-            ("s3 redirect", redirect),
-        ):
+        proxy, redirect = (S3Backing.new(seaweedfs, delivery=delivery).environ() for delivery in ("proxy", "redirect"))
+        disk: Mapping[str, str] = dict[str, str]()
+        for place, environ in (("disk", disk), ("s3 proxy", proxy), ("s3 redirect", redirect)):
             uploads, views, unchanged = measured(Path(name) / place.replace(" ", "-"), environ)
             print(f"{place:16}{uploads:9.0f}{views:9.0f}{unchanged:9.0f}")
 

@@ -37,7 +37,7 @@ def measured(folder: Path, environ: Mapping[str, str]) -> tuple[float, float, fl
         uploads = rate(lambda number: served.upload(PICTURE, f"{number}.jpg"), UPLOADS)
         views = rate(lambda _: served.get(image["url"]), VIEWS)
         path = "/" + image["url"].split("/", 3)[3]
-        unchanged = rate(lambda _: served.request("GET", path, **{"If-None-Match": f'"{image["md5"]}"'}), VIEWS)
+        unchanged = rate(lambda _: served.request("GET", path, b"", **{"If-None-Match": f'"{image["md5"]}"'}), VIEWS)
         return uploads, views, unchanged
 
 

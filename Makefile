@@ -78,7 +78,7 @@ languages: .venv/installed-dev
 
 .PHONY: docs settings-reference
 docs: .venv/installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 settings-reference: .venv/installed-dev
 	$(BIN)/python release/settings_reference.py

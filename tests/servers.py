@@ -77,6 +77,7 @@ def running_seaweedfs(folder: Path, *, with_keys: bool = True) -> Generator[S3Se
     ports = free_ports(2 * len(roles))
     flags = [f"-{role}.port{kind}={ports.pop()}" for role in roles for kind in ("", ".grpc")]
     off = ["-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
+    off += ["-volume.max=5000", "-master.volumeSizeLimitMB=64"]  # each bucket takes several, and a full disk has few
     place = [f"-dir={folder}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.domainName=s3.test"]
     port = int(flags[0].partition("=")[2])
     with (folder / "log").open("wb") as log:

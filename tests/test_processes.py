@@ -43,8 +43,11 @@ def wait_until(holds: Callable[[], object], seconds: float = 20) -> None:
 def children(served: Served) -> list[psutil.Process]:
     """The processes that serve."""
     found = psutil.Process(served.process.pid).children()
-    alive = [each for each in found if each.status() != psutil.STATUS_ZOMBIE]
-    return [each for each in alive if "spawn_main" in " ".join(each.cmdline())]
+    return [each for each in found if is_alive(each) and "spawn_main" in " ".join(each.cmdline())]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def test_they_start_once_and_end_together(served: Served):
@@ -110,8 +113,8 @@ def test_when_the_parent_is_killed_all_end_and_the_folder_is_free(served: Served
     served.process.kill()
     served.process.wait()
     with serving(served.folder, SERVER__WORKERS="2") as again:
-        assert not any(each.is_running() for each in orphans)
         assert again.get(url)[0] == 200
+    wait_until(lambda: not any(is_alive(each) for each in orphans))
 
 
 @pytest.mark.parametrize("to", [os.kill, os.killpg])

@@ -39,6 +39,9 @@ SCOPES = 0b11
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
 """Where a system has its libraries."""
 
+PACKAGES = ("site-packages", "dist-packages")
+"""Names of the folders that packages are installed in."""
+
 MACHINES = ("x86_64", "aarch64")
 AUDIT_ARCH = (0xC000003E, 0xC00000B7)
 FORBIDDEN = {
@@ -100,6 +103,7 @@ def libraries() -> list[Path]:
         modules.append(cffi)
     found = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.exec_prefix), *map(Path, SYSTEM)}
     found |= {Path(module.__file__).parent for module in modules if module.__file__}
+    found |= {path for path in map(Path, sys.path) if path.name in PACKAGES}  # also those that a .pth file names
     if hasattr(sys, "frozen"):
         found.add(Path(sys.executable))
     found.discard(Path("/"))

@@ -167,6 +167,7 @@ async def test_a_key_is_added_copied_and_revoked(house: House):
         await page.fill("#k-name", "camera")
         await page.get_by_role("button", name="Add", exact=True).click()
         await page.get_by_role("button", name="Copy").click()
+        await page.wait_for_function("async () => /^[A-Za-z0-9]{40}$/.test(await navigator.clipboard.readText())")
         key = await page.evaluate("navigator.clipboard.readText()")
         assert (await upload_from(house.server, pictures.png(), "x.png", key, "198.51.100.9")).status == 200
         await page.get_by_role("button", name="Disable camera").click()

@@ -2,10 +2,11 @@
 
 from imges.imaging.executor import Imaging, open_imaging
 from imges.imaging.quarantine import Quarantine
-from imges.imaging.types import MEDIA_TYPES, Header, Limits, Quality, Recipe, Rendition, Renditions
+from imges.imaging.types import MEDIA_TYPES, Given, Header, Limits, Quality, Recipe, Rendition, Renditions
 
 __all__ = [
     "MEDIA_TYPES",
+    "Given",
     "Header",
     "Imaging",
     "Limits",

@@ -18,7 +18,7 @@ from typing import Literal
 from imges.errors import ProcessingFailed, TooLargeImage
 from imges.imaging import cost, worker
 from imges.imaging.slots import Budget, SharedSlots, Slots
-from imges.imaging.types import Header, Limits, Recipe, Rendition, Renditions
+from imges.imaging.types import Given, Header, Limits, Recipe, Rendition, Renditions
 from imges.imaging.workers import OutOfTime, Worker, Workers
 
 log = logging.getLogger(__name__)
@@ -107,16 +107,16 @@ class Imaging:
         await asyncio.gather(self._about, return_exceptions=True)
         await self._workers.close()
 
-    async def take(self, file: Path, size: int, limits: Limits, recipe: Recipe, folder: Path) -> Renditions:
-        """`inspect` and `render` in one, of a *file* of *size* bytes; between them it is refused if beyond *limits*.
+    async def take(self, file: Given, limits: Limits, recipe: Recipe, folder: Path) -> Renditions:
+        """`inspect` and `render` in one; between them *file* is refused if beyond *limits*.
 
         One call serves nearly all pictures: who fits into a worker's share of the memory need not be admitted again.
-        Raises what both do; TooLargeImage.
+        Where nothing has to be taken off, the original is *file* itself. Raises what both do; TooLargeImage.
         """
-        async with self._slots.held(self._share, size), self._workers.one() as one:
+        async with self._slots.held(self._share, file.size), self._workers.one() as one:
             job = partial(at_once, one, file, limits, recipe, folder, memory=self._share)
             header, made = await one.run(job, seconds=self._timeout)
-        return await self.render(file, header, recipe, folder) if made is None else made
+        return made or await self._rendered(replace(file, content=None), header, recipe, folder)
 
     async def inspect(self, file: Path, allowed: frozenset[str]) -> Header:
         """What the header of *file* says.
@@ -132,6 +132,9 @@ class Imaging:
         A medium is a still where animating it would cost too much, or did. Raises: NotAnImage for what is damaged,
         TooLargeImage, ProcessingFailed, Busy, DiskReserve, SpoolUnavailable.
         """
+        return await self._rendered(Given(file, header.file_size), header, recipe, folder)
+
+    async def _rendered(self, file: Given, header: Header, recipe: Recipe, folder: Path) -> Renditions:
         recipe = await self._affordable(header, recipe)
         if not cost.is_animated(header, recipe):
             return await self._render(file, header, recipe, folder, seconds=self._timeout)
@@ -150,7 +153,7 @@ class Imaging:
             return _as_still(header, recipe)
         return recipe
 
-    async def _render(self, file: Path, header: Header, recipe: Recipe, folder: Path, *, seconds: float) -> Renditions:
+    async def _render(self, file: Given, header: Header, recipe: Recipe, folder: Path, *, seconds: float) -> Renditions:
         memory = cost.memory(await self.ready(), header, recipe)
         async with self._slots.held(memory, header.file_size), self._workers.one() as one:
             job = partial(rendered, one, file, header, recipe, folder, memory=memory)
@@ -161,11 +164,16 @@ class Imaging:
 
 
 def at_once(
-    one: Worker, file: Path, limits: Limits, recipe: Recipe, folder: Path, *, memory: int
+    one: Worker, file: Given, limits: Limits, recipe: Recipe, folder: Path, *, memory: int
 ) -> tuple[Header, Renditions | None]:
-    with handed_in(file, one) as given:
-        header, made = one.ask(worker.take, given, limits, recipe, given.parent, memory)
-        return header, made and taken_out(made, given.parent, folder)
+    if file.content is not None:
+        with worker.system_errors():
+            file.path.write_bytes(file.content)
+    with handed_in(file.path, one) as given:
+        header, made = one.ask(
+            worker.take, replace(file, path=given, content=None), limits, recipe, given.parent, memory
+        )
+        return header, made and taken_out(made, file, given, folder)
 
 
 def inspected(one: Worker, file: Path, allowed: frozenset[str]) -> Header:
@@ -173,9 +181,10 @@ def inspected(one: Worker, file: Path, allowed: frozenset[str]) -> Header:
         return one.ask(worker.inspect, given, allowed)
 
 
-def rendered(one: Worker, file: Path, header: Header, recipe: Recipe, folder: Path, *, memory: int) -> Renditions:
-    with handed_in(file, one) as given:
-        return taken_out(one.ask(worker.render, given, header, recipe, given.parent, memory), given.parent, folder)
+def rendered(one: Worker, file: Given, header: Header, recipe: Recipe, folder: Path, *, memory: int) -> Renditions:
+    with handed_in(file.path, one) as given:
+        made = one.ask(worker.render, replace(file, path=given), header, recipe, given.parent, memory)
+        return taken_out(made, file, given, folder)
 
 
 @contextmanager
@@ -200,15 +209,20 @@ def link(file: Path, path: Path) -> None:
             shutil.copyfile(file, path)
 
 
-def taken_out(made: Renditions, cage: Path, folder: Path) -> Renditions:
-    """*made* with its files moved from *cage* to *folder*, out of the worker's reach.
+def taken_out(made: Renditions, file: Given, given: Path, folder: Path) -> Renditions:
+    """*made* with its files moved to *folder*, out of the reach of the worker that had *file* as *given*.
 
     Raises: ProcessingFailed for what is no plain file there of the size that was told: a decoder may have been taken
     over, and its word is not worth much.
     """
+    cage = given.parent
+    if file.md5 is not None and made.original.path == given:
+        original = replace(made.original, path=file.path, size=file.size, md5=file.md5)
+    else:
+        original = _moved(made.original, cage, folder)
     return replace(
         made,
-        original=_moved(made.original, cage, folder),
+        original=original,
         thumb=_moved(made.thumb, cage, folder),
         medium=made.medium and _moved(made.medium, cage, folder),
     )

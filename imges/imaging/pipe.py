@@ -13,8 +13,6 @@ from typing import Any
 from imges import errors
 from imges.imaging import types
 
-BEGUN = b"begun"
-"""What a worker sends when it begins with a call: one that dies before that was not killed by the picture."""
 OURS = {"Header", "Rendition", "Renditions"}
 """Of `imges.imaging.types`."""
 

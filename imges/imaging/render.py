@@ -6,20 +6,20 @@ from pathlib import Path
 
 from imges.errors import FormatRefused
 from imges.imaging import cost, formats, metadata, pillow, sizes
-from imges.imaging.formats.parts import Parts
+from imges.imaging.formats.parts import Parts, unchanged
 from imges.imaging.sizes import Size
-from imges.imaging.types import Header, Picture, Processor, Quality, Recipe, Rendition, Renditions
+from imges.imaging.types import Given, Header, Picture, Processor, Quality, Recipe, Rendition, Renditions
 
 JPEG_QUALITY = 92
 """Of HEIC and TIFF that become JPEG on arrival: the stored original has to stand up to looking closely."""
 
 
-def render(processor: Processor, source: Path, header: Header, recipe: Recipe, folder: Path) -> Renditions:
+def render(processor: Processor, source: Given, header: Header, recipe: Recipe, folder: Path) -> Renditions:
     """Make all files of *recipe* from *source* in *folder*.
 
     Raises: NotAnImage for what is damaged, FormatRefused where the library for HEIC is missing, OSError.
     """
-    exif = metadata.described(source) if recipe.keep_metadata else None
+    exif = metadata.described(source.path) if recipe.keep_metadata else None
     original, header = received(source, header, recipe, folder)
     if recipe.width is not None and recipe.width < header.displayed[0]:
         whole = original.path.rename(folder / f"received.{header.format}")
@@ -36,15 +36,18 @@ def render(processor: Processor, source: Path, header: Header, recipe: Recipe, f
     )
 
 
-def received(source: Path, header: Header, recipe: Recipe, folder: Path) -> tuple[Rendition, Header]:
-    """The original and its header: the bytes as they came, filtered, or converted."""
+def received(source: Given, header: Header, recipe: Recipe, folder: Path) -> tuple[Rendition, Header]:
+    """The original and its header: *source* itself where it may be and nothing comes off, or filtered, or converted."""
     if header.format in formats.CONVERTED:
-        name, converted = convert(source, header)
+        name, converted = convert(source.path, header)
         header = formats.read(name, converted)
         return written(folder, "original", [converted], header), header
-    data = source.read_bytes()
+    data = source.path.read_bytes()
     filtered = formats.strip(data, header)  # which also finds that a file is cut
-    return written(folder, "original", [data] if recipe.keep_metadata else filtered, header), header
+    parts: Parts = [data] if recipe.keep_metadata else filtered
+    if source.md5 is not None and unchanged(parts, data):
+        return rendition(source.path, len(data), source.md5, header), header
+    return written(folder, "original", parts, header), header
 
 
 def convert(source: Path, header: Header) -> tuple[str, bytes]:
@@ -103,6 +106,9 @@ def written(folder: Path, name: str, parts: Parts, header: Header) -> Rendition:
         file.writelines(parts)
     for part in parts:
         digest.update(part)
+    return rendition(path, sum(map(len, parts)), digest.hexdigest(), header)
+
+
+def rendition(path: Path, size: int, md5: str, header: Header) -> Rendition:
     width, height = header.displayed
-    size = sum(map(len, parts))
-    return Rendition(path, size, digest.hexdigest(), header.format, width, height, header.bits, header.channels)
+    return Rendition(path, size, md5, header.format, width, height, header.bits, header.channels)

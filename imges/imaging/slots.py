@@ -54,13 +54,17 @@ class Slots:
         """
         if memory > self._memory:
             raise TooLargeImage("the image would take more memory than this site gives to one; send it smaller")
-        await self._take(memory, size)
+        if self._waiting or not self._has_room(memory):
+            await self._wait(memory, size)
+        else:
+            self._occupy(memory)
+            self._tell()
         try:
             yield
         finally:
             self._give_back(memory)
 
-    async def _take(self, memory: int, size: int) -> None:
+    async def _wait(self, memory: int, size: int) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time() + LATER * min(size, LARGE)
         waiting = _Waiting(due, next(self._numbers), memory, loop.create_future())
@@ -110,12 +114,18 @@ class Slots:
             if first.turn.cancelled():  # and its task has not noticed yet
                 del self._waiting[0]
                 continue
-            if self._free_workers < 1 or first.memory > self._free_memory:
+            if not self._has_room(first.memory):
                 return
             del self._waiting[0]
-            self._free_workers -= 1
-            self._free_memory -= first.memory
+            self._occupy(first.memory)
             first.turn.set_result(None)
+
+    def _has_room(self, memory: int) -> bool:
+        return self._free_workers > 0 and memory <= self._free_memory
+
+    def _occupy(self, memory: int) -> None:
+        self._free_workers -= 1
+        self._free_memory -= memory
 
 
 class Budget(Protocol):

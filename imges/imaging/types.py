@@ -101,6 +101,20 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """A file to make renditions of: its *size* in bytes, and the hex *md5* of an upload's.
+
+    With *md5* it may become the original as it is; without it belongs to somebody else, and is only read. What has
+    *content* is to be written to *path* first.
+    """
+
+    path: Path
+    size: int
+    md5: str | None = None
+    content: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rendition:
     """One finished file: its *size* in bytes, hex *md5*, and what it shows, in pixels as displayed."""
 

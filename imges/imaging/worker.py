@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from imges import cpus
 from imges.errors import DiskReserve, ProcessingFailed, SettingsError, SpoolUnavailable
 from imges.imaging import cage, cost
 from imges.imaging import pipe as messages
-from imges.imaging.types import Header, Limits, Processor, Recipe, Renditions
+from imges.imaging.types import Given, Header, Limits, Processor, Recipe, Renditions
 
 NICENESS = 5
 """The server answers first."""
@@ -43,14 +44,17 @@ class OutOfMemory(ProcessingFailed):
         super().__init__("the image needs more memory than its size tells")
 
 
-def serve(pipe: Connection, wanted: str, folder: Path) -> None:
-    """Answer calls, one after the other, until the server is gone."""
+def serve(pipe: Connection, begun: ctypes.c_uint64, wanted: str, folder: Path, cpus_given: frozenset[int]) -> None:
+    """Answer calls, one after the other, on any of *cpus_given*, until the server is gone.
+
+    *begun* is shared with it, and tells the number of the call that was begun last.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the server, which ends us when all is done
+    cpus.use(cpus_given)
     start(wanted, folder)
     with suppress(EOFError, OSError):
         while True:
-            function, arguments = pipe.recv()
-            pipe.send_bytes(messages.BEGUN)
+            begun.value, function, arguments = pipe.recv()
             try:
                 answer = messages.result(function(*arguments))
             except BaseException as error:  # noqa: BLE001 - it is raised where the call was made
@@ -63,6 +67,8 @@ def start(wanted: str, folder: Path) -> None:
     global _processor, _cage, _statm  # noqa: PLW0603 - the process's own
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.nice(NICENESS)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")  # where memory runs out, we go and not the server
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (LARGEST_FILE, LARGEST_FILE))
     _use_one_arena()
@@ -106,12 +112,12 @@ def about() -> tuple[str, str]:
     return loaded().name, _cage
 
 
-def take(file: Path, limits: Limits, recipe: Recipe, folder: Path, memory: int) -> tuple[Header, Renditions | None]:
+def take(file: Given, limits: Limits, recipe: Recipe, folder: Path, memory: int) -> tuple[Header, Renditions | None]:
     """`inspect`, and at once `render` where that takes no more than *memory* bytes and no time worth speaking of.
 
     Raises: TooLargeImage for what is beyond *limits*.
     """
-    found = inspect(file, limits.formats)
+    found = inspect(file.path, limits.formats)
     limits.check(found)
     needed = cost.memory(loaded().name, found, recipe)
     if needed > memory or cost.is_animated(found, recipe):
@@ -127,7 +133,7 @@ def inspect(file: Path, allowed: frozenset[str]) -> Header:
         return header.inspect(file, allowed)
 
 
-def render(file: Path, header: Header, recipe: Recipe, folder: Path, memory: int) -> Renditions:
+def render(file: Given, header: Header, recipe: Recipe, folder: Path, memory: int) -> Renditions:
     """See `imges.imaging.render.render`; in *memory* bytes."""
     from imges.imaging import render
 

@@ -8,18 +8,21 @@ ten times the CPU for a call.)
 import asyncio
 import logging
 import multiprocessing
+import pickle
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar
 
-from imges import metrics
+from imges import cpus, metrics
 from imges.errors import Busy, ImgesError, ProcessingFailed, SpoolUnavailable
 from imges.imaging import pipe, worker
 
@@ -32,6 +35,14 @@ KILLING = 2.0
 """Seconds in which a process must be gone that was told to end; it takes a tenth of one."""
 LONGEST = 2**20
 """Bytes of an answer; an honest one has some hundreds."""
+
+
+def start_forkserver() -> ForkServerContext:
+    """Start the process that all workers are forked from, unless it runs, on the CPUs that we may use now."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    forkserver.ensure_running()
+    return context
 
 
 class OutOfTime(ProcessingFailed):
@@ -92,6 +103,9 @@ class Worker:
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._folder: Path | None = None
+        self._calls = 0
+        self._begun = multiprocessing.RawValue("Q", 0)
+        """The number of the call that the process has begun last: one that dies idle costs nobody's picture."""
         self._closed = False
         self.is_tidy = True
         """Whether nothing lies in its folder."""
@@ -103,18 +117,23 @@ class Worker:
     async def run(self, job: Callable[[], T], *, seconds: float) -> T:
         """The result of *job*, which calls `ask`, in the worker's thread.
 
-        Raises: OutOfTime after *seconds*, Died when the process does, Busy when it is being ended, and whatever *job*
-        raises of our own errors. The process is killed when the time is over or the caller is cancelled, and this
-        returns when it is gone.
+        Raises: OutOfTime after *seconds*, Died when the process does, Busy when it is being ended or has not even
+        begun (it was started anew, on a machine with much to do), and whatever *job* raises of our own errors. The
+        process is killed when the time is over or the caller is cancelled, and this returns when it is gone.
         """
         if self._closed:
             raise Busy
+        before = self._calls
         running = asyncio.get_running_loop().run_in_executor(self._thread, job)
+        running.add_done_callback(_heard)
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(running)
         except TimeoutError as error:
+            begun = self._begun.value > before
             await self._kill(running)
+            if not begun:
+                raise Busy from error
             metrics.decoder_died("timeout")
             raise OutOfTime from error
         except asyncio.CancelledError:
@@ -130,8 +149,6 @@ class Worker:
         if self._process is not None:
             self._process.kill()
         await asyncio.wait([running], timeout=KILLING)  # until then its memory is not free
-        if running.done():
-            running.exception()  # nobody asks for it any more
 
     async def folder(self) -> Path:
         """The one place that the process reaches; it is started. Raises: SpoolUnavailable."""
@@ -157,27 +174,27 @@ class Worker:
         for _ in range(2):
             self.ready()
             self.is_tidy = False
-            if self._sent((function, arguments)):
-                return self._answer(function.__name__)
-            log.warning("a worker died that had nothing to do, with exit code %s", self._end())
+            self._calls += 1
+            try:
+                answer = self._answer((self._calls, function, arguments))
+            except Exception as error:  # its end, or what no honest worker sends
+                begun, code = self._begun.value, self._end()
+                if begun == self._calls:
+                    log.warning("a worker died in %s with exit code %s", function.__name__, code)
+                    raise Died from error
+                log.warning("a worker died that had nothing to do, with exit code %s", code)
+            else:
+                return self._result(function.__name__, *answer)
         raise Died
 
-    def _sent(self, call: tuple[Callable[..., object], tuple[object, ...]]) -> bool:
-        """Whether the process has begun with it."""
+    def _answer(self, call: tuple[int, Callable[..., object], tuple[object, ...]]) -> tuple[bool, Any]:
+        """Whether the call went well, and what it answers. Raises: Exception."""
         assert self._pipe is not None
-        try:
-            self._pipe.send(call)
-            return self._pipe.recv_bytes(LONGEST) == pipe.BEGUN
-        except (EOFError, OSError):
-            return False
+        self._pipe.send_bytes(pickle.dumps(call))
+        return pipe.read(self._pipe.recv_bytes(LONGEST))
 
-    def _answer(self, called: str) -> Any:
-        assert self._pipe is not None
-        try:
-            went_well, value = pipe.read(self._pipe.recv_bytes(LONGEST))
-        except Exception as error:  # its end, or what no honest worker sends
-            log.warning("a worker died in %s with exit code %s", called, self._end())
-            raise Died from error
+    @staticmethod
+    def _result(called: str, went_well: bool, value: Any) -> Any:  # noqa: FBT001 - as the worker tells it
         if went_well:
             return value
         if isinstance(value, ImgesError):
@@ -200,10 +217,10 @@ class Worker:
         return self._folder
 
     def _start(self, folder: Path) -> None:
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(PRELOADED)
+        context = start_forkserver()
         ours, theirs = context.Pipe()
-        process = context.Process(target=worker.serve, args=(theirs, self._processor, folder), daemon=True)
+        arguments = (theirs, self._begun, self._processor, folder, cpus.given())
+        process = context.Process(target=worker.serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
         self._process, self._pipe = process, ours
@@ -226,3 +243,9 @@ class Worker:
             for file in self._folder.iterdir() if self._folder else ():
                 file.unlink()
         self.is_tidy = True
+
+
+def _heard(running: asyncio.Future[Any]) -> None:
+    """What a job raised in the end whose caller did not wait for it is no news."""
+    if not running.cancelled():
+        running.exception()

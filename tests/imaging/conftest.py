@@ -8,7 +8,7 @@ import pytest
 
 from imges.imaging import header, worker
 from imges.imaging.render import render
-from imges.imaging.types import MEDIA_TYPES, Processor, Recipe, Renditions
+from imges.imaging.types import MEDIA_TYPES, Given, Processor, Recipe, Renditions
 
 Rendered = Callable[..., Renditions]
 
@@ -28,6 +28,6 @@ def rendered(processor: Processor, tmp_path: Path) -> Rendered:
         source = tmp_path / "source"
         source.write_bytes(data)
         found = header.inspect(source, frozenset(MEDIA_TYPES))
-        return render(processor, source, found, Recipe(**recipe), tmp_path)
+        return render(processor, Given(source, len(data)), found, Recipe(**recipe), tmp_path)
 
     return rendered

@@ -16,6 +16,7 @@ from PIL import Image, ImageSequence
 
 from imges.errors import FormatRefused, ImgesError, NotAnImage
 from imges.imaging import formats, header
+from imges.imaging.formats.parts import unchanged
 from tests.imaging import samples
 from tests.imaging.samples import SECRET, TURNING, WEB
 from tests.pictures import encoded, gradient, noise
@@ -98,6 +99,13 @@ def test_the_second_picture_behind_a_jpeg_is_dropped():
     first, second = samples.picture("jpg"), samples.picture("jpg", 99, 99)
     with_index = first[:2] + samples.segment(0xE2, b"MPF\0" + bytes(40)) + first[2:]
     assert stripped(with_index + second) == stripped(first)
+
+
+def test_a_jpeg_whose_frame_is_too_short_to_tell_the_size_is_refused():
+    data = samples.picture("jpg")
+    frame = next(match for match in (b"\xff\xc0\0\x11", b"\xff\xc2\0\x11") if match in data)
+    with pytest.raises(NotAnImage):
+        formats.read("jpg", data.replace(frame, frame[:2] + b"\0\x05", 1))
 
 
 def test_the_thumbnail_in_a_jfif_header_is_dropped():
@@ -246,3 +254,23 @@ def _grown_gif() -> bytes:
 def riff_of(size: int) -> bytes:
     data = samples.picture("webp")
     return samples.riff(samples.riff_chunk(b"VP8 ", data[20:] + bytes(size)))
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_has_nothing_to_take_off_is_seen_as_unchanged(format):
+    clean = stripped(samples.full_of_metadata(format, 1))
+    parts = formats.strip(clean, formats.read(format, clean))
+    assert unchanged(parts, clean)
+    assert not unchanged(parts, clean + b"x")
+    assert not unchanged(parts[1:], clean)
+    assert not unchanged(parts, bytes([clean[0] ^ 1]) + clean[1:])
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+@pytest.mark.parametrize(("width", "height"), [(7, 5), (160, 160), (1, 1)])
+def test_pngs_of_ours_are_what_pillow_reads(mode, width, height):
+    """The rows and the colour type of each number of channels."""
+    grain = Image.effect_noise((width, height), 90)
+    picture = Image.merge(mode, [grain.rotate(90 * turn) for turn in range(len(mode))])
+    with Image.open(io.BytesIO(formats.png.written(picture.tobytes(), width, height, 6))) as found:
+        assert (found.mode, found.size, found.tobytes()) == (mode, picture.size, picture.tobytes())

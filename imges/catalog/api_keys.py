@@ -5,7 +5,8 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
+from cachetools import TTLCache
+from sqlalchemy import Connection, Delete, Update, bindparam, delete, func, or_, select, update
 
 from imges.catalog.database import Database
 from imges.catalog.dialects import insert_or_skip
@@ -18,13 +19,22 @@ from imges.errors import SettingsError
 
 TOUCH_EVERY = timedelta(minutes=1)
 
+REMEMBERED = 1000
+"""Keys that were just asked for and are kept in memory."""
+REMEMBERED_FOR = 1.0
+"""Seconds."""
+
 _BY_HASH = select(api_keys).where(api_keys.c.hash == bindparam("wanted"))
 
 
 class ApiKeys(Statements):
     def __init__(self, database: Database, hashes: KeyHashes, now: Callable[[], datetime]) -> None:
         super().__init__(database, hashes, now)
+        self.on_keys_changed: Callable[[], None] = lambda: None
+        """Hears that keys have been changed here, for other processes of this machine."""
         self._touched: dict[str, datetime] = {}
+        self._remembered = TTLCache[bytes, ApiKey](REMEMBERED, REMEMBERED_FOR)
+        self._forgotten = 0
 
     async def add_key(self, key: ApiKey, key_hash: bytes) -> ApiKey:
         """The new *key*, as it stands in the catalog: pictures left by a revoked one of its name count to it.
@@ -32,6 +42,7 @@ class ApiKeys(Statements):
         Raises: ApiKeyNameTaken.
         """
         added = await self._database.write(lambda connection: _add(connection, key, key_hash))
+        self._changed_keys()
         if added is None:
             raise ApiKeyNameTaken(key.name)
         return added
@@ -41,7 +52,9 @@ class ApiKeys(Statements):
 
         Raises: SettingsError where another key has this hash.
         """
-        return await self._database.write(partial(_ensure_guest, key_hash, quota_bytes, self._now()))
+        guest = await self._database.write(partial(_ensure_guest, key_hash, quota_bytes, self._now()))
+        self._changed_keys()
+        return guest
 
     async def keys(self) -> list[ApiKey]:
         """All keys, by name."""
@@ -51,24 +64,48 @@ class ApiKeys(Statements):
 
     async def key_by_hash(self, key_hash: bytes) -> ApiKey | None:
         """The key of that hash, be it disabled, expired or used up: that is for the caller to judge."""
-        wanted = {"wanted": key_hash}
+        wanted, forgotten = {"wanted": key_hash}, self._forgotten
         row = await self._database.read(
             lambda connection: connection.execute(_BY_HASH, wanted).mappings().one_or_none()
         )
-        return api_key_of(row) if row else None
+        if row is None:
+            return None
+        key = api_key_of(row)
+        if forgotten == self._forgotten:  # else it may have changed while it was read
+            self._remembered[key_hash] = key
+        return key
+
+    def remembered_key(self, key_hash: bytes) -> ApiKey | None:
+        """The key of that hash as `key_by_hash` found it within the last second; `None` where it is to be asked.
+
+        What it says in the key's favour may be out of date by that: who uploads is held to the row by `reserve`.
+        """
+        return self._remembered.get(key_hash)
+
+    def forget_keys(self) -> None:
+        """Keys may have been changed: they are looked up again."""
+        self._forgotten += 1
+        self._remembered.clear()
 
     async def set_key_enabled(self, name: str, *, enabled: bool) -> None:
         """Raises: NoSuchApiKey."""
         statement = update(api_keys).where(api_keys.c.name == name).values(enabled=enabled)
-        if not await self._rows_changed(statement):
-            raise NoSuchApiKey(name)
+        await self._change_key(name, statement)
 
     async def remove_key(self, name: str) -> None:
         """Revoke the key; its pictures stay. Raises: GuestStays, NoSuchApiKey."""
         if name == GUEST:
             raise GuestStays
-        if not await self._rows_changed(delete(api_keys).where(api_keys.c.name == name)):
+        await self._change_key(name, delete(api_keys).where(api_keys.c.name == name))
+
+    async def _change_key(self, name: str, statement: Update | Delete) -> None:
+        if not await self._rows_changed(statement):
             raise NoSuchApiKey(name)
+        self._changed_keys()
+
+    def _changed_keys(self) -> None:
+        self.forget_keys()
+        self.on_keys_changed()
 
     async def touch_key(self, name: str, now: datetime) -> None:
         """The key was used *now*; written once a minute at most."""

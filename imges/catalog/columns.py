@@ -3,7 +3,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from sqlalchemy import BigInteger, Integer, LargeBinary, Text
@@ -12,6 +12,9 @@ from sqlalchemy.types import TypeDecorator
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+
+_OF_IPV4 = bytes(10) + b"\xff\xff"
+"""What an address of IPv4 begins with where it stands among those of IPv6."""
 
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
 """A primary key that counts up by itself; SQLite does that for INTEGER alone."""
@@ -63,7 +66,7 @@ class Address(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> bytes | None:
-        return None if value is None else mapped(value).packed
+        return None if value is None else _packed(value)
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> str | None:
         if value is None:
@@ -72,7 +75,7 @@ class Address(TypeDecorator[str]):
         return str(address.ipv4_mapped or address)
 
 
-def mapped(address: str) -> IPv6Address:
+def _packed(address: str) -> bytes:
     """*address* as IPv6, without the zone. Raises: ValueError for what is no address."""
     found = ip_address(address.partition("%")[0])
-    return found if isinstance(found, IPv6Address) else IPv6Address(f"::ffff:{found}")
+    return _OF_IPV4 + found.packed if isinstance(found, IPv4Address) else found.packed

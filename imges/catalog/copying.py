@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Column, Connection, Table, func, insert, select, text
+from sqlalchemy.exc import IntegrityError
 
 from imges.catalog import schema
 from imges.catalog.database import Database, Run
@@ -51,7 +52,11 @@ async def copy(
             stage(f"copying {table.name}", await source.read(lambda connection, table=table: _count(connection, table)))
             sent = Tally()
             async for rows in _pages(source.read, table):
-                await run(lambda connection, table=table, rows=rows: _put(connection, table, rows))
+                try:
+                    await run(lambda connection, table=table, rows=rows: _put(connection, table, rows))
+                except IntegrityError:  # a row of a picture that came after the pictures had been copied
+                    await _check_counts(source, copied)
+                    raise
                 sent.add(rows)
                 advance(len(rows))
             stage(f"comparing {table.name}", sent.rows)
@@ -59,13 +64,19 @@ async def copy(
             if arrived != sent:
                 raise CatalogDiffers(table.name, sent.rows, arrived.rows)
             copied[table.name] = sent.rows
-        for table in TABLES:
-            left = await source.read(lambda connection, table=table: _count(connection, table))
-            if left != copied[table.name]:
-                raise CatalogDiffers(table.name, left, copied[table.name])
+        await _check_counts(source, copied)
         numbers = await source.read(_last_numbers)
         await run(lambda connection: _set_last_numbers(connection, numbers))
     return copied
+
+
+async def _check_counts(source: Database, copied: dict[str, int]) -> None:
+    """Raises: CatalogDiffers where a table has not as many rows as were *copied* of it."""
+    for table in TABLES:
+        if table.name in copied:
+            left = await source.read(lambda connection, table=table: _count(connection, table))
+            if left != copied[table.name]:
+                raise CatalogDiffers(table.name, left, copied[table.name])
 
 
 def _make_schema(connection: Connection) -> None:

@@ -6,15 +6,17 @@ Every change is one conditional statement, or stands in one transaction: it happ
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Update, bindparam, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Select, Update, and_, bindparam, delete, or_, select, tuple_, update
 
 from imges.catalog.networks import sent_from
-from imges.catalog.reservation import reserve
+from imges.catalog.prepared import Prepared
+from imges.catalog.reservation import is_alive, reserve
 from imges.catalog.rows import image_of
 from imges.catalog.statements import Statements
 from imges.catalog.tables import IS_DELETING, api_keys, images, leases, unique_keys
@@ -29,12 +31,13 @@ UNHEARD = (State.PENDING, State.WITHDRAWING)
 
 # Built once: what every upload and every view runs; building a statement costs more than running it.
 
-_PUBLISH = (
-    update(images)
-    .where(images.c.number == bindparam("held_number"), images.c.state == State.PENDING)
-    .where(images.c.lease == bindparam("held_lease"))
-    .values(state=State.PUBLISHED, lease=None)
-    .returning(images)
+_PUBLISH = Prepared(
+    lambda _: (
+        update(images)
+        .where(images.c.number == bindparam("held_number"), images.c.state == State.PENDING)
+        .where(images.c.lease == bindparam("held_lease"))
+        .values(state=State.PUBLISHED, lease=None)
+    )
 )
 _BY_HASH = (
     select(unique_keys.c.hash, images)
@@ -52,9 +55,10 @@ class Images(Statements):
         Where *new* has no id, *short_id* makes one from the row's number. When the caller is cancelled meanwhile,
         nothing stays; when the catalog gets out of reach, see `forget_unheard`.
 
-        Raises: KeyTaken (one of them is or was another's), QuotaUsedUp, KeyWrong (the API key is gone).
+        Raises: KeyTaken (one of them is or was another's), QuotaUsedUp, KeyWrong (the API key is gone),
+        KeyUnusable (it is disabled, or has expired).
         """
-        work = partial(reserve, new=new, lease=lease, short_id=short_id, hashes=self._hashes)
+        work = partial(reserve, new=new, lease=lease, now=self._now(), short_id=short_id, hashes=self._hashes)
         task = asyncio.ensure_future(self._database.write(work))
         try:
             return await asyncio.shield(task)
@@ -84,13 +88,15 @@ class Images(Statements):
 
         await self._database.write(forget)
 
-    async def publish(self, number: int, *, lease: str) -> Image:
-        """From pending to published, durably. Raises: RowClaimed where it is not pending under *lease* any more."""
-        held = {"held_number": number, "held_lease": lease}
-        row = await self._database.write(lambda connection: connection.execute(_PUBLISH, held).mappings().one_or_none())
-        if row is None:
-            raise RowClaimed(number)
-        return image_of(row)
+    async def publish(self, reserved: Image, *, lease: str) -> Image:
+        """From pending to published, durably; the row as it is then.
+
+        Raises: RowClaimed where it is not pending under *lease* any more.
+        """
+        held = {"held_number": reserved.number, "held_lease": lease}
+        if not await self._database.write(lambda connection: _PUBLISH.run(connection, held).rowcount):
+            raise RowClaimed(reserved.number)
+        return replace(reserved, state=State.PUBLISHED)
 
     async def withdraw(self, number: int, *, lease: str) -> bool:
         """From pending to withdrawing: the upload cannot be published any more.
@@ -109,18 +115,22 @@ class Images(Statements):
         """From withdrawing to no row; its keys are free again, for nobody was ever told. Fine where there is none."""
         await self._database.write(partial(remove, number=number, state=State.WITHDRAWING, free_keys=True))
 
-    async def claim_abandoned(self, *, lease: str, now: datetime, limit: int) -> list[Image]:
-        """Pending and withdrawing rows whose lease has ended by *now*: they are withdrawing under *lease* now.
+    async def abandoned(self, *, now: datetime, limit: int) -> set[int]:
+        """The numbers of pending and withdrawing rows whose lease has ended by *now*."""
+        statement = select(images.c.number).where(_is_nobodys(now), images.c.state.in_(UNHEARD)).limit(limit)
+        return set(await self._database.read(lambda connection: connection.scalars(statement).all()))
 
-        No row is given to two callers as long as their leases live.
+    async def claim(self, numbers: Collection[int], *, lease: str, now: datetime) -> list[Image]:
+        """Those of *numbers* that still are abandoned: they are withdrawing under *lease* now.
+
+        So are those that *lease* has claimed before: an answer may have been lost. No row is given to two callers as
+        long as their leases live.
         """
-        alive = select(leases.c.id).where(leases.c.expires > now)
-        abandoned = (
-            select(images.c.number)
-            .where(images.c.lease.is_not(None), images.c.lease.not_in(alive), images.c.state.in_(UNHEARD))
-            .limit(limit)
+        claimed_before = and_(images.c.lease == lease, images.c.state == State.WITHDRAWING)
+        found = select(images.c.number).where(
+            images.c.number.in_(numbers), images.c.state.in_(UNHEARD), or_(_is_nobodys(now), claimed_before)
         )
-        return await self._claimed(abandoned, state=State.WITHDRAWING, lease=lease)
+        return await self._claimed(found, state=State.WITHDRAWING, lease=lease)
 
     # Deletion
 
@@ -189,9 +199,13 @@ class Images(Statements):
         return image
 
     async def duplicate_of(self, api_key: str, md5: str, size: int, now: datetime) -> Image | None:
-        """A published picture of that API key whose stored original has this hex *md5* and *size* in bytes."""
+        """A published picture of that API key whose stored original has this hex *md5* and *size* in bytes.
+
+        `None` also for a key that is gone, disabled or expired: `reserve` says so.
+        """
         statement = (
             select(images)
+            .join(api_keys, and_(api_keys.c.name == images.c.api_key, is_alive(now)))
             .where(images.c.original_md5 == md5, images.c.api_key == api_key, images.c.original_size == size)
             .where(images.c.state == State.PUBLISHED, or_(images.c.expires.is_(None), images.c.expires > now))
             .limit(1)
@@ -261,6 +275,12 @@ class Images(Statements):
     async def _selected(self, statement: Select[Any]) -> list[Image]:
         rows = await self._database.read(lambda connection: connection.execute(statement).mappings().all())
         return [image_of(row) for row in rows]
+
+
+def _is_nobodys(now: datetime) -> ColumnElement[bool]:
+    """Holds for a row with a lease that has ended by *now*."""
+    alive = select(leases.c.id).where(leases.c.expires > now)
+    return and_(images.c.lease.is_not(None), images.c.lease.not_in(alive))
 
 
 def remove(connection: Connection, number: int, state: State, *, free_keys: bool) -> None:

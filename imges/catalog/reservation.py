@@ -1,12 +1,28 @@
 """How a picture gets its row: one transaction that takes of its key's quota, a number, an id and three object keys."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, bindparam, delete, insert, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningInsert
 
-from imges.catalog.dialects import insert_or_skip
-from imges.catalog.rows import columns_of, reserved
+from imges.catalog.columns import Moment
+from imges.catalog.dialects import skipping_insert
+from imges.catalog.prepared import Prepared
+from imges.catalog.rows import COLUMNS, api_key_of, columns_of, reserved
 from imges.catalog.tables import api_keys, images
 from imges.catalog.types import GUEST, Image, KeyTaken, NewImage
 from imges.catalog.unique_keys import KeyHashes, Kind, take
@@ -15,14 +31,32 @@ from imges.errors import KeyWrong, QuotaUsedUp
 _KEY = api_keys.c
 _SIZE = bindparam("size", type_=BigInteger)
 
-_COUNT = (  # built once, as every statement of an upload: building costs more than running
+_COUNT = (
     update(api_keys)
     .where(_KEY.name == bindparam("key_name"))
     .values(pictures=_KEY.pictures + 1, bytes=_KEY.bytes + _SIZE)
 )
-_CHARGE = _COUNT.where(or_(_KEY.quota_pictures.is_(None), _KEY.pictures < _KEY.quota_pictures)).where(
-    or_(_KEY.quota_bytes.is_(None), _KEY.bytes + _SIZE <= _KEY.quota_bytes)
+
+
+def is_alive(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
+    """Holds for an API key of which `ApiKey.check_alive` says nothing."""
+    return and_(_KEY.enabled, or_(_KEY.expires.is_(None), _KEY.expires > now))
+
+
+_CHARGE = _COUNT.where(
+    is_alive(bindparam("now", type_=Moment)),
+    or_(_KEY.quota_pictures.is_(None), _KEY.pictures < _KEY.quota_pictures),
+    or_(_KEY.quota_bytes.is_(None), _KEY.bytes + _SIZE <= _KEY.quota_bytes),
 )
+_CHARGING = Prepared(lambda _: _CHARGE)
+_HELD = select(api_keys).where(_KEY.name == bindparam("key_name"))
+
+
+def _insertion(dialect: str) -> ReturningInsert[tuple[int]]:
+    return skipping_insert(dialect, images).returning(images.c.number)
+
+
+_INSERTING = Prepared(_insertion, COLUMNS)
 
 
 def reserve(
@@ -30,6 +64,7 @@ def reserve(
     new: NewImage,
     *,
     lease: str,
+    now: datetime,
     short_id: Callable[[int], str] | None,
     hashes: KeyHashes,
 ) -> Image:
@@ -39,7 +74,7 @@ def reserve(
     are locked in the order of `images.remove`, so that none waits for another in a circle.
     """
     number, image_id = _named(connection, new, columns_of(new, lease), short_id, hashes)
-    _charge(connection, new)
+    _charge(connection, new, now)
     return reserved(new, number, image_id, lease)
 
 
@@ -58,12 +93,19 @@ def take_in(
     return reserved(new, number, image_id, lease, views)
 
 
-def _charge(connection: Connection, new: NewImage) -> None:
-    """Count the picture to its API key; the condition and the counting are one, so that uploads cannot overrun it."""
-    counted = connection.execute(_CHARGE, {"key_name": new.api_key, "size": new.stored_bytes})
+def _charge(connection: Connection, new: NewImage, now: datetime) -> None:
+    """Count the picture to its API key, if that may upload *now*.
+
+    The condition and the counting are one, so that uploads cannot overrun a quota. What was known of the key before
+    may be out of date; this is not.
+    """
+    counted = _CHARGING.run(connection, {"key_name": new.api_key, "size": new.stored_bytes, "now": now})
     if not counted.rowcount:
-        known = connection.scalar(select(api_keys.c.name).where(api_keys.c.name == new.api_key))
-        raise QuotaUsedUp(guests=known == GUEST) if known else KeyWrong("the API key has just been revoked")
+        row = connection.execute(_HELD, {"key_name": new.api_key}).mappings().one_or_none()
+        if row is None:
+            raise KeyWrong("the API key has just been revoked")
+        api_key_of(row).check_alive(now)
+        raise QuotaUsedUp(guests=new.api_key == GUEST)
 
 
 def _named(
@@ -94,10 +136,10 @@ def _number_and_id(
     hashes: KeyHashes,
 ) -> tuple[int, str]:
     if new.id is not None:
-        number = connection.scalar(insert_or_skip(connection, images), row)
-        if number is None:
+        inserted = _INSERTING.run(connection, row).fetchone()
+        if inserted is None:
             raise KeyTaken("id", new.id)
-        return number, new.id
+        return inserted[0], new.id
     if short_id is None:
         raise ValueError("a picture without an id needs short_id")
     return _shortly_named(connection, row, short_id, hashes)

@@ -6,12 +6,16 @@ from typing import Any
 
 from sqlalchemy import RowMapping
 
+from imges.catalog.tables import images
 from imges.catalog.types import ApiKey, Image, NewImage, Scope, State, StoredFile
 
 _KEPT = [field.name for field in fields(NewImage) if field.name not in {"id", "original", "thumb", "medium"}]
 """Fields of a new picture that stand in its row, and in `Image`, under the same name."""
 
 _FILE = [field.name for field in fields(StoredFile)]
+_FILE_COLUMNS = {kind: [(f"{kind}_{name}", name) for name in _FILE] for kind in ("original", "thumb", "medium")}
+COLUMNS = [column.name for column in images.columns if column.name != "number"]
+"""What `columns_of` fills."""
 LONGEST_SEARCH = 200
 """Characters: PostgreSQL's indexes hold entries of up to 2,704 bytes."""
 
@@ -35,8 +39,9 @@ def file_columns(new: NewImage | Image) -> dict[str, Any]:
     row: dict[str, Any] = {"stored_bytes": new.stored_bytes}
     row["search"] = search_text(f"{new.original_filename} {new.title or ''}")
     for kind, file in (("original", new.original), ("thumb", new.thumb), ("medium", new.medium)):
-        names = _FILE if file else [name for name in _FILE if name != "key"]  # the medium's key stays reserved
-        row |= {f"{kind}_{name}": getattr(file, name, None) for name in names}
+        for column, name in _FILE_COLUMNS[kind]:
+            row[column] = getattr(file, name, None)
+    row["medium_key"] = new.medium_key  # stays reserved where there is no medium
     return row
 
 

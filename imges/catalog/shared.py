@@ -1,7 +1,7 @@
 """What processes share: secrets made once, leases on their pending rows, and whether the catalog works at all."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from secrets import token_hex
 
@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from imges.catalog.dialects import insert_or_skip
 from imges.catalog.statements import Statements
-from imges.catalog.tables import jobs, leases, schema_revisions, secrets
+from imges.catalog.tables import jobs, leases, secrets
 from imges.errors import CatalogUnavailable
 
 
@@ -60,9 +60,18 @@ class Shared(Statements):
         return await self._database.write(hold)
 
     async def check(self) -> None:
-        """Read and write, durably, right now. Raises: CatalogUnavailable, CatalogFull."""
-        same = update(schema_revisions).values(oldest_program=schema_revisions.c.oldest_program)
-        if not await self._rows_changed(same):
+        """Read and write, durably, right now. Raises: CatalogUnavailable, CatalogFull.
+
+        What is written has to be new: SQLite leaves out what changes no byte, and would find a disk that takes nothing
+        in order. The lease has ended before it began, so it means nothing to anybody.
+        """
+        probe = token_hex(16)
+
+        def work(connection: Connection) -> bool:
+            connection.execute(insert(leases).values(id=probe, expires=datetime.fromtimestamp(0, UTC)))
+            return connection.execute(delete(leases).where(leases.c.id == probe)).rowcount == 1
+
+        if not await self._database.write(work):
             raise CatalogUnavailable
 
 

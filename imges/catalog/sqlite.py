@@ -13,13 +13,13 @@ import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar, cast
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, FromClause, QueuePool, create_engine
+from sqlalchemy import URL, Connection, Engine, FromClause, NullPool, create_engine
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.exc import DBAPIError
 
@@ -60,8 +60,8 @@ class SqliteDatabase:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._writing = _engine(path, waits=False)
-        self._reading = _engine(path, waits=True)
+        self._writing = _Connections(path, waits=False)
+        self._reading = _Connections(path, waits=True)
         self._writer = GroupCommit(self._transaction, lambda connection, text: _driver(connection).execute(text))
         self._readers = ThreadPoolExecutor(READERS, "catalog-reader")
 
@@ -123,37 +123,49 @@ class SqliteDatabase:
 
     @contextmanager
     def _transacting(self, deadline: float) -> Generator[Connection]:
-        with _connected(self._writing) as connection:
-            _patiently(partial(_driver(connection).execute, "BEGIN IMMEDIATE"), deadline)
-            with connection.begin():
+        with self._writing.one() as connection:
+            driver = _driver(connection)
+            _patiently(partial(driver.execute, "BEGIN IMMEDIATE"), deadline)
+            try:
                 yield connection
+            except BaseException:
+                driver.rollback()
+                raise
+            driver.commit()
 
     def _look(self, work: Callable[[Connection], T]) -> T:
-        with _translated(), _connected(self._reading) as connection:
+        with _translated(), self._reading.one() as connection:
             return work(connection)
 
     def _close(self) -> None:
         self._writer.close()
         self._readers.shutdown()
-        self._reading.dispose()
-        self._writing.dispose()
+        self._reading.close()
+        self._writing.close()
 
     # Opening
 
     def _check(self) -> None:
         with _usable(self._path):
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
-            with _connected(self._reading) as connection:
+            with self._reading.one() as connection:
                 self._check_file(_driver(connection), time.monotonic() + PATIENCE)
 
     def _prepare(self) -> None:
         deadline = time.monotonic() + PATIENCE
         with _usable(self._path):
-            with _connected(self._reading) as connection:
+            with self._reading.one() as connection:
                 revision = schema.revision_of(connection)
             if revision != schema.HEAD:
                 with self._transacting(deadline) as connection:
                     self._bring_up_to_date(connection)
+            self._connect()
+
+    def _connect(self) -> None:
+        """Make all connections, so that the files that are open do not grow in number with the load."""
+        with ExitStack() as stack:
+            for connections in (self._writing, *[self._reading] * READERS):
+                schema.revision_of(stack.enter_context(connections.one()))
 
     def _check_file(self, driver: sqlite3.Connection, deadline: float) -> None:
         """Raises: SettingsError where the file is damaged, or where its file system cannot hold a catalog."""
@@ -197,9 +209,9 @@ def _engine(path: Path, *, waits: bool) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
         creator=connect,
-        poolclass=QueuePool,
-        pool_size=READERS,
+        poolclass=NullPool,
         pool_reset_on_return=None,  # every transaction is ended where it was begun
+        isolation_level="AUTOCOMMIT",
     )
     engine.dialect.statement_compiler = _Compiler
     return engine
@@ -216,15 +228,38 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
-@contextmanager
-def _connected(engine: Engine) -> Generator[Connection]:
-    """A connection; after an error of the driver it is not used again, for it may have lost its file."""
-    with engine.connect() as connection:
+class _Connections:
+    """Open connections to *path* that are used again: to get one from SQLAlchemy takes as long as a statement.
+
+    Transactions are the driver's: SQLAlchemy begins and ends none.
+    """
+
+    def __init__(self, path: Path, *, waits: bool) -> None:
+        self._engine = _engine(path, waits=waits)
+        self._idle: list[Connection] = []
+
+    @contextmanager
+    def one(self) -> Generator[Connection]:
+        """A connection; after an error of the driver it is not used again, for it may have lost its file."""
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._engine.connect()
         try:
             yield connection
         except (DBAPIError, sqlite3.Error):
             connection.invalidate()
+            connection.close()
             raise
+        except BaseException:
+            self._idle.append(connection)
+            raise
+        self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close those that are not in use."""
+        while self._idle:
+            self._idle.pop().close()
 
 
 def _entered(transaction: AbstractContextManager[Connection]) -> Connection:

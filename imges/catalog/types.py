@@ -6,7 +6,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from typing import Literal
 
-from imges.errors import CatalogUnavailable, ImgesError, RequestError, SettingsError
+from imges.errors import CatalogUnavailable, ImgesError, KeyUnusable, RequestError, SettingsError
 
 GUEST = "guest"
 """Name of the API key of `api.key` and the upload page. It can be disabled, not revoked."""
@@ -139,6 +139,13 @@ class ApiKey:
     """How many pictures it has now, pending ones included."""
     bytes: int = 0
     """What their objects take together."""
+
+    def check_alive(self, now: datetime) -> None:
+        """Raises: KeyUnusable where it is disabled, or has expired by *now*."""
+        if not self.enabled:
+            raise KeyUnusable("guests cannot upload now" if self.name == GUEST else "this API key is disabled")
+        if self.expires is not None and self.expires <= now:
+            raise KeyUnusable("this API key has expired")
 
 
 @dataclass(frozen=True, slots=True)

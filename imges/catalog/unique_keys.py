@@ -1,12 +1,15 @@
 """Ids and object keys are never used again; the table of them holds keyed hashes, of deleted pictures nothing else."""
 
 from collections.abc import Mapping
+from functools import cache, partial
 from hashlib import blake2b
 from typing import Literal
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Insert, LargeBinary, bindparam, select
 
-from imges.catalog.dialects import insert_or_skip
+from imges.catalog.columns import RowNumber
+from imges.catalog.dialects import skipping_insert
+from imges.catalog.prepared import Prepared
 from imges.catalog.tables import unique_keys
 from imges.catalog.types import KeyTaken
 
@@ -32,8 +35,24 @@ class KeyHashes:
 
 def take(connection: Connection, number: int, wanted: Mapping[bytes, tuple[Kind, str]]) -> None:
     """Give the hashes *wanted* to the picture *number*. Raises: KeyTaken for the first that is or was another's."""
-    rows = [{"hash": key_hash, "image": number} for key_hash in sorted(wanted)]  # one order, so that none deadlock
-    given = set(connection.scalars(insert_or_skip(connection, unique_keys), rows))
+    ordered = sorted(wanted)  # so that none deadlock
+    values = {f"hash{position}": key_hash for position, key_hash in enumerate(ordered)}
+    if _insert(len(ordered)).run(connection, {**values, "image": number}).rowcount == len(ordered):
+        return
+    ours = select(unique_keys.c.hash).where(unique_keys.c.hash.in_(ordered), unique_keys.c.image == number)
+    given = set(connection.scalars(ours))
     for key_hash, (kind, text) in wanted.items():
         if key_hash not in given:
             raise KeyTaken(kind, text)
+
+
+@cache
+def _insert(count: int) -> Prepared:
+    """Puts in *count* hashes of one picture at once, but those that are there."""
+    return Prepared(partial(_inserted, count))
+
+
+def _inserted(count: int, dialect: str) -> Insert:
+    image = bindparam("image", type_=RowNumber)
+    rows = [{"hash": bindparam(f"hash{position}", type_=LargeBinary), "image": image} for position in range(count)]
+    return skipping_insert(dialect, unique_keys).values(rows)

@@ -5,7 +5,6 @@ from contextlib import ExitStack
 
 import click
 
-from imges.app import catalog_url
 from imges.catalog import copy_catalog, upgrade_catalog
 from imges.cli.common import settings_option
 from imges.cli.progress import Bar
@@ -31,7 +30,7 @@ def copy(settings: Settings, to: str) -> None:
     with ExitStack() as stack:
         stack.enter_context(held(settings.data_dir))
         bar = stack.enter_context(Bar())
-        copied = asyncio.run(copy_catalog(catalog_url(settings), to, bar.stage, bar.advance))
+        copied = asyncio.run(copy_catalog(settings.catalog_url, to, bar.stage, bar.advance))
     for table, rows in copied.items():
         click.echo(f"{table}: {rows} rows copied and compared")
     click.echo("Now set catalog.url to it, and start the server.")
@@ -46,7 +45,7 @@ def upgrade(settings: Settings) -> None:
     needs no such step: it is migrated at the start, after a copy.)
     """
     prepare_data_dir(settings)
-    before, now = asyncio.run(upgrade_catalog(catalog_url(settings)))
+    before, now = asyncio.run(upgrade_catalog(settings.catalog_url))
     if before == now:
         click.echo(f"the catalog is up to date (schema {now})")
     elif before is None:

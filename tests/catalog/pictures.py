@@ -4,7 +4,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from imges.catalog import NewImage, StoredFile
+from imges.catalog import Catalog, Image, NewImage, StoredFile
 
 NOON = datetime(2014, 6, 4, 12, 0, 0, 123456, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -48,3 +48,8 @@ def new_image(name: str = "example", **changes: Any) -> NewImage:
 
 def keys_of(new: NewImage) -> list[str]:
     return [new.original.key, new.thumb.key, new.medium_key]
+
+
+async def claim_abandoned(catalog: Catalog, *, lease: str, now: datetime, limit: int = 10) -> list[Image]:
+    """As the sweep does it."""
+    return await catalog.claim(await catalog.abandoned(now=now, limit=limit), lease=lease, now=now)

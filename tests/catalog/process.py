@@ -25,7 +25,7 @@ async def fight_for_names(catalog: Catalog) -> None:
             row = await catalog.reserve(new_image(name), lease=lease)
         except KeyTaken:
             return False
-        await catalog.publish(row.number, lease=lease)
+        await catalog.publish(row, lease=lease)
         return True
 
     names = [f"picture-{i}" for i in range(40)]
@@ -36,7 +36,7 @@ async def upload_and_hang(catalog: Catalog) -> None:
     """Publish one picture, leave another pending, say so, and wait to be killed."""
     lease = await catalog.take_lease(timedelta(seconds=0.5))
     published = await catalog.reserve(new_image("published"), lease=lease)
-    await catalog.publish(published.number, lease=lease)
+    await catalog.publish(published, lease=lease)
     await catalog.reserve(new_image("pending"), lease=lease)
     print("ready", flush=True)
     await asyncio.sleep(60)

@@ -37,8 +37,8 @@ from imges.catalog import (
 )
 from imges.catalog.tables import images as images_table
 from imges.catalog.tables import unique_keys
-from imges.errors import Gone, KeyWrong, NotFound, QuotaUsedUp, SettingsError
-from tests.catalog.pictures import MINUTE, NOON, Clock, keys_of, new_image, stored
+from imges.errors import Gone, KeyUnusable, KeyWrong, NotFound, QuotaUsedUp, SettingsError
+from tests.catalog.pictures import MINUTE, NOON, Clock, claim_abandoned, keys_of, new_image, stored
 
 OpenCatalog = Callable[[], AbstractAsyncContextManager[Catalog]]
 
@@ -74,7 +74,7 @@ async def guest(catalog: Catalog) -> ApiKey:
 
 async def published(catalog: Catalog, lease: str, new: NewImage) -> Image:
     row = await catalog.reserve(new, lease=lease)
-    return await catalog.publish(row.number, lease=lease)
+    return await catalog.publish(row, lease=lease)
 
 
 async def delete(catalog: Catalog, number: int) -> None:
@@ -120,7 +120,7 @@ class CatalogSuite:
     )
     async def test_what_was_reserved_is_what_is_found(self, catalog: Catalog, lease: str, new: NewImage):
         row = await catalog.reserve(new, lease=lease)
-        assert await catalog.publish(row.number, lease=lease) == replace(row, state=State.PUBLISHED)
+        assert await catalog.publish(row, lease=lease) == replace(row, state=State.PUBLISHED)
         found = await catalog.by_id(row.id, NOON)
         assert found == replace(row, state=State.PUBLISHED)
         for name in NewImage.__dataclass_fields__:
@@ -183,9 +183,10 @@ class CatalogSuite:
     async def test_a_state_changes_only_from_the_one_before(
         self, catalog: Catalog, lease: str, state: str, action: str, leads: dict[str, str | None]
     ):
-        number = (await catalog.reserve(new_image(), lease=lease)).number
+        row = await catalog.reserve(new_image(), lease=lease)
+        number = row.number
         if state in {"published", "deleting", "tombstone"}:
-            await catalog.publish(number, lease=lease)
+            await catalog.publish(row, lease=lease)
         if state in {"deleting", "tombstone"}:
             await catalog.mark_deleting(number)
         if state in {"withdrawing", "forgotten"}:
@@ -199,7 +200,7 @@ class CatalogSuite:
 
         arguments = {"lease": lease} if action in {"publish", "withdraw"} else {}
         try:
-            said = await getattr(catalog, action)(number, **arguments)
+            said = await getattr(catalog, action)(row if action == "publish" else number, **arguments)
         except RowClaimed:
             said = False
 
@@ -214,7 +215,7 @@ class CatalogSuite:
         row = await catalog.reserve(new_image(), lease=lease)
         mine = await catalog.take_lease(MINUTE)
         try:
-            assert not await getattr(catalog, action)(row.number, lease=mine)
+            assert not await getattr(catalog, action)(row if action == "publish" else row.number, lease=mine)
         except RowClaimed:
             assert action == "publish"
         assert await state_of(catalog, row.number) == "pending"
@@ -248,7 +249,7 @@ class CatalogSuite:
     ):
         first = await catalog.reserve(new_image("a"), lease=lease)
         if first_is != "pending":
-            await catalog.publish(first.number, lease=lease)
+            await catalog.publish(first, lease=lease)
         if first_is == "deleted":
             await delete(catalog, first.number)
         before = (await count(catalog, images_table), await count(catalog, unique_keys), await guest(catalog))
@@ -306,7 +307,7 @@ class CatalogSuite:
     async def test_a_short_id_is_made_of_the_number(self, catalog: Catalog, lease: str):
         row = await catalog.reserve(new_image(id=None), lease=lease, short_id=lambda number: f"s{number}")
         assert row.id == f"s{row.number}"
-        await catalog.publish(row.number, lease=lease)
+        await catalog.publish(row, lease=lease)
         assert (await catalog.by_id(row.id, NOON)).number == row.number
 
     async def test_short_ids_that_came_with_an_import_are_left_out(self, catalog: Catalog, lease: str):
@@ -387,7 +388,7 @@ class CatalogSuite:
         clock.forward(MINUTE * 0.9)
         await catalog.renew_lease(lease, MINUTE)
         clock.forward(MINUTE * 0.9)
-        assert await other.claim_abandoned(lease=mine, now=clock(), limit=10) == []
+        assert await claim_abandoned(other, lease=mine, now=clock(), limit=10) == []
 
     @pytest.mark.parametrize("state", ["pending", "withdrawing"])
     @pytest.mark.parametrize("end", ["in time", "given back"])
@@ -402,10 +403,10 @@ class CatalogSuite:
             clock.forward(MINUTE)
         else:
             await catalog.give_lease_back(lease)
-        claimed = await other.claim_abandoned(lease=mine, now=clock(), limit=10)
+        claimed = await claim_abandoned(other, lease=mine, now=clock(), limit=10)
         assert claimed == [replace(row, state=State.WITHDRAWING)]
         with pytest.raises(RowClaimed):
-            await catalog.publish(row.number, lease=lease)
+            await catalog.publish(row, lease=lease)
         assert not await catalog.withdraw(row.number, lease=lease)
 
     async def test_published_and_deleting_rows_are_never_abandoned(self, catalog: Catalog, lease: str, clock: Clock):
@@ -414,28 +415,42 @@ class CatalogSuite:
         await catalog.mark_deleting(row.number)
         clock.forward(MINUTE)
         mine = await catalog.take_lease(MINUTE)
-        assert await catalog.claim_abandoned(lease=mine, now=clock(), limit=10) == []
+        assert await claim_abandoned(catalog, lease=mine, now=clock(), limit=10) == []
 
     async def test_two_sweeps_never_get_the_same_row(self, catalog: Catalog, other: Catalog, lease: str, clock: Clock):
         numbers = [(await catalog.reserve(new_image(f"{i}"), lease=lease)).number for i in range(20)]
         clock.forward(MINUTE)
-        leases = [await catalog.take_lease(MINUTE), await other.take_lease(MINUTE)]
-        claims = await asyncio.gather(
-            *(
-                place.claim_abandoned(lease=mine, now=clock(), limit=3)
-                for _ in range(5)
-                for place, mine in zip((catalog, other), leases, strict=True)
-            )
-        )
-        assert sorted(image.number for claim in claims for image in claim) == numbers
-        assert max(map(len, claims)) == 3
+
+        async def swept(place: Catalog) -> list[int]:
+            mine, claimed = await place.take_lease(MINUTE), list[int]()
+            while await place.abandoned(now=clock(), limit=1):
+                some = await claim_abandoned(place, lease=mine, now=clock(), limit=3)
+                assert len(some) <= 3
+                claimed += [image.number for image in some]
+            return claimed
+
+        claims = await asyncio.gather(*(swept(place) for place in (catalog, other) * 3))
+        assert sorted(number for claim in claims for number in claim) == numbers
+
+    async def test_what_was_claimed_and_never_told_is_told_by_the_next_claim(
+        self, catalog: Catalog, lease: str, clock: Clock
+    ):
+        row = await catalog.reserve(new_image(), lease=lease)
+        clock.forward(MINUTE)
+        mine = await catalog.take_lease(MINUTE)
+        other = await catalog.take_lease(MINUTE)
+        numbers = await catalog.abandoned(now=clock(), limit=10)
+        for _ in range(2):
+            claimed = await catalog.claim(numbers, lease=mine, now=clock())
+            assert [image.number for image in claimed] == [row.number]
+        assert await catalog.claim(numbers, lease=other, now=clock()) == []
 
     async def test_what_a_dead_sweep_had_claimed_is_claimed_again(self, catalog: Catalog, lease: str, clock: Clock):
         row = await catalog.reserve(new_image(), lease=lease)
         for _ in range(2):
             clock.forward(MINUTE)
             mine = await catalog.take_lease(MINUTE)
-            claimed = await catalog.claim_abandoned(lease=mine, now=clock(), limit=10)
+            claimed = await claim_abandoned(catalog, lease=mine, now=clock(), limit=10)
             assert [image.number for image in claimed] == [row.number]
 
     async def test_a_lease_that_ended_lives_again_when_it_is_renewed(self, catalog: Catalog, lease: str, clock: Clock):
@@ -443,7 +458,7 @@ class CatalogSuite:
         mine = await catalog.take_lease(MINUTE)  # takes dead leases away
         await catalog.renew_lease(lease, MINUTE)
         await catalog.reserve(new_image(), lease=lease)
-        assert await catalog.claim_abandoned(lease=mine, now=clock(), limit=10) == []
+        assert await claim_abandoned(catalog, lease=mine, now=clock(), limit=10) == []
 
     async def test_a_killed_process_loses_nothing_published_and_its_pending_row_is_claimed(
         self, catalog: Catalog, url: str
@@ -457,7 +472,7 @@ class CatalogSuite:
         async with open_catalog(url, lambda: later) as sweeper:
             mine = await sweeper.take_lease(MINUTE)
             assert (await sweeper.by_id("id-published", later)).state == State.PUBLISHED
-            claimed = await sweeper.claim_abandoned(lease=mine, now=later, limit=10)
+            claimed = await claim_abandoned(sweeper, lease=mine, now=later, limit=10)
             assert [image.id for image in claimed] == ["id-pending"]
             assert [file.key for file in claimed[0].files()] == [
                 f"2014/06/04/pending{part}.png" for part in ("", ".md", ".th")
@@ -498,7 +513,7 @@ class CatalogSuite:
         row = await catalog.reserve(new_image(), lease=lease)
         looking = partial(catalog.duplicate_of, "guest", row.original.md5, row.original.size, NOON)
         assert await looking() is None
-        await catalog.publish(row.number, lease=lease)
+        await catalog.publish(row, lease=lease)
         assert await looking()
         await catalog.mark_deleting(row.number)
         assert await looking() is None
@@ -584,7 +599,7 @@ class CatalogSuite:
         row = await catalog.take_in(new_image(), lease=lease)
         with pytest.raises(NotFound):
             await catalog.by_id(row.id, NOON)
-        assert (await catalog.publish(row.number, lease=lease)).id == row.id
+        assert (await catalog.publish(row, lease=lease)).id == row.id
 
     async def test_rows_of_living_uploads_are_in_flight(self, catalog: Catalog, lease: str, clock: Clock):
         held = await catalog.reserve(new_image("held"), lease=lease)
@@ -702,7 +717,7 @@ class CatalogSuite:
         with pytest.raises(QuotaUsedUp):
             await catalog.reserve(new_image("b"), lease=lease)
         if way == "deleted":
-            await catalog.publish(row.number, lease=lease)
+            await catalog.publish(row, lease=lease)
             await delete(catalog, row.number)
         else:
             await catalog.withdraw(row.number, lease=lease)
@@ -762,6 +777,62 @@ class CatalogSuite:
         await delete(catalog, image.number)
         with pytest.raises(Gone):
             await catalog.by_id(image.id, NOON)
+
+    @pytest.mark.parametrize(
+        ("change", "refusal"), [("revoked", KeyWrong), ("disabled", KeyUnusable), ("expired", KeyUnusable)]
+    )
+    async def test_a_key_that_may_not_any_more_reserves_nothing_whatever_was_known_of_it(
+        self, catalog: Catalog, other: Catalog, lease: str, clock: Clock, change: str, refusal: type[Exception]
+    ):
+        await catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON, expires=NOON + MINUTE), b"hash of ann")
+        first = await published(catalog, lease, new_image("first", api_key="ann"))
+        assert await catalog.key_by_hash(b"hash of ann")
+        if change == "revoked":
+            await other.remove_key("ann")
+        elif change == "disabled":
+            await other.set_key_enabled("ann", enabled=False)
+        else:
+            clock.forward(MINUTE)
+        with pytest.raises(refusal, match=change):
+            await catalog.reserve(new_image(api_key="ann"), lease=lease)
+        assert await count(catalog, images_table) == 1
+        found = await catalog.duplicate_of("ann", first.original.md5, first.original.size, clock())
+        assert found is None
+
+    async def test_keys_are_remembered_until_one_is_changed_here(self, catalog: Catalog):
+        def forgotten() -> bool:
+            return catalog.remembered_key(b"hash of guest") is None
+
+        assert await catalog.key_by_hash(b"no key's hash") is None
+        assert catalog.remembered_key(b"no key's hash") is None
+        told: list[str] = []
+        catalog.on_keys_changed = lambda: told.append("changed")
+        for change in (
+            lambda: catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann"),
+            lambda: catalog.set_key_enabled(GUEST, enabled=False),
+            lambda: catalog.ensure_guest(b"hash of guest", 5000),
+            lambda: catalog.remove_key("ann"),
+        ):
+            key = await catalog.key_by_hash(b"hash of guest")
+            assert key
+            assert catalog.remembered_key(b"hash of guest") == key
+            await change()
+            assert forgotten()
+        assert len(told) == 4
+
+    async def test_a_key_that_changes_while_it_is_read_is_not_remembered(
+        self, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+    ):
+        read = catalog._database.read
+
+        async def slowly(work: Callable[[Any], Any]) -> Any:
+            found = await read(work)
+            await catalog.set_key_enabled(GUEST, enabled=False)
+            return found
+
+        monkeypatch.setattr(catalog._database, "read", slowly)
+        assert await catalog.key_by_hash(b"hash of guest")
+        assert catalog.remembered_key(b"hash of guest") is None
 
     async def test_guest_cannot_be_revoked_and_nobody_cannot_either(self, catalog: Catalog):
         with pytest.raises(GuestStays):

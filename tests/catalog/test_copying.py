@@ -13,7 +13,7 @@ import pytest
 from imges.catalog import ApiKey, Scope, copy_catalog, open_catalog, schema, upgrade_catalog
 from imges.catalog.copying import Tally
 from imges.errors import CatalogDiffers, Gone, SettingsError
-from tests.catalog.pictures import MINUTE, NOON, new_image, stored
+from tests.catalog.pictures import MINUTE, NOON, claim_abandoned, new_image, stored
 from tests.catalog.suite import FULL, count, delete, images_table, published
 from tests.catalog.test_migrations import add_migration
 from tests.servers import PostgresServer
@@ -25,7 +25,7 @@ def nothing(*_: Any) -> None:
 
 async def fill(url: str) -> None:
     """A catalog with something of everything, its highest number deleted; no server runs on it."""
-    async with open_catalog(url) as catalog:
+    async with open_catalog(url, lambda: NOON) as catalog:
         await catalog.ensure_guest(b"hash of guest", 10_000_000)
         await catalog.secret("id_key", lambda: b"\x00\xff secret")
         await catalog.add_key(ApiKey("ann", Scope.ADMIN, NOON, expires=NOON + MINUTE, quota_pictures=7), b"hash of ann")
@@ -64,7 +64,7 @@ async def test_everything_arrives_and_goes_back(file: str, tmp_path: Path, postg
             await after.by_id("id-deleted", NOON)
         lease = await after.take_lease(MINUTE)
         assert (await published(after, lease, new_image("new"))).number > max(image.number for image in images) + 2
-        (pending,) = await after.claim_abandoned(lease=lease, now=NOON, limit=10)
+        (pending,) = await claim_abandoned(after, lease=lease, now=NOON, limit=10)
         assert pending.id == "id-pending"
         await after.give_lease_back(lease)
 

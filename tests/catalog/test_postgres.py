@@ -232,7 +232,7 @@ async def test_a_reservation_whose_answer_was_lost_is_taken_back(catalog: Catalo
     assert await count(catalog, images_table) == 2
     await catalog.forget_unheard([new_image().delete_token_hash], lease=lease)
     assert await count(catalog, images_table) == (await guest(catalog)).pictures == 1
-    assert (await catalog.publish(kept.number, lease=lease)).state == State.PUBLISHED
+    assert (await catalog.publish(kept, lease=lease)).state == State.PUBLISHED
     assert await published(catalog, lease, new_image())
 
 

@@ -1,6 +1,7 @@
 """The catalog in a SQLite file: the suite, and what only a file can suffer."""
 
 import asyncio
+import os
 import re
 import sqlite3
 import time
@@ -13,10 +14,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event
 
-from imges.catalog import Catalog, Image, KeyTaken, open_catalog
+from imges.catalog import Catalog, Image, KeyTaken, open_catalog, prepared
 from imges.catalog.sqlite import SqliteDatabase
 from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
-from tests.catalog.pictures import MINUTE, NOON, new_image
+from tests.catalog.pictures import MINUTE, NOON, claim_abandoned, new_image
 from tests.catalog.suite import CatalogSuite, delete, published
 
 
@@ -53,6 +54,24 @@ def locked(file: Path) -> Generator[None]:
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
+
+
+def opened(file: Path) -> int:
+    """How often this process has *file* open, or one that SQLite keeps beside it."""
+    links = [os.path.realpath(link) for link in Path("/proc/self/fd").iterdir()]
+    return sum(link.startswith(str(file)) for link in links)
+
+
+async def test_open_files_do_not_grow_with_the_load(catalog: Catalog, file: Path):
+    before = opened(file)
+
+    def slow(_: Connection) -> None:
+        time.sleep(0.05)  # so that each thread has one
+
+    database = sqlite_below(catalog)
+    await asyncio.gather(*(database.read(slow) for _ in range(12)), *(database.write(slow) for _ in range(3)))
+    await asyncio.gather(*(catalog.counts() for _ in range(12)))
+    assert opened(file) == before > 0
 
 
 class TestSqlite(CatalogSuite):
@@ -219,13 +238,13 @@ async def test_writers_in_line_share_a_commit(catalog: Catalog, lease: str):
     )
     assert [type(answer) for answer in answers] == [*[Image] * 10, KeyTaken, *[Image] * 10]
     assert said.count("COMMIT") <= 3
-    numbers = {answer.number for answer in answers if isinstance(answer, Image)}
-    assert len(numbers) == 20
+    rows = [answer for answer in answers if isinstance(answer, Image)]
+    assert len({row.number for row in rows}) == 20
 
     answers = await asyncio.gather(
-        *(catalog.publish(number, lease=lease) for number in sorted(numbers)[:10]),
+        *(catalog.publish(row, lease=lease) for row in rows[:10]),
         catalog._database.write(breaks),
-        *(catalog.publish(number, lease=lease) for number in sorted(numbers)[10:]),
+        *(catalog.publish(row, lease=lease) for row in rows[10:]),
         return_exceptions=True,
     )
     assert [type(answer) for answer in answers] == [*[Image] * 10, ZeroDivisionError, *[Image] * 10]
@@ -257,7 +276,7 @@ async def test_a_file_damaged_while_it_runs_is_unavailable(url: str, file: Path)
     async with open_catalog(url) as catalog:
         content = file.read_bytes()
         file.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
-        sqlite_below(catalog)._reading.dispose()  # with the pages that it has in memory
+        sqlite_below(catalog)._reading.close()  # with the pages that it has in memory
         with pytest.raises(CatalogUnavailable):
             await catalog.by_id("id-example", NOON)
         file.write_bytes(content)
@@ -275,12 +294,20 @@ async def test_no_statement_reads_a_whole_table(catalog: Catalog, lease: str, mo
     def note(_: Any, __: Any, statement: str, parameters: Any, *___: Any) -> None:
         ran.add((statement, parameters if isinstance(parameters, tuple) else tuple(parameters[0])))
 
+    def note_prepared(connection: Connection, statement: str, parameters: tuple[Any, ...]) -> prepared.Ran:
+        ran.add((statement, parameters))
+        return execute(connection, statement, parameters)
+
+    execute = prepared.execute
+    monkeypatch.setattr(prepared, "execute", note_prepared)
     database = sqlite_below(catalog)
-    for engine in (database._writing, database._reading):
+    engines = [connections._engine for connections in (database._writing, database._reading)]
+    for engine in engines:
         event.listen(engine, "before_cursor_execute", note)
     await run_everything(catalog, lease)
-    for engine in (database._writing, database._reading):
+    for engine in engines:
         event.remove(engine, "before_cursor_execute", note)
+    monkeypatch.undo()
 
     plans: dict[str, list[str]] = {}
 
@@ -318,7 +345,7 @@ async def run_everything(catalog: Catalog, lease: str) -> None:
     await catalog.bury(first.number)
     await catalog.give_lease_back(lease)
     mine = await catalog.take_lease(MINUTE)
-    await catalog.claim_abandoned(lease=mine, now=NOON, limit=10)
+    await claim_abandoned(catalog, lease=mine, now=NOON, limit=10)
     assert [image async for image in catalog.published(api_key="guest")]
     assert [image async for image in catalog.published(before=NOON + MINUTE)]
     assert [image async for image in catalog.published(network=ip_network("192.0.2.0/24"))]

@@ -31,7 +31,7 @@ async def refused_in_time(server: Server) -> None:
     assert answer.status == 503
     assert int(answer.headers["Retry-After"]) > 0
     assert "out of reach" in answer.json["error"]["message"]
-    assert server.files() == files
+    assert await server.nothing_beyond(files)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """The backend `datefolder`: objects as files below one folder (`2014/06/04/example.png`), fit for a proxy to serve.
 
-A put is staged in `.staging` inside the root, synced, and hard-linked to its name: a link never overwrites, also when
-two processes want the same name. The way to a file is gone folder by folder from the root, following no symlink, so
-that nothing outside is read, written or deleted. Only the root itself may be a symlink: that is its owner's choice.
+A file that is put is synced and hard-linked to its name: a link never overwrites, also when two processes want the same
+name. What cannot be linked is copied into `.staging` inside the root first. The way to a file is gone folder by folder
+from the root, following no symlink, so that nothing outside is read, written or deleted. Only the root itself may be a
+symlink: that is its owner's choice.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ import secrets
 import shutil
 import time
 import unicodedata
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from imges.storage import (
     InvalidKey,
     KeyExists,
     KeyMissing,
+    NewObject,
     ObjectEntry,
     ObjectStat,
     StorageError,
@@ -42,7 +44,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 STAGING = ".staging"
-"""Where puts begin: on the root's file system, and hidden from scans and readers, for its name starts with a dot."""
+"""Where copies begin: on the root's file system, and hidden from scans and readers, for its name starts with a dot."""
 
 THREADS = 16
 """Operations at once. They wait for the disk more than they work, and must not hold up other rooms' threads."""
@@ -100,7 +102,14 @@ class DatefolderStorage:
         expires: datetime | None = None,  # noqa: ARG002  (who serves the file knows)
         replace: bool = False,
     ) -> None:
-        await self._run(self._put, checked_key(key), file, replace=replace)
+        if replace:
+            await self._run(self._replace, checked_key(key), file)
+        else:
+            await self._run(self._put_all, [(checked_key(key), file)], [])
+
+    async def put_all(self, objects: Sequence[NewObject], begun: list[str]) -> None:
+        """One change of threads, and each folder synced once. See `imges.storage.PutsTogether`."""
+        await self._run(self._put_all, [(checked_key(each.key), each.file) for each in objects], begun)
 
     @asynccontextmanager
     async def open(self, key: str, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[AsyncGenerator[bytes]]:
@@ -221,27 +230,39 @@ class DatefolderStorage:
         with self._opened_root() as root, _absence_as_missing(key), self._opened_folder(root, parts) as folder:
             yield folder, name
 
-    def _put(self, key: str, file: Path, *, replace: bool) -> None:
-        *parts, name = key.split("/")
-        staged = secrets.token_hex(16)
-        with self._opened_root() as root, _opened(STAGING, AS_FOLDER, root) as staging:
+    def _put_all(self, objects: Sequence[tuple[str, Path]], begun: list[str]) -> None:
+        """See `imges.storage.PutsTogether`; what was linked before something fails is taken away at once."""
+        with self._opened_root() as root, ExitStack() as opened:
+            folders: dict[str, int] = {}
             try:
-                _stage(file, staging, staged)
-                with self._opened_folder(root, parts, make=True) as folder:
-                    if replace:
-                        os.rename(staged, name, src_dir_fd=staging, dst_dir_fd=folder)
-                        os.fsync(folder)
-                    else:
-                        _publish(staging, staged, folder, name, key)
-            finally:
-                with suppress(OSError):  # else the sweep takes it
-                    os.unlink(staged, dir_fd=staging)
+                for key, file in objects:
+                    home, _, name = key.rpartition("/")
+                    if home not in folders:
+                        parts = home.split("/") if home else []
+                        folders[home] = opened.enter_context(self._opened_folder(root, parts, make=True))
+                    _link_in(file, root, folders[home], name, key)
+                    begun.append(key)
+                for folder in folders.values():
+                    os.fsync(folder)
+            except BaseException:
+                _take_out(begun, folders)
+                raise
+
+    def _replace(self, key: str, file: Path) -> None:
+        *parts, name = key.split("/")
+        with (
+            self._opened_root() as root,
+            _staged(file, root) as (staging, staged),
+            self._opened_folder(root, parts, make=True) as folder,
+        ):
+            os.rename(staged, name, src_dir_fd=staging, dst_dir_fd=folder)
+            os.fsync(folder)
 
     def _open(self, key: str, opened: ExitStack) -> tuple[int, int]:
         """A descriptor, to be closed by *opened*, and the size in bytes."""
         with self._opened_home(key) as (folder, name):
             descriptor = os.open(name, AS_FILE, dir_fd=folder)
-        opened.callback(os.close, descriptor)
+        opened.callback(_close_what_was_read, descriptor)
         status = os.fstat(descriptor)
         if not S_ISREG(status.st_mode):
             raise KeyMissing(key)
@@ -352,6 +373,11 @@ def _opened(path: str | Path, flags: int, inside: int | None = None) -> Generato
         os.close(descriptor)
 
 
+def _close_what_was_read(descriptor: int) -> None:
+    with suppress(OSError):  # every byte has been read: there is nothing to lose
+        os.close(descriptor)
+
+
 @contextmanager
 def _absence_as_missing(key: str) -> Generator[None]:
     try:
@@ -380,19 +406,61 @@ def _made_folder(parent: int, name: str) -> int:
     return folder
 
 
-def _stage(file: Path, staging: int, staged: str) -> None:
-    """All of *file* in the staging folder, synced: by link where it can be linked, else as a copy."""
-    try:
-        os.link(file, staged, dst_dir_fd=staging)
-    except OSError as error:
-        if error.errno not in NO_LINK | {errno.EXDEV}:
-            raise
-        _copy(file, staging, staged)
-    with _opened(staged, AS_FILE, staging) as descriptor:
-        with suppress(PermissionError):  # a file system that has no modes
-            os.fchmod(descriptor, 0o644)
-        os.utime(descriptor)
-        os.fsync(descriptor)
+def _link_in(file: Path, root: int, folder: int, name: str, key: str) -> None:
+    """Give *file* the name in *folder*, its content being on the disk by then; a copy of it where it cannot be linked.
+
+    Raises: KeyExists.
+    """
+    if file.stat().st_dev == os.fstat(folder).st_dev:  # else a copy is all that has to be synced
+        try:
+            with _opened(file, AS_FILE) as descriptor:
+                _sync(descriptor)
+            os.link(file, name, dst_dir_fd=folder)
+        except FileExistsError:
+            raise KeyExists(key) from None
+        except OSError as error:
+            if error.errno not in NO_LINK | {errno.EXDEV}:
+                raise
+        else:
+            return
+    with _staged(file, root) as (staging, staged):
+        _publish(staging, staged, folder, name, key)
+
+
+def _take_out(keys: Sequence[str], folders: Mapping[str, int]) -> None:
+    """Unlink what was linked by now, as far as that can be done: who puts undoes it again."""
+    for key in keys:
+        home, _, name = key.rpartition("/")
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folders[home])
+
+
+@contextmanager
+def _staged(file: Path, root: int) -> Generator[tuple[int, str]]:
+    """All of *file* in the staging folder, synced, as a link or a copy: the folder's descriptor, and the name there."""
+    name = secrets.token_hex(16)
+    with _opened(STAGING, AS_FOLDER, root) as staging:
+        try:
+            try:
+                os.link(file, name, dst_dir_fd=staging)
+            except OSError as error:
+                if error.errno not in NO_LINK | {errno.EXDEV}:
+                    raise
+                _copy(file, staging, name)
+            with _opened(name, AS_FILE, staging) as descriptor:
+                _sync(descriptor)
+            yield staging, name
+        finally:
+            with suppress(OSError):  # else the sweep takes it
+                os.unlink(name, dir_fd=staging)
+
+
+def _sync(descriptor: int) -> None:
+    """Everything of a file is on the disk, its mode and its time of now included."""
+    with suppress(PermissionError):  # a file system that has no modes
+        os.fchmod(descriptor, 0o644)
+    os.utime(descriptor)
+    os.fsync(descriptor)
 
 
 def _copy(file: Path, staging: int, staged: str) -> None:
@@ -401,7 +469,7 @@ def _copy(file: Path, staging: int, staged: str) -> None:
 
 
 def _publish(staging: int, staged: str, folder: int, name: str, key: str) -> None:
-    """Give the staged file its name, durably. Raises: KeyExists; OSError, and the name is free again."""
+    """Give the staged file its name. Raises: KeyExists."""
     try:
         os.link(staged, name, src_dir_fd=staging, dst_dir_fd=folder, follow_symlinks=False)
     except FileExistsError:
@@ -410,12 +478,6 @@ def _publish(staging: int, staged: str, folder: int, name: str, key: str) -> Non
         if error.errno not in NO_LINK:
             raise
         _claim_and_rename(staging, staged, folder, name, key)
-    try:
-        os.fsync(folder)
-    except OSError:
-        with suppress(OSError):
-            os.unlink(name, dir_fd=folder)
-        raise
 
 
 def _claim_and_rename(staging: int, staged: str, folder: int, name: str, key: str) -> None:

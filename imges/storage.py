@@ -12,7 +12,7 @@ import difflib
 import re
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -145,6 +145,16 @@ class Address:
     lifetime: timedelta | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class NewObject:
+    """What `Storage.put` is given: all of *file* is to be stored under the new *key*."""
+
+    key: str
+    file: Path
+    media_type: str
+    expires: datetime | None = None
+
+
 class Storage(Protocol):
     """A place for objects. The docstrings are the contract; `imges.testing` checks it.
 
@@ -226,6 +236,32 @@ class Storage(Protocol):
     async def close(self) -> None:
         """Give everything back."""
         ...
+
+
+class PutsTogether(Protocol):
+    """What a storage may have besides, and need not: one way to the place for several objects."""
+
+    async def put_all(self, objects: Sequence[NewObject], begun: list[str]) -> None:
+        """Put *objects* in this order, as `Storage.put` does; all are durable when this returns.
+
+        Whatever is raised (as by `put`), *begun* then holds the keys of those that may lie there by it, for who takes
+        them back: never the key of an object that was there before.
+        """
+        ...
+
+
+async def put_all(storage: Storage, objects: Sequence[NewObject], begun: list[str]) -> None:
+    """See `PutsTogether.put_all`; one after the other where *storage* has no such method."""
+    if together := getattr(storage, "put_all", None):
+        await together(objects, begun)
+        return
+    for each in objects:
+        begun.append(each.key)  # before: a put whose answer is lost may have landed
+        try:
+            await storage.put(each.key, each.file, media_type=each.media_type, expires=each.expires)
+        except KeyExists:
+            begun.pop()  # another's: it stays
+            raise
 
 
 # For backends

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from imges.storage import InvalidKey, KeyExists, KeyMissing, Storage, StorageError, open_storage
+from imges.storage import InvalidKey, KeyExists, KeyMissing, NewObject, Storage, StorageError, open_storage, put_all
 
 OpenStorage = Callable[[], AbstractAsyncContextManager[Storage]]
 MakeFile = Callable[[bytes], Path]
@@ -232,6 +232,29 @@ class StorageConformance:
         await storage.delete("b.png")
         assert await read(storage, "c.png") == b"same"
         assert file.read_bytes() == b"same"
+
+    async def test_several_are_put_together(self, storage: Storage, other: Storage, make_file: MakeFile) -> None:
+        contents = {key: os.urandom(2000) for key in (f"{KEY}.th", f"{KEY}.md", "2014/06/05/example.png", KEY)}
+        begun: list[str] = []
+        await put_all(storage, [NewObject(key, make_file(contents[key]), PNG) for key in contents], begun)
+        assert begun == list(contents)
+        assert {key: await read(other, key) for key in await scanned(other)} == contents
+
+    async def test_of_several_none_overwrites_and_what_was_begun_is_told(
+        self, storage: Storage, make_file: MakeFile
+    ) -> None:
+        """Who takes back what he began takes nothing that was there before."""
+        await storage.put("b.png", make_file(b"old"), media_type=PNG)
+        objects = [NewObject(key, make_file(key.encode()), PNG) for key in ("a.png", "b.png", "c.png")]
+        begun: list[str] = []
+        with pytest.raises(KeyExists) as raised:
+            await put_all(storage, objects, begun)
+        assert raised.value.key == "b.png"
+        assert begun == ["a.png"]
+        for key in begun:
+            await storage.delete(key)
+        assert await scanned(storage) == ["b.png"]
+        assert await read(storage, "b.png") == b"old"
 
     @pytest.mark.parametrize("after", [0, 0.001, 0.003, 0.01, 0.03])
     async def test_a_cancelled_put_leaves_all_or_nothing(

@@ -291,17 +291,15 @@ def test_a_put_is_on_the_disk_before_it_is_done(tmp_path, root, picture):
     results, trace = put_under_strace(tmp_path, root, picture, "-e", f"trace={CALLS}")
     assert results == ["NoneType"]
     steps = [
-        rf'linkat\(AT_FDCWD<.*>, "{picture}", .*<{root}/.staging>, "[0-9a-f]+"',
-        rf"fsync\(\d+<{root}/.staging/[0-9a-f]+>\) += 0",
         r'mkdirat\(.*, "2014"',
         rf"fsync\(\d+<{root}>\) += 0",
         r'mkdirat\(.*, "06"',
         rf"fsync\(\d+<{root}/2014>\) += 0",
         r'mkdirat\(.*, "04"',
         rf"fsync\(\d+<{root}/2014/06>\) += 0",
-        rf'linkat\(.*<{root}/.staging>, "[0-9a-f]+", .*<{root}/2014/06/04>, "example.png"',
+        rf"fsync\(\d+<{picture}>\) += 0",
+        rf'linkat\(AT_FDCWD<.*>, "{picture}", .*<{root}/2014/06/04>, "example.png"',
         rf"fsync\(\d+<{root}/2014/06/04>\) += 0",
-        rf"unlinkat\(\d+<{root}/.staging>",
     ]
     found = [next((n for n, step in enumerate(steps) if re.search(step, line)), None) for line in trace]
     assert [n for n in found if n is not None] == list(range(len(steps))), "\n".join(trace)
@@ -354,7 +352,7 @@ def test_a_sync_that_fails_fails_the_put_and_leaves_nothing(tmp_path, root, pict
     assert [path for path in root.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize("call", ["linkat:when=1", "linkat:when=2", "mkdirat:when=2", "utimensat:when=1"])
+@pytest.mark.parametrize("call", ["linkat:when=1", "mkdirat:when=2", "utimensat:when=1"])
 def test_a_call_that_fails_fails_the_put_and_leaves_nothing(tmp_path, root, picture, call):
     root.mkdir()
     name, _, when = call.partition(":")
@@ -365,10 +363,7 @@ def test_a_call_that_fails_fails_the_put_and_leaves_nothing(tmp_path, root, pict
     assert [path for path in root.rglob("*") if path.is_file()] == []
 
 
-@pytest.mark.parametrize(
-    "call",
-    ["linkat:when=1", "fsync:when=1", "fsync:when=3", "linkat:when=2", "fsync:when=5", "unlinkat:when=1"],
-)
+@pytest.mark.parametrize("call", ["fsync:when=1", "fsync:when=3", "fsync:when=4", "linkat:when=1", "fsync:when=5"])
 async def test_a_killed_put_leaves_all_or_nothing_and_a_sweep_the_rest(tmp_path, root, picture, storage, call):
     name, _, when = call.partition(":")
     inject = ("-e", f"trace={name}", "-e", f"inject={name}:signal=KILL:{when}")

@@ -18,7 +18,7 @@ def outcomes(report, *arguments):
     """What became of each test: (class, name without parameters) → whether any of its cases failed."""
     subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", *arguments],
-        cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL, timeout=60, check=False,
+        cwd=Path(__file__).parents[2], stdout=subprocess.DEVNULL, timeout=300, check=False,
     )  # fmt: skip
     failed: dict[tuple[str, str], bool] = {}
     for case in ET.parse(report).iter("testcase"):

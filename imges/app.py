@@ -39,12 +39,13 @@ from imges.web import (
     upload_page,
     viewer,
 )
-from imges.web.drain import ENDING, Ending, last_answer
+from imges.web.ending import ENDING, Ending, last_answer
 from imges.web.errors import answer_errors
 from imges.web.headers import complete
 from imges.web.keys import ACCESS, ADMINISTRATION, INTAKE, LANGUAGES, SERVICE, SETTINGS, TEMPLATES
 from imges.web.languages import open_languages
 from imges.web.listen import note_request
+from imges.web.recent import MEMORY, RECENT, Recent, remember
 from imges.web.request_ids import identify_request
 
 
@@ -80,12 +81,11 @@ def create_app(
         app.add_routes(handlers.routes())
     for prefix in (pages.static_prefix(), "/static"):
         app.router.add_static(prefix, pages.static_folder())
-    app.on_response_prepare.extend((complete, last_answer))
+    app.on_response_prepare.extend((complete, last_answer, remember))
 
     async def running_service(app: web.Application) -> AsyncGenerator[None]:
-        spool = Spool(spool_folder(settings, member))
-        spool.clear()
         async with (
+            Spool(spool_folder(settings, member)).prepared() as spool,
             open_service(settings, member) as service,
             _counts(settings, member) as counts,
             Access.open(settings, service.catalog, counts=counts) as access,
@@ -96,6 +96,7 @@ def create_app(
                 await service.catalog.give_lease_back(lease)
             lock.note(service.lease)
             app[SERVICE], app[ACCESS], app[ADMINISTRATION] = service, access, administration
+            app[RECENT] = Recent(settings, service, app[ENDING], MEMORY // (settings.server.workers if member else 1))
             app[INTAKE] = Intake(spool, fetcher, settings.images.max_size)
             await service.catalog.check()
             none_lost(service.places, await service.catalog.counts())
@@ -105,6 +106,7 @@ def create_app(
                 yield
 
     app.cleanup_ctx.append(running_service)
+    app.cleanup_ctx.append(pages.compiling)
     return app
 
 
@@ -131,7 +133,7 @@ async def open_service(
     """
     processes = settings.server.workers if member else 1
     async with AsyncExitStack() as stack:
-        catalog = await stack.enter_async_context(open_catalog(catalog_url(settings)))
+        catalog = await stack.enter_async_context(open_catalog(settings.catalog_url))
         places = await stack.enter_async_context(open_places(settings.storages, settings.storage))
         imaging = await stack.enter_async_context(
             open_imaging(
@@ -154,7 +156,10 @@ async def open_service(
 
 
 def _forget_together(service: Service, link: Link) -> None:
-    """What is deleted by one process of this machine is gone from the others at once, even if its files are not yet."""
+    """What is deleted by one process of this machine is gone from the others at once, even if its files are not yet.
+
+    The same for API keys that are revoked.
+    """
 
     def forget(keys: list[str]) -> None:
         for key in keys:
@@ -162,6 +167,8 @@ def _forget_together(service: Service, link: Link) -> None:
 
     link.on("forget", forget)
     service.on_gone = partial(link.tell, "forget")
+    link.on("forget keys", service.catalog.forget_keys)
+    service.catalog.on_keys_changed = partial(link.tell, "forget keys")
 
 
 def spool_folder(settings: Settings, member: Member | None = None) -> Path:
@@ -175,8 +182,3 @@ def decoders(settings: Settings) -> int:
     One more than there are cores: while one hands over what it made, another works.
     """
     return settings.images.workers or (os.cpu_count() or 1) + 1
-
-
-def catalog_url(settings: Settings) -> str:
-    """Where the catalog is: as set, else SQLite below the data folder."""
-    return settings.catalog.url or f"sqlite:///{settings.data_dir.absolute() / 'imges.db'}"

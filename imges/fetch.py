@@ -257,6 +257,7 @@ class Fetcher:
         self._guard = Guard(urls.allow_private, urls.ports)
         self._getaddrinfo = getaddrinfo
         self._running = 0
+        self._trust: ssl.SSLContext | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -265,7 +266,6 @@ class Fetcher:
                 resolver=_Resolver(self._guard, self._getaddrinfo),
                 use_dns_cache=False,
                 force_close=True,  # each fetch connects anew, and is checked anew
-                ssl=_trust(),
             ),
             headers={
                 "User-Agent": f"imges/{__version__}",
@@ -315,7 +315,8 @@ class Fetcher:
         for _ in range(HOPS + 1):
             with _translated():
                 async with asyncio.timeout_at(deadline):
-                    response = await self._session.get(address, allow_redirects=False)
+                    trust = await self._trusted()
+                    response = await self._session.get(address, ssl=trust, allow_redirects=False)
             try:
                 if response.status not in REDIRECTS:
                     yield response
@@ -324,6 +325,12 @@ class Fetcher:
             finally:
                 response.close()
         raise FetchFailed
+
+    async def _trusted(self) -> ssl.SSLContext:
+        """Read when it is needed first, for that takes as long as a tenth of the start."""
+        if self._trust is None:
+            self._trust = await asyncio.to_thread(_trust)
+        return self._trust
 
 
 def _next_hop(response: aiohttp.ClientResponse) -> URL:

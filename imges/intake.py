@@ -1,6 +1,6 @@
 """Sources to spool: whatever a client sends, file, base64 or address, becomes one file on the spool disk.
 
-A picture never stands in memory here: bytes go to the disk in blocks, hashed as they pass.
+No picture but a small one stands in memory here: bytes go to the disk in blocks, hashed as they pass.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import errno
 import hashlib
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from base64 import b64decode
@@ -16,17 +17,22 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import unquote_to_bytes
 
 from imges.errors import DiskReserve, FileTooLarge, NoSource, NotBase64, SpoolUnavailable, UrlRefused
 from imges.fetch import Fetcher
 
-BLOCK = 256 * 1024
-"""Bytes that are gathered before a thread writes and hashes them: one hop serves most screenshots."""
+BLOCK = 2**20
+"""Bytes that are gathered before a thread writes and hashes them: one hop serves nearly all screenshots."""
 SMALLEST_BLOCK = 16 * 1024
+SMALL = 64 * 1024
+"""Bytes of a file that may wait in memory until it is taken: changing threads only to write it costs more than that."""
 TOGETHER = 16 * 2**20
 """Bytes that all uploads of the process gather: the more there are, the smaller their blocks."""
+
+KEPT = 16
+"""Folders of uploads that are used again."""
 
 APPENDING = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
 
@@ -36,11 +42,15 @@ HEAD = 8192
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A received file: its *size* in bytes and the hex *md5* of what came, before anything was done to it."""
+    """A received file: its *size* in bytes and the hex *md5* of what came, before anything was done to it.
+
+    A small one may be *content* as yet, which whoever takes the file writes to *path*.
+    """
 
     path: Path
     size: int
     md5: str
+    content: bytes | None = None
 
 
 def translated(error: OSError) -> DiskReserve | SpoolUnavailable:
@@ -49,47 +59,109 @@ def translated(error: OSError) -> DiskReserve | SpoolUnavailable:
 
 
 class Spool:
-    """The folder of uploads on their way; each has a folder of its own below it, gone when the upload has ended."""
+    """The folder of uploads on their way; each has a folder of its own below it, emptied when the upload has ended.
+
+    Some of these folders are there from the start and used again and again, for to make one costs more than all files
+    of an icon; the more that many uploads at once need are taken away again.
+    """
 
     uploads = 0
     """How many are on their way in this process."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._free: list[Path] = []
+        self._ended: list[Path] = []
+        self._emptying: asyncio.Task[None] | None = None
 
     @classmethod
     def block(cls) -> int:
         """Bytes that one upload may gather in memory."""
         return max(SMALLEST_BLOCK, min(BLOCK, TOGETHER // max(1, cls.uploads)))
 
-    def clear(self) -> None:
-        """Make the folder, and take away what a killed process left. Only for who holds the data folder."""
+    @asynccontextmanager
+    async def prepared(self) -> AsyncGenerator[Self]:
+        """The spool, without what a killed process left in it. Only for who holds the data folder."""
+        self._free = await asyncio.to_thread(self._prepare)
+        try:
+            yield self
+        finally:
+            if self._emptying:
+                await self._emptying
+            await asyncio.to_thread(_remove, self._free)
+
+    def _prepare(self) -> list[Path]:
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.mkdir(mode=0o700, parents=True)
+        return [_made_below(self._folder) for _ in range(KEPT)]
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Path]:
         """A folder for one upload. Raises: DiskReserve, SpoolUnavailable."""
-        try:
-            folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="upload-", dir=self._folder))
-        except OSError as error:
-            raise translated(error) from error
+        folder = self._free.pop() if self._free else await self._another()
         Spool.uploads += 1
         try:
             yield folder
         finally:
             Spool.uploads -= 1
-            await asyncio.shield(asyncio.to_thread(_remove, folder))
+            self._ended.append(folder)
+            if self._emptying is None:  # else it goes on until nothing is left
+                self._emptying = asyncio.create_task(self._empty())
+
+    async def check(self) -> None:
+        """Whether files can be written right now. Raises: DiskReserve, SpoolUnavailable."""
+        try:
+            await asyncio.to_thread(_try_out, self._folder)
+        except OSError as error:
+            raise translated(error) from error
+
+    async def _another(self) -> Path:
+        try:
+            return await asyncio.to_thread(_made_below, self._folder)
+        except OSError as error:
+            raise translated(error) from error
+
+    async def _empty(self) -> None:
+        """Empty the folders of ended uploads, as many at a time as there are: nobody waits for it."""
+        while self._ended:
+            ended, self._ended = self._ended, []
+            self._free += await asyncio.to_thread(_emptied, ended, keep=KEPT - len(self._free))
+        self._emptying = None
 
 
-def _remove(folder: Path) -> None:
-    """Take *folder* away with the files in it."""
-    try:
-        for name in os.listdir(folder):  # noqa: PTH208 - names are enough, and it is the hot path
-            os.unlink(f"{folder}/{name}")  # noqa: PTH108
-        folder.rmdir()
-    except OSError:
+def _try_out(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+        file.write(b"imges")
+
+
+def _made_below(folder: Path) -> Path:
+    return Path(tempfile.mkdtemp(prefix="upload-", dir=folder))
+
+
+def _remove(folders: list[Path]) -> None:
+    for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _emptied(folders: list[Path], *, keep: int) -> list[Path]:
+    """Take the files of *folders* away. Up to *keep* folders that can be used again; the others are gone.
+
+    Each gets a new name first, so that a thread of a request that was broken off cannot write into another's.
+    """
+    kept: list[Path] = []
+    for old in folders:
+        new = old.with_name(f"upload-{secrets.token_hex(8)}")
+        try:
+            old.rename(new)
+            for name in os.listdir(new):  # noqa: PTH208 - names are enough, and it is the hot path
+                os.unlink(f"{new}/{name}")  # noqa: PTH108
+            if len(kept) < keep:
+                kept.append(new)
+            else:
+                new.rmdir()
+        except OSError:
+            _remove([new, old])
+    return kept
 
 
 class SpoolWriter:
@@ -117,8 +189,12 @@ class SpoolWriter:
         if self._waiting >= Spool.block():
             await self._flush()
 
-    async def finish(self) -> Spooled:
-        """Everything is in the file (not yet synced: nothing has been promised)."""
+    async def finish(self, *, may_wait: bool = False) -> Spooled:
+        """Everything is in the file (not yet synced: nothing has been promised), or with *may_wait* is the content."""
+        if may_wait and not self._written and self._waiting <= SMALL:
+            content = b"".join(self._blocks)
+            self._md5.update(content)
+            return Spooled(self._path, len(content), self._md5.hexdigest(), content)
         await self._flush()
         return Spooled(self._path, self._written, self._md5.hexdigest())
 

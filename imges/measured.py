@@ -1,13 +1,22 @@
 """A storage as the metrics see it: every call is timed, and those that fail are counted."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
 from imges import metrics
-from imges.storage import Address, ObjectEntry, ObjectStat, Storage, StorageFull, StorageUnavailable
+from imges.storage import (
+    Address,
+    NewObject,
+    ObjectEntry,
+    ObjectStat,
+    Storage,
+    StorageFull,
+    StorageUnavailable,
+    put_all,
+)
 
 FAILURES = (StorageUnavailable, StorageFull)
 """A key that is missing, or taken, is an answer."""
@@ -34,6 +43,10 @@ class MeasuredStorage(Storage):
     ) -> None:
         with self._measured("put"):
             await self._storage.put(key, file, media_type=media_type, expires=expires, replace=replace)
+
+    async def put_all(self, objects: Sequence[NewObject], begun: list[str]) -> None:
+        with self._measured("put"):
+            await put_all(self._storage, objects, begun)
 
     @asynccontextmanager
     async def open(self, key: str, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[AsyncIterator[bytes]]:

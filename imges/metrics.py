@@ -6,9 +6,10 @@ of `imges.errors`. Each process counts for itself; where several serve, `share` 
 
 import os
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
+from types import TracebackType
+from typing import TypeVar, cast
 
 from prometheus_client import (
     CollectorRegistry,
@@ -133,79 +134,94 @@ _process_collectors: list[ProcessCollector | PlatformCollector] = []
 
 # What is told
 
+M = TypeVar("M", Counter, Gauge, Histogram)
+
+_parts: dict[tuple[object, tuple[str, ...]], Counter | Gauge | Histogram] = {}
+
+
+def _part(metric: M, *labels: str) -> M:
+    """What *metric* counts under these labels; kept, for the library takes longer to find it than to count."""
+    found = _parts.get((metric, labels))
+    if found is None:
+        found = _parts[metric, labels] = metric.labels(*labels)
+    return cast("M", found)
+
+
+class _Timed:
+    """The seconds of its block are observed; where it raises one of *failures*, that is counted too."""
+
+    __slots__ = ("_began", "_errors", "_failures", "_labels", "_seconds")
+
+    def __init__(
+        self,
+        seconds: Histogram,
+        labels: tuple[str, ...],
+        errors: Counter | None = None,
+        failures: tuple[type[Exception], ...] = (),
+    ) -> None:
+        self._seconds = seconds
+        self._labels = labels
+        self._errors = errors
+        self._failures = failures
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, _: type[BaseException] | None, error: BaseException | None, __: TracebackType | None) -> None:
+        _part(self._seconds, *self._labels).observe(time.perf_counter() - self._began)
+        if error is not None and self._errors is not None and isinstance(error, self._failures):
+            _part(self._errors, *self._labels, type(error).__name__).inc()
+
 
 def request(method: str, route: str, status: int, seconds: float) -> None:
     """An answered request; *route* as the router has it, with `{key}` and not with a key."""
-    _requests.labels(method if method in METHODS else "other", route, str(status)).inc()
-    _request_seconds.labels(route).observe(seconds)
+    _part(_requests, method if method in METHODS else "other", route, str(status)).inc()
+    _part(_request_seconds, route).observe(seconds)
 
 
 def upload(result: str, source: str) -> None:
     """An upload has ended; *source* is `file`, `base64` or `url`; of one that failed `file`, `text` or `none`."""
-    _uploads.labels(result, source).inc()
+    _part(_uploads, result, source).inc()
 
 
 def received(source: str, size: int) -> None:
     """A picture of *size* bytes lies on the spool."""
-    _upload_bytes.labels(source).inc(size)
+    _part(_upload_bytes, source).inc(size)
 
 
-@contextmanager
-def step(name: str) -> Generator[None]:
+def step(name: str) -> AbstractContextManager[None]:
     """The block is that step of an upload; one that fails counts as well."""
-    with _observed(_step_seconds.labels(name)):
-        yield
+    return _Timed(_step_seconds, (name,))
 
 
 def decoders(*, limit: int, busy: int, waiting: int, memory_limit: int, memory: int) -> None:
     """How things stand with the decoding processes; memory in bytes."""
     for state, count in (("limit", limit), ("busy", busy), ("waiting", waiting)):
-        _decoders.labels(state).set(count)
-    _decoder_memory.labels("limit").set(memory_limit)
-    _decoder_memory.labels("busy").set(memory)
+        _part(_decoders, state).set(count)
+    _part(_decoder_memory, "limit").set(memory_limit)
+    _part(_decoder_memory, "busy").set(memory)
 
 
 def decoder_died(why: str) -> None:
     """*why* is `crash` or `timeout`."""
-    _decoder_deaths.labels(why).inc()
+    _part(_decoder_deaths, why).inc()
 
 
-@contextmanager
-def storage(place: str, call: str, failures: tuple[type[Exception], ...]) -> Generator[None]:
+def storage(place: str, call: str, failures: tuple[type[Exception], ...]) -> AbstractContextManager[None]:
     """The block is a call of the storage *place*; it failed where it raises one of *failures*."""
-    with _observed(_storage_seconds.labels(place, call)):
-        try:
-            yield
-        except failures as error:
-            _storage_errors.labels(place, call, type(error).__name__).inc()
-            raise
+    return _Timed(_storage_seconds, (place, call), _storage_errors, failures)
 
 
-@contextmanager
-def catalog(kind: str, failure: type[Exception]) -> Generator[None]:
+def catalog(kind: str, failure: type[Exception]) -> AbstractContextManager[None]:
     """The block is a transaction of the catalog (`read`, `write`), waiting for its turn included."""
-    with _observed(_catalog_seconds.labels(kind)):
-        try:
-            yield
-        except failure as error:
-            _catalog_errors.labels(kind, type(error).__name__).inc()
-            raise
+    return _Timed(_catalog_seconds, (kind,), _catalog_errors, (failure,))
 
 
 def lookup(*, hit: bool) -> None:
     """An address was looked up."""
-    _lookups.labels("hit" if hit else "miss").inc()
+    _part(_lookups, "hit" if hit else "miss").inc()
 
 
 def disk_free(size: int) -> None:
     """Bytes that are free where the data folder is."""
-    _disk_free.labels("data").set(size)
-
-
-@contextmanager
-def _observed(seconds: Histogram) -> Generator[None]:
-    began = time.perf_counter()
-    try:
-        yield
-    finally:
-        seconds.observe(time.perf_counter() - began)
+    _part(_disk_free, "data").set(size)

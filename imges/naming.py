@@ -37,6 +37,8 @@ _BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u20
 _INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]")
 """Letters and marks by Unicode's table that show nothing: fillers and variation selectors."""
 
+_PLAIN = re.compile(r"[A-Za-z0-9._-]*")
+
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
 """Small letters only, for disks that do not tell case, without those that are taken for another."""
 
@@ -56,9 +58,11 @@ def base_name(client_name: str) -> str:
     Without path parts (of Windows too), control characters and those that turn the direction of writing. A lone
     surrogate (bytes that were no text) becomes U+FFFD. `""` where nothing is left.
     """
-    text = client_name.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = client_name
+    if not text.isascii():
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     name = re.split(r"[/\\]", text.rstrip("/\\"))[-1]
-    shown = "".join(char for char in name if not _is_control(char)).strip()
+    shown = (name if name.isprintable() else "".join(char for char in name if not _is_control(char))).strip()
     return "" if shown in {".", ".."} else _cut(shown, LONGEST_BASE_NAME)
 
 
@@ -98,7 +102,9 @@ def random_suffix() -> str:
 
 
 def _random(length: int) -> str:
-    return "".join(secrets.choice(_ALPHABET) for _ in range(length))
+    """*length* letters of 32, five bits each."""
+    bits = secrets.randbits(5 * length)
+    return "".join([_ALPHABET[bits >> 5 * position & 31] for position in range(length)])
 
 
 def _is_control(char: str) -> bool:
@@ -107,6 +113,8 @@ def _is_control(char: str) -> bool:
 
 def _allowed(text: str) -> str:
     """*text* without what a file name does not keep; marks go with the letter that they stand on."""
+    if _PLAIN.fullmatch(text):
+        return text
     kept: list[str] = []
     on_letter = False
     for char in _INVISIBLE.sub("", text):

@@ -35,12 +35,22 @@ from imges.errors import (
     ImgesError,
     NotFound,
 )
-from imges.imaging import Header, Imaging, Limits, Quality, Quarantine, Recipe, Rendition, Renditions
+from imges.imaging import Given, Header, Imaging, Limits, Quality, Quarantine, Recipe, Rendition, Renditions
 from imges.imaging.types import MEDIA_TYPES
 from imges.intake import Received
 from imges.places import Place
 from imges.settings import Settings
-from imges.storage import CHECK_PREFIX, Address, KeyExists, KeyMissing, Storage, StorageError, StorageUnavailable
+from imges.storage import (
+    CHECK_PREFIX,
+    Address,
+    KeyExists,
+    KeyMissing,
+    NewObject,
+    Storage,
+    StorageError,
+    StorageUnavailable,
+    put_all,
+)
 
 T = TypeVar("T")
 
@@ -64,7 +74,7 @@ LEASE_LIFE = timedelta(seconds=60)
 AT_ONCE = 4
 """Deletions that run at the same time."""
 
-WAITING = 1.0
+WAITING = 0.5
 """Seconds above `images.timeout` that a picture may take from its last byte to being rendered: an answer within 10."""
 
 BATCH = 100
@@ -120,6 +130,8 @@ class Located:
     created: datetime | None = None
     expires: datetime | None = None
     address: Address | None = None
+    row: Image | None = None
+    """What was looked up; see `Service.holds`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +170,14 @@ class Service:
         self._id_key = id_key
         self._now = now
         self._located = TTLCache[str, Image](maxsize=10_000, ttl=LOOKUP_LIFE)
+        self._forgotten = 0  # lookups, so far
         self._quarantine = Quarantine()
         self._origins: dict[str, str] = {}
         self._asked: set[str] = set()
         self._views: Counter[str] = Counter()
         self._unfinished: list[Callable[[], Awaitable[None]]] = []
         self._unheard: set[bytes] = set()  # token hashes of rows that may have been reserved, though nobody told us
+        self._claiming: set[int] = set()  # rows of dead processes that may have become ours, though nobody told us
         self._looking: asyncio.Task[Problems] | None = None
         self._going_on: set[asyncio.Task[Any]] = set()
 
@@ -179,10 +193,10 @@ class Service:
         """
         created = self._now()
         expires = self._expires(created, options.expiration)
-        await self._refuse_blocked(received.file.md5)  # as it is stored where nothing was taken off, at once
+        await self.refuse_blocked(received.file.md5)  # as it is stored where nothing was taken off, at once
         with self._quarantine.over(received.file.md5), metrics.step("render"):
             renditions = await self._rendered(received, self._recipe(options), folder)
-        await self._refuse_blocked(renditions.original.md5)
+        await self.refuse_blocked(renditions.original.md5)
         if duplicate := await self._duplicate(renditions.original, uploader):
             return Uploaded(duplicate, None)
         draft = _Draft(renditions, options, self._kept(uploader), created, expires, token=secrets.token_urlsafe(24))
@@ -193,8 +207,8 @@ class Service:
         """All files of the picture; Busy, too, where waiting for a worker left it too little time."""
         try:
             async with asyncio.timeout(self._settings.images.timeout.total_seconds() + WAITING):
-                file = received.file
-                return await self._imaging.take(file.path, file.size, self._limits, recipe, folder)
+                file = Given(received.file.path, received.file.size, received.file.md5, received.file.content)
+                return await self._imaging.take(file, self._limits, recipe, folder)
         except TimeoutError as error:
             raise Busy from error
 
@@ -243,8 +257,8 @@ class Service:
         """What is stored of *uploader*: the address only where `privacy.keep_addresses` is not 0."""
         return uploader if self._settings.privacy.keep_addresses else replace(uploader, address=None)
 
-    async def _refuse_blocked(self, md5: str) -> None:
-        """Raises: Blocked."""
+    async def refuse_blocked(self, md5: str) -> None:
+        """Raises: Blocked, where the owner wants no picture of this digest."""
         if await self.catalog.is_blocked(md5=md5):
             raise Blocked("this picture")
 
@@ -295,14 +309,10 @@ class Service:
         mine: list[str] = []
         try:
             with metrics.step("put"):
-                for file, rendition in _objects(row, renditions):
-                    mine.append(file.key)  # before: a put whose answer is lost may have landed
-                    await storage.put(file.key, rendition.path, media_type=row.media_type, expires=row.expires)
+                await put_all(storage, _objects(row, renditions), mine)
             with metrics.step("publish"):
-                return await self.catalog.publish(row.number, lease=self.lease)
+                return await self.catalog.publish(row, lease=self.lease)
         except BaseException as error:  # a cancelled request too
-            if isinstance(error, KeyExists):
-                mine.pop()  # another's: it stays
             await asyncio.shield(self._unseen(self._or_later(partial(self._undo, row, tuple(mine)))))
             if isinstance(error, RowClaimed):
                 raise CatalogUnavailable from error
@@ -347,12 +357,14 @@ class Service:
     async def _undo(self, row: Image, keys: tuple[str, ...]) -> None:
         """Take a failed upload back, of whose objects *keys* may have been put."""
         if await self.catalog.withdraw(row.number, lease=self.lease):
-            await self._finish_withdrawing(row, keys)
+            await self._finish_withdrawing(row, [file for file in row.files() if file.key in keys])
         elif marked := await self.catalog.mark_deleting(row.number):  # published, though the answer said otherwise
             await self._finish_deleting(marked)
 
-    async def _finish_withdrawing(self, row: Image, keys: Iterable[str]) -> None:
-        await self._delete_objects(row, keys)
+    async def _finish_withdrawing(self, row: Image, files: Iterable[StoredFile]) -> None:
+        """Delete those of *files* that are byte for byte what the row says: others were there before, in our way."""
+        storage = self._storage_of(row)
+        await self._delete_objects(row, [file.key for file in files if await holds(storage, file)])
         await self.catalog.forget(row.number)
 
     async def _finish_deleting(self, row: Image) -> None:
@@ -386,12 +398,19 @@ class Service:
     async def sweep(self) -> None:
         """Finish what crashes and failures left, and delete what has expired."""
         await self.take_back()
-        while rows := await self.catalog.claim_abandoned(lease=self.lease, now=self._now(), limit=BATCH):
+        while rows := await self._claim_abandoned():
             for row in rows:
-                await self._or_later(partial(self._withdraw_abandoned, row))
+                await self._or_later(partial(self._finish_withdrawing, row, row.files()))
         while rows := await self.catalog.expire(self._now(), limit=BATCH):
             self._forget_lookups(rows)
         await self.finish_deletions()
+
+    async def _claim_abandoned(self) -> list[Image]:
+        """Some of what dead processes left pending, as ours; what a call claims that fails, the next one gets."""
+        self._claiming |= await self.catalog.abandoned(now=self._now(), limit=BATCH)
+        rows = await self.catalog.claim(self._claiming, lease=self.lease, now=self._now()) if self._claiming else []
+        self._claiming.clear()
+        return rows
 
     async def finish_deletions(self) -> None:
         """Every row that is *deleting*, page by page; one whose place is out of reach is left for the next sweep."""
@@ -414,14 +433,6 @@ class Service:
         except ImgesError:
             log.exception("a failed upload could not be taken back yet")
             self._unfinished.append(finish)
-
-    async def _withdraw_abandoned(self, row: Image) -> None:
-        """Take back what a dead process left pending.
-
-        It may have died over a `KeyExists`, so only those objects go that are byte for byte what the row says.
-        """
-        storage = self._storage_of(row)
-        await self._finish_withdrawing(row, [file.key for file in row.files() if await holds(storage, file)])
 
     def _forget_lookups(self, rows: Iterable[Image]) -> None:
         """Their addresses answer 410 from now on, also from other processes of this machine."""
@@ -468,19 +479,30 @@ class Service:
         if address and row.place not in self._origins:
             self._origins[row.place] = _origin(address)
             return await self.locate(key)  # by the row as it is now
-        return Located(row.place, storage, key, row.media_type, file, row.created, row.expires, address)
+        return Located(row.place, storage, key, row.media_type, file, row.created, row.expires, address, row)
+
+    def holds(self, found: Located) -> bool:
+        """Whether *found* may still be served without looking again: it is recent, and nothing was heard of since."""
+        if found.row is None or self._located.get(found.key) is not found.row:
+            return False
+        metrics.lookup(hit=True)
+        return found.expires is None or found.expires > self._now()
 
     async def _row_of(self, key: str) -> Image:
         row = self._located.get(key)
         metrics.lookup(hit=row is not None)
         if row is None or row.place in self._origins:  # who is sent to the store is sent to where the picture is now
-            row = self._located[key] = await self.catalog.by_key(key, self._now())
+            before = self._forgotten
+            row = await self.catalog.by_key(key, self._now())
+            if before == self._forgotten:  # else it may be this one, read a moment before it was deleted
+                self._located[key] = row
         elif row.expires is not None and row.expires <= self._now():
             raise Gone
         return row
 
     def look_again(self, key: str) -> None:
         """Forget what was looked up of *key*: it is gone, or its object was not where the row said."""
+        self._forgotten += 1
         self._located.pop(key, None)
 
     async def redirect_origins(self) -> tuple[str, ...]:
@@ -526,10 +548,15 @@ class Service:
 
         Raises: CatalogUnavailable; StorageError when objects could not be deleted yet: the sweep will.
         """
-        marked = await self.catalog.mark_deleting(image.number)
-        self._forget_lookups([image])
-        if marked:
+        if marked := await asyncio.shield(self._unseen(self._mark_deleting(image))):
             await self._patiently(self._finish_deleting(marked), 0)
+
+    async def _mark_deleting(self, image: Image) -> Image | None:
+        """Whatever is told of it, or when whoever asked has gone: it may have been done, so lookups are forgotten."""
+        try:
+            return await self.catalog.mark_deleting(image.number)
+        finally:
+            self._forget_lookups([image])
 
     # Upkeep: what is stored already is not held to the limits of uploads
 
@@ -698,12 +725,12 @@ def stored_file(key: str, rendition: Rendition) -> StoredFile:
     )
 
 
-def _objects(row: Image, renditions: Renditions) -> list[tuple[StoredFile, Rendition]]:
+def _objects(row: Image, renditions: Renditions) -> list[NewObject]:
     """What to put, the original last: whoever sees it sees the whole picture."""
-    objects = [(row.thumb, renditions.thumb), (row.original, renditions.original)]
+    files = [(row.thumb, renditions.thumb), (row.original, renditions.original)]
     if row.medium and renditions.medium:
-        objects.insert(0, (row.medium, renditions.medium))
-    return objects
+        files.insert(0, (row.medium, renditions.medium))
+    return [NewObject(file.key, made.path, row.media_type, row.expires) for file, made in files]
 
 
 async def holds(storage: Storage, file: StoredFile) -> bool:

@@ -9,6 +9,7 @@ import os
 import re
 import tempfile
 from collections.abc import Hashable, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -287,6 +288,11 @@ class Settings(Section):
     site: Site = Site()
     log: Log = Log()
 
+    @property
+    def catalog_url(self) -> str:
+        """Where the catalog is: as set, else SQLite below the data folder."""
+        return self.catalog.url or f"sqlite:///{self.data_dir.absolute() / 'imges.db'}"
+
     @field_validator("storages", mode="before")
     @classmethod
     def _with_disk(cls, given: Any) -> Any:
@@ -322,13 +328,26 @@ def prepare_data_dir(settings: Settings) -> None:
     folder = settings.data_dir
     try:
         if not folder.is_dir():
-            folder.mkdir(parents=True)
+            _make_durably(folder)
             folder.chmod(0o711)  # whatever the umask: a proxy goes through it to the pictures, and lists nothing
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
         reason = error.strerror or "it cannot be used"
         raise SettingsError(f"data_dir is '{folder}': should be a folder that can be written ({reason})") from None
+
+
+def _make_durably(folder: Path) -> None:
+    """Make *folder* and what is missing above it, each name synced: else a power cut takes along all that is inside."""
+    if not folder.parent.is_dir():
+        _make_durably(folder.parent)
+    folder.mkdir(exist_ok=True)
+    with suppress(PermissionError):  # a folder that may be gone through and not be read
+        above = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(above)
+        finally:
+            os.close(above)
 
 
 # Reading

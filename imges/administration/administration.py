@@ -90,7 +90,10 @@ class Administration:
 
     async def meant(self, text: str) -> Image | None:
         """The picture whose id or address *text* is, as people paste it; `None` where it is none."""
-        path = unquote(urlsplit(text.strip()).path) if "/" in text else f"/image/{text.strip()}"
+        try:
+            path = unquote(urlsplit(text.strip()).path) if "/" in text else f"/image/{text.strip()}"
+        except ValueError:  # brackets that hold no address
+            return None
         found = re.fullmatch(r"/(image|images)/(.+?)(?:/delete/.*)?/?", path)
         try:
             if found is None:

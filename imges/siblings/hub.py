@@ -62,7 +62,7 @@ class _Member:
                 self._begin(number, self._answer(number, self._hub.counts.acquire_entry(*arguments)))
             case "window":
                 self._begin(number, self._answer(number, self._hub.counts.get_moving_window(*arguments)))
-            case "forget":
+            case "forget" | "forget keys":
                 self._hub.tell(name, *arguments, but=self)
             case _:
                 self._heard(name, *arguments)

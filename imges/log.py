@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Literal
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -24,6 +25,7 @@ def configure(level: str, style: Literal["text", "json"]) -> None:
 
     Debug lines are our own only: those of database libraries hold what is written, secrets included.
     """
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line tells them
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level="INFO" if level == "debug" else level.upper(), handlers=[handler], force=True)
@@ -65,7 +67,12 @@ class JsonFormatter(logging.Formatter):
 
 def _time(record: logging.LogRecord) -> str:
     """ISO 8601, UTC, to the millisecond."""
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03}Z"
+    return f"{_second(int(record.created))}.{int(record.msecs):03}Z"
+
+
+@lru_cache(2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 def _message(record: logging.LogRecord) -> str:
@@ -74,7 +81,7 @@ def _message(record: logging.LogRecord) -> str:
 
 def _masked(text: str) -> str:
     """*text* without the tokens of delete links: who reads the log shall not be able to delete."""
-    return _TOKEN.sub(r"\1…", text)
+    return _TOKEN.sub(r"\1…", text) if "/delete/" in text else text
 
 
 def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
@@ -83,4 +90,6 @@ def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 def _printable(text: str) -> str:
     """*text* with everything escaped that could begin a line, move the cursor or change the direction."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -47,6 +47,9 @@ class Crowd:
             self._of[client] += 1
         return True
 
+    def __len__(self) -> int:
+        return len(self._inside)
+
     def leave(self, guest: Guest) -> None:
         client = self._inside.pop(guest, None)
         if client is not None:

@@ -6,10 +6,10 @@ it until they are too slow; and it does not know connections that were accepted 
 
 import asyncio
 import logging
-from dataclasses import dataclass
 
 from aiohttp import web
 
+from imges.web.ending import ENDING
 from imges.web.listen import Connection
 
 log = logging.getLogger(__name__)
@@ -23,23 +23,6 @@ UNDOING = 3.0
 LOOK_EVERY = 0.02
 ACCEPTING = 10
 """Turns of the loop from accepting a connection to its first request; it takes four."""
-
-
-@dataclass
-class Ending:
-    """Whether the server is about to stop: it is not ready any more, and each answer is its connection's last."""
-
-    begun: bool = False
-
-
-ENDING = web.AppKey("ENDING", Ending)
-
-
-async def last_answer(request: web.Request, response: web.StreamResponse) -> None:
-    """For `Application.on_response_prepare`."""
-    if request.app[ENDING].begun:
-        response.force_close()
-        response.headers["Connection"] = "close"  # the headers were made before this signal
 
 
 async def drain(runner: web.AppRunner, *, grace: float, hurry: asyncio.Event) -> None:

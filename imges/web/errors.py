@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from imges import metrics
-from imges.errors import BodyTooSlow, ImgesError, Internal, MalformedBody, MethodNotAllowed, NotFound
+from imges.errors import BodyTooSlow, Busy, FetchFailed, ImgesError, Internal, MalformedBody, MethodNotAllowed, NotFound
 from imges.log import log_request, request_id
 from imges.web.pages import render
 from imges.web.uploads import FORMAT
@@ -42,7 +42,9 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     except ImgesError as error:
         if error.status >= 500:
-            log.warning("%s %s: %s", request.method, request.path, error, exc_info=error.__cause__)
+            # Where it was busy is all the same; what another server did wrong is not ours, and would quote its address.
+            cause = None if isinstance(error, Busy | FetchFailed) else error.__cause__
+            log.warning("%s %s: %s", request.method, request.path, error, exc_info=cause)
         return error_response(request, error)
     except web.HTTPException as error:
         return _of_aiohttp(request, error)

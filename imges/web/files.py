@@ -23,8 +23,9 @@ from imges.errors import NotFound
 from imges.service import Located
 from imges.storage import Address, KeyMissing, StorageError, StorageUnavailable
 from imges.web import conditional
-from imges.web.headers import PICTURE, YEAR
+from imges.web.headers import PICTURE, caching
 from imges.web.keys import SERVICE, SETTINGS
+from imges.web.recent import FOUND
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ async def _send(request: web.Request, found: Located) -> web.StreamResponse:
     try:
         return await _send_file(request, found, file)
     finally:
-        if file.is_open:
+        if not file.file.closed:
             await asyncio.to_thread(file.close)
 
 
@@ -95,8 +96,7 @@ class _LocalFile:
         except BaseException:
             self.close()
             raise
-        self.is_open = self.content is None
-        if not self.is_open:
+        if self.content is not None:
             self.close()
 
     def close(self) -> None:
@@ -144,6 +144,7 @@ def _hand_over(
     if span.status in {304, 412}:
         return _head(span, headers)
     headers["Content-Type"] = found.media_type
+    request[FOUND] = found
     headers["X-Accel-Redirect"] = f"{location.rstrip('/')}/{quote(found.place)}/{quote(found.key)}"
     return web.Response(headers=headers)
 
@@ -154,6 +155,8 @@ async def _send_file(request: web.Request, found: Located, file: _LocalFile) -> 
     if span.is_empty or request.method == "HEAD":
         return _head(span, headers)
     if file.content is not None:
+        if span.status == 200:
+            request[FOUND] = found
         return web.Response(status=span.status, headers=headers, body=file.content[span.start : span.stop])
     response = web.StreamResponse(status=span.status, headers=headers)
     await response.prepare(request)
@@ -245,19 +248,9 @@ def _common_headers(found: Located, *, modified: datetime) -> dict[str, str]:
     """What every answer about an object says, be it 200, 206 or 304."""
     headers = PICTURE | {
         "Accept-Ranges": "bytes",
-        "Cache-Control": _caching(found),
+        "Cache-Control": caching(found),
         "Last-Modified": format_datetime(modified, usegmt=True),
     }
     if found.file:
         headers["ETag"] = f'"{found.file.md5}"'
     return headers
-
-
-def _caching(found: Located) -> str:
-    """A key is never used again, so its bytes never change; but no longer than the picture lives."""
-    if found.file is None:
-        return "no-store"  # the catalog is out of reach: nobody knows how long it lives
-    if found.expires is None:
-        return f"public, max-age={YEAR}, immutable"
-    left = int((found.expires - datetime.now(UTC)).total_seconds())
-    return f"public, max-age={max(0, min(YEAR, left))}"

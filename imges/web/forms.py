@@ -140,7 +140,7 @@ class _FieldReader:
         if self._writer is None:
             self._form.fields[name] = _decoded(self._field, bytes(self._value))
             return
-        spooled = await self._writer.finish()
+        spooled = await self._writer.finish(may_wait=_is_file(self._field))
         if not _is_file(self._field):
             self._form.texts[name] = Text(spooled.path, self._field.form_encoded)
         elif spooled.size or self._field.filename:  # a browser sends an empty file where none was chosen

@@ -1,9 +1,11 @@
 """The headers that every answer of a kind carries, set in one place as the answer goes out."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 
 from aiohttp import web
 
+from imges.service import Located
 from imges.web.keys import SERVICE
 from imges.web.pages import static_prefix
 from imges.web.request_ids import HEADER, REQUEST_ID
@@ -35,6 +37,16 @@ def page(pictures_from: Iterable[str]) -> dict[str, str]:
         ),
         "Referrer-Policy": "same-origin",
     }
+
+
+def caching(found: Located) -> str:
+    """A key is never used again, so its bytes never change; but no longer than the picture lives."""
+    if found.file is None:
+        return "no-store"  # the catalog is out of reach: nobody knows how long it lives
+    if found.expires is None:
+        return f"public, max-age={YEAR}, immutable"
+    left = int((found.expires - datetime.now(UTC)).total_seconds())
+    return f"public, max-age={max(0, min(YEAR, left))}"
 
 
 async def complete(request: web.Request, response: web.StreamResponse) -> None:

@@ -7,9 +7,9 @@ from aiohttp import web
 
 from imges import metrics
 from imges.access import free_bytes
-from imges.errors import MetricsRefused
-from imges.web.drain import ENDING
-from imges.web.keys import SERVICE, SETTINGS
+from imges.errors import ImgesError, MetricsRefused
+from imges.web.ending import ENDING
+from imges.web.keys import INTAKE, SERVICE, SETTINGS
 from imges.web.proxies import client_is_trusted
 
 log = logging.getLogger(__name__)
@@ -33,14 +33,24 @@ async def ready(request: web.Request) -> web.StreamResponse:
     if request.app[ENDING].begun:
         reasons = {"server": "it is about to stop"}
         return web.json_response({"ready": False, "reasons": reasons}, status=503, headers=FRESH)
-    problems = await request.app[SERVICE].problems()
-    for part, reason in (problems.vital | problems.old_pictures).items():
+    problems, spool = await asyncio.gather(request.app[SERVICE].problems(), _spool_problem(request))
+    vital = problems.vital | spool
+    for part, reason in (vital | problems.old_pictures).items():
         log.warning("not ready: %s: %s", part, reason)
-    if problems.vital:
-        reasons = problems.vital | problems.old_pictures
+    if vital:
+        reasons = vital | problems.old_pictures
         return web.json_response({"ready": False, "reasons": reasons}, status=503, headers=FRESH)
     failing = {"failing": problems.old_pictures} if problems.old_pictures else {}
     return web.json_response({"ready": True} | failing, headers=FRESH)
+
+
+async def _spool_problem(request: web.Request) -> dict[str, str]:
+    try:
+        await request.app[INTAKE].spool.check()
+    except ImgesError as error:
+        log.info("a check failed", exc_info=error)
+        return {"spool": error.message}
+    return {}
 
 
 async def counted(request: web.Request) -> web.StreamResponse:

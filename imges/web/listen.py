@@ -10,8 +10,9 @@ import socket
 from functools import partial
 from typing import Any
 
-from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError
+from aiohttp.http_parser import RawRequestMessage
 from aiohttp.typedefs import Handler
 
 from imges import metrics
@@ -20,6 +21,7 @@ from imges.log import request_id
 from imges.web.crowd import Crowd
 from imges.web.errors import error_json
 from imges.web.keys import SETTINGS
+from imges.web.recent import RECENT, Recent
 from imges.web.request_ids import HEADER, new_id
 
 log = logging.getLogger(__name__)
@@ -30,22 +32,37 @@ HEADERS_WITHIN = 30.0
 BACKLOG = 512
 """Connections that wait to be accepted, at most."""
 
+AT_ONCE = 16
+"""Connections that the loop accepts before it turns to others; where files run out, it fails as often each second."""
+
+TOLD_EVERY = 60.0
+"""Seconds from one word of files that have run out to the next."""
+
 KEEP_ALIVE = 75.0
 """Seconds that a connection may be idle between requests: longer than proxies keep theirs, so that they close first."""
 
 
 SENDS_WITHIN = 60_000
 """Milliseconds that a client may leave what we sent unread."""
-READ_AHEAD = 64 * 1024
-"""Bytes of a body that may wait for its handler."""
+READ_AHEAD = 256 * 1024
+"""Bytes of a body that may wait for its handler, while connections are few: as many as come at once."""
+LEAST_READ_AHEAD = 64 * 1024
+READ_AHEAD_TOGETHER = 16 * 2**20
+"""Bytes of all bodies that may wait: the more connections there are, the less a further one reads ahead."""
+
+
+def read_ahead(connections: int) -> int:
+    """Bytes for one more beside that many *connections*."""
+    return max(LEAST_READ_AHEAD, min(READ_AHEAD, READ_AHEAD_TOGETHER // (connections + 1)))
 
 
 class Connection(web.RequestHandler):
     """One client's connection."""
 
-    def __init__(self, *arguments: Any, crowd: Crowd, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, *arguments: Any, crowd: Crowd, recent: Recent, **options: Any) -> None:
+        super().__init__(*arguments, read_bufsize=read_ahead(len(crowd)), **options)
         self._crowd = crowd
+        self._recent = recent
 
     fresh = True
     """Whether it has not brought a request yet."""
@@ -54,7 +71,8 @@ class Connection(web.RequestHandler):
         super().connection_made(transport)
         self._listen_for_headers()
         peer: Any = transport.get_extra_info("peername")
-        if not self._crowd.enter(self, str(peer[0]) if peer else None):
+        self._peer = str(peer[0]) if peer else None
+        if not self._crowd.enter(self, self._peer):
             self.force_close()
             return
         sock = transport.get_extra_info("socket")
@@ -67,9 +85,35 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self.idle and self._patience.cancelled():  # the beginning of a further request
-            self._listen_for_headers()
-        super().data_received(data)
+        waiter, self._waiter = self._waiter, None  # the handler shall not hear of what is answered here
+        try:
+            super().data_received(data)
+        finally:
+            self._waiter = waiter
+        if waiter is None or waiter.done():
+            return
+        if not self._messages:
+            if self._patience.cancelled():  # the beginning of a further request
+                self._listen_for_headers()
+        elif not self._answered_from_memory():
+            waiter.set_result(None)
+
+    def _answered_from_memory(self) -> bool:
+        """Whether what came was a request that could be answered on the spot."""
+        if len(self._messages) > 1 or self._paused or self._keepalive_handle is None:
+            return False
+        message, payload = self._messages[0]
+        if not isinstance(message, RawRequestMessage) or self.transport is None or self._parser is None:
+            return False
+        answer = self._recent.answer(message, payload, self._peer)
+        if answer is None:
+            return False
+        self.transport.write(answer)
+        self._messages.clear()
+        self._parser.message_consumed()
+        self.request_came()
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        return True
 
     def _listen_for_headers(self) -> None:
         self._patience = asyncio.get_running_loop().call_later(HEADERS_WITHIN, self.force_close)
@@ -105,6 +149,8 @@ class Connection(web.RequestHandler):
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
         request_id.set(new_id())  # this task serves the connection alone, and the connection ends here
+        cached: dict[str, Any] = request._cache  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        cached["version"] = HttpVersion11  # the answer's, which would be the client's, be it HTTP/2.0
         if isinstance(exc, HttpProcessingError) or status < 500:
             log.info("a malformed request: %s", type(exc).__name__)
             response = error_json(MalformedBody("this is not a well-formed HTTP request, or its address is too long"))
@@ -112,17 +158,42 @@ class Connection(web.RequestHandler):
             log.error("a request failed outside of its handler", exc_info=exc)
             response = error_json(Internal())
         metrics.request("", "none", response.status, 0)
-        response.headers[HEADER] = request_id.get() or ""
+        response.headers.update(
+            {HEADER: request_id.get() or "", "Server": "imges", "X-Content-Type-Options": "nosniff"}
+        )
         response.force_close()
         return response
 
 
 @web.middleware
 async def note_request(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell the connection that its client has said what it wants."""
+    """Tell the connection that its client has said what it wants, in a way that all servers understand alike.
+
+    Raises: BadHttpMessage.
+    """
     if isinstance(request.protocol, Connection):
         request.protocol.request_came()
-    return await handler(request)
+    chunked = _is_chunked(request)
+    response = await handler(request)
+    if chunked:
+        response.force_close()
+    return response
+
+
+def _is_chunked(request: web.Request) -> bool:
+    """Whether the body comes in chunks. Such a request is its connection's last: where the chunks end is what servers
+    agree on least, and what one of them takes for the next request must not be answered.
+
+    Raises: BadHttpMessage for what the parser lets through although a proxy may see another end of it.
+    """
+    codings = request.headers.getall("Transfer-Encoding", ())
+    if request.version != HttpVersion11 and (codings or request.version != HttpVersion10):
+        raise BadHttpMessage("not of this version of HTTP")
+    if not codings:
+        return False
+    if [coding.lower() for coding in codings] != ["chunked"] or "Content-Length" in request.headers:
+        raise BadHttpMessage("another coding than chunked")
+    return True
 
 
 class Site(web.BaseSite):
@@ -150,13 +221,30 @@ class Site(web.BaseSite):
             Connection,
             server,
             crowd=Crowd(limits.connections, limits.connections_per_address, exempt),
-            read_bufsize=READ_AHEAD,
+            recent=self._application[RECENT],
             loop=loop,
             access_log=None,  # pyright: ignore[reportArgumentType]  # ours is the middleware's: the query string holds the key
             auto_decompress=False,  # compressed bodies are refused, never inflated
             keepalive_timeout=KEEP_ALIVE,
         )
         create = loop.create_unix_server if self._socket.family == socket.AF_UNIX else loop.create_server
+        loop.set_exception_handler(Failures())
         # The loop accepts as many connections at a time as the backlog is long: one process would take them all.
-        self._server = await create(connection, sock=self._socket, backlog=1 if self._shared else BACKLOG)
+        self._server = await create(connection, sock=self._socket, backlog=1 if self._shared else AT_ONCE)
         self._socket.listen(BACKLOG)
+
+
+class Failures:
+    """What the loop does with failures that are nobody's: log them, but of connections that cannot be accepted tell
+    only now and then. The loop tries again each second, and would fill the disk with tracebacks.
+    """
+
+    def __init__(self) -> None:
+        self._told = -TOLD_EVERY
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if not context["message"].startswith("socket.accept()"):
+            loop.default_exception_handler(context)
+        elif loop.time() - self._told >= TOLD_EVERY:
+            self._told = loop.time()
+            log.error("no connection can be accepted (%s); let us open more files", context.get("exception"))

@@ -13,4 +13,7 @@ def is_own(request: web.Request) -> bool:
     if fetched_by is not None:
         return fetched_by.strip().lower() in {"same-origin", "none"}
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == urlsplit(base_url(request)).netloc
+    try:
+        return origin is None or urlsplit(origin).netloc == urlsplit(base_url(request)).netloc
+    except ValueError:  # brackets that hold no address
+        return False

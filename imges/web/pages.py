@@ -1,7 +1,8 @@
 """How every page is made: the templates, what they know, and the addresses of their static files."""
 
+import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
@@ -21,11 +22,14 @@ from imges.web.languages import Language
 FORMATS = ("number", "size", "pixels", "span", "distance", "moment", "date")
 """What `Language` writes, each a filter of templates."""
 
+SOON = 1.0
+"""Seconds from the start until the templates are compiled."""
+
 
 def template_environment() -> jinja2.Environment:
     """The templates of the package, escaping everything; texts in the `language` that each is rendered with."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("imges.templates", ""),
+        loader=jinja2.DictLoader(_sources()),
         autoescape=True,
         auto_reload=False,
         undefined=jinja2.StrictUndefined,
@@ -41,10 +45,31 @@ def template_environment() -> jinja2.Environment:
     known.update(static=static_prefix(), groups=GROUPS)
     filters: dict[str, Callable[..., Any]] = environment.filters
     filters.update({name: _written(name) for name in FORMATS}, address=object_address, from_now=from_now)
-    for name in environment.list_templates(extensions=["html", "js"]):
-        if not name.startswith("static/"):
-            environment.get_template(name)  # compiled once, and not on the event loop
     return environment
+
+
+def _sources() -> dict[str, str]:
+    """The text of each template by its name; read at once, so that nothing is read on the event loop."""
+    templates = static_folder().parent.iterdir()
+    return {file.name: file.read_text("utf-8") for file in templates if file.suffix in {".html", ".js"}}
+
+
+async def compiling(app: web.Application) -> AsyncGenerator[None]:
+    """For `Application.cleanup_ctx`: all templates are compiled soon after the start, one by one and in a thread.
+
+    That takes as long as a third of the start, and few clients ask for a page in its first second; for one that does
+    the page's own are compiled at once.
+    """
+    task = asyncio.create_task(_compile(app[TEMPLATES]))
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def _compile(environment: jinja2.Environment) -> None:
+    await asyncio.sleep(SOON)
+    for name in environment.list_templates():
+        await asyncio.to_thread(environment.get_template, name)
 
 
 def static_folder() -> Path:

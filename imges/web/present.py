@@ -46,10 +46,14 @@ def answer(image: Image, site: Site, *, kind: str, token: str | None, now: datet
 
 def image_object(image: Image, site: Site, *, kind: str, token: str | None, now: datetime) -> dict[str, Any]:
     """The `image` of the answer; *kind* is the storage's type, *token* the delete token where it may be told."""
-    original, filename = image.original, image.original.key.rpartition("/")[2]
+    original = image.original
+    filename = original.key.rpartition("/")[2]
+    name, url, viewer = _stem(filename), site.object(original.key), site.viewer(image)
+    thumb = _file_object(image, image.thumb, site)
+    medium = _file_object(image, image.medium, site) if image.medium else None
     shown = image.medium or original
     described: dict[str, Any] = {
-        "name": _stem(filename),
+        "name": name,
         "extension": image.extension,
         "size": original.size,
         "width": original.width,
@@ -71,15 +75,15 @@ def image_object(image: Image, site: Site, *, kind: str, token: str | None, now:
         "mime": image.media_type,
         "bits": original.bits,
         "channels": original.channels,
-        "url": site.object(original.key),
-        "url_viewer": site.viewer(image),
-        "thumb": _file_object(image, image.thumb, site),
-        "medium": _file_object(image, image.medium, site) if image.medium else _no_medium(image, site),
+        "url": url,
+        "url_viewer": viewer,
+        "thumb": thumb,
+        "medium": medium or dict.fromkeys(thumb),  # so that `medium.url` can be read
         "views_label": "view" if image.views == 1 else "views",
-        "display_url": site.object(shown.key),
+        "display_url": medium["url"] if medium else url,
         "how_long_ago": how_long_ago(image.created, now),
         "title": image.title,
-        "url_short": site.viewer(image),
+        "url_short": viewer,
         "display_width": shown.width,
         "display_height": shown.height,
         "is_animated": int(image.frames > 1),
@@ -87,10 +91,10 @@ def image_object(image: Image, site: Site, *, kind: str, token: str | None, now:
         "tags": list(image.tags),
         "image": {
             "filename": filename,
-            "name": _stem(filename),
+            "name": name,
             "mime": image.media_type,
             "extension": image.extension,
-            "url": site.object(original.key),
+            "url": url,
             "size": original.size,
         },
     }
@@ -113,11 +117,6 @@ def _file_object(image: Image, file: StoredFile, site: Site) -> dict[str, Any]:
         "channels": file.channels,
         "url": site.object(file.key),
     }
-
-
-def _no_medium(image: Image, site: Site) -> dict[str, None]:
-    """The object stays, so that `medium.url` can be read; its values are null."""
-    return dict.fromkeys(_file_object(image, image.thumb, site))
 
 
 def _stem(filename: str) -> str:

@@ -83,14 +83,22 @@ async def oembed(request: web.Request) -> web.StreamResponse:
     if request.query.get("format", "json") != "json":
         return web.Response(status=501, text="oEmbed is answered in JSON alone")
     where = site(request)
-    address = urlsplit(request.query.get("url", ""))
-    found = re.fullmatch(r"/image/([^/]+)", address.path)
-    if found is None or address.netloc != urlsplit(where.base).netloc:
-        raise NotFound
-    image = await request.app[SERVICE].view(found[1])
+    image = await request.app[SERVICE].view(_viewed(request.query.get("url", ""), where))
     described = _described(image, where, _limit(request, "maxwidth"), _limit(request, "maxheight"))
     provider = {"provider_name": request.app[SETTINGS].site.name, "provider_url": f"{where.base}/"}
     return web.json_response({"version": "1.0", **provider, **described})
+
+
+def _viewed(text: str, where: present.Site) -> str:
+    """The id in the address of one of our viewers. Raises: NotFound."""
+    try:
+        address = urlsplit(text)
+    except ValueError as error:  # brackets that hold no address
+        raise NotFound from error
+    found = re.fullmatch(r"/image/([^/]+)", address.path)
+    if found is None or address.netloc != urlsplit(where.base).netloc:
+        raise NotFound
+    return found[1]
 
 
 def _limit(request: web.Request, name: str) -> int | None:

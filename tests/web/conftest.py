@@ -1,6 +1,8 @@
 """A real server on a socket, in this process so that a blocking call on its loop is seen."""
 
+import asyncio
 import json
+import os
 import socket
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -85,6 +87,21 @@ class Server:
             DESCRIPTION.check(method, path, answer.status, answer.headers, body)
             return Answer(answer.status, answer.headers, body)
 
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A bare connection, for what no client's library would send."""
+        host, port = self.base.removeprefix("http://").split(":")
+        return await asyncio.open_connection(host, int(port))
+
+    async def status_line(self, sent: bytes) -> bytes:
+        """How the answer to *sent* begins, which comes within five seconds though the request may not be whole."""
+        reader, writer = await self.connect()
+        writer.write(sent)
+        async with asyncio.timeout(5):
+            line = await reader.readline()
+        writer.close()
+        await writer.wait_closed()
+        return line
+
     async def get(self, path: str, **options: Any) -> Answer:
         return await self.request("GET", path, **options)
 
@@ -107,8 +124,16 @@ class Server:
 
     def files(self) -> set[str]:
         """Everything of pictures, half-done puts and spool."""
-        spool = self.data_dir / "spool"
-        return self.backing.objects() | {str(file) for file in spool.rglob("*") if file.is_file()}
+        walk = os.walk(self.data_dir / "spool")  # which does not mind folders that get another name meanwhile
+        return self.backing.objects() | {f"{folder}/{name}" for folder, _, names in walk for name in names}
+
+    async def nothing_beyond(self, files: set[str]) -> bool:
+        """Whether that is so soon: the spool is emptied once an answer has gone out."""
+        for _ in range(250):
+            if self.files() <= files:
+                return True
+            await asyncio.sleep(0.02)
+        return False
 
     async def rows(self) -> int:
         """How many pictures the catalog has, whatever their state."""

@@ -7,13 +7,13 @@ from contextlib import suppress
 
 import pytest
 
+from imges.web.listen import read_ahead
 from tests.web.conftest import Server
 
 
 async def say(server: Server, data: bytes, *, within: float = 5) -> bytes:
     """What the server answers to *data* until it closes the connection."""
-    host, port = server.base.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await server.connect()
     writer.write(data)
     try:
         async with asyncio.timeout(within):
@@ -52,6 +52,12 @@ async def test_malformed_http_is_refused_in_json_and_not_quoted(
     assert "SECRET" not in caplog.text
 
 
+def test_the_more_connections_there_are_the_less_each_reads_ahead():
+    assert read_ahead(0) == read_ahead(50) == 256 * 1024
+    assert read_ahead(1000) == 64 * 1024
+    assert sum(map(read_ahead, range(1000))) < 96 * 2**20
+
+
 @pytest.mark.parametrize("data", [b"", b"GET / HTTP/1.1\r\nHost: x\r\n", b"POST /api/1/upload"])
 async def test_who_does_not_come_to_the_point_is_cut_off(imges: Server, data: bytes, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("imges.web.listen.HEADERS_WITHIN", 0.3)
@@ -60,8 +66,7 @@ async def test_who_does_not_come_to_the_point_is_cut_off(imges: Server, data: by
 
 async def test_who_has_said_what_it_wants_is_not(imges: Server, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("imges.web.listen.HEADERS_WITHIN", 0.3)
-    host, port = imges.base.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
+    reader, writer = await imges.connect()
     for _ in range(2):
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b" 200 " in await reader.readuntil(b"ok\n")

@@ -1,15 +1,18 @@
 """How many connections there may be, and who makes room when there are too many."""
 
 import asyncio
+import socket
+import time
 from contextlib import suppress
+
+import pytest
 
 from tests import pictures
 from tests.web.conftest import Server, Start
 
 
 async def connected(server: Server, count: int) -> list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    host, port = server.base.removeprefix("http://").split(":")
-    return [await asyncio.open_connection(host, int(port)) for _ in range(count)]
+    return [await server.connect() for _ in range(count)]
 
 
 async def shut(connections: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]]) -> None:
@@ -79,3 +82,25 @@ async def test_headers_of_a_further_request_are_waited_for_as_long(start: Start,
         writer.write(b"GET /healthz HT")
         assert await closed(reader)
         await shut([(reader, writer)])
+
+
+async def test_who_leaves_an_answer_unread_is_cut_off(start: Start, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("imges.web.listen.SENDS_WITHIN", 500)
+    content = pictures.encoded(pictures.noise(1600, 1600), "PNG")  # more than the system takes off our hands
+    async with start() as server:
+        url = (await server.uploaded(content))["url"]
+
+        def late_reader() -> int:
+            """Bytes that are there after a while."""
+            host, port = server.base.removeprefix("http://").split(":")
+            with socket.socket() as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                client.settimeout(20)
+                client.connect((host, int(port)))
+                client.sendall(f"GET /{url.split('/', 3)[3]} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+                time.sleep(4)
+                with suppress(ConnectionError):
+                    return sum(map(len, iter(lambda: client.recv(2**16), b"")))
+            return 0
+
+        assert await asyncio.to_thread(late_reader) < len(content)

@@ -6,12 +6,17 @@ import sqlite3
 from contextlib import closing
 from io import BytesIO
 from ipaddress import IPv4Address, IPv6Address
+from typing import NoReturn
 
 import aiohttp
 import pytest
 
 from imges.access import KeyRing
-from imges.catalog import utc_now
+from imges.catalog import open_catalog, utc_now
+from imges.imaging import Imaging
+from imges.imaging.quarantine import DEATHS
+from imges.imaging.types import Given
+from imges.imaging.workers import Died
 from tests import pictures
 from tests.web.conftest import Answer, Server, Start
 
@@ -64,7 +69,8 @@ async def test_a_blocked_picture_is_taken_from_nobody(imges: Server, fields: dic
     try:
         assert (await imges.upload(content, **fields)).error == (403, 106)
         assert (await by_page(imges, content)).error == (403, 106)
-        assert (imges.files(), await imges.rows()) == (files, rows)
+        assert await imges.nothing_beyond(files)
+        assert await imges.rows() == rows
         assert (await imges.get(image["url"])).status == 200  # what is there stays
     finally:
         await imges.service.catalog.remove_block(image["md5"])
@@ -176,6 +182,27 @@ async def test_keys_that_are_known_but_may_not_say_so(imges: Server):
     assert (await imges.post(data=form(key=texts["off"]))).error == (401, 100)
 
 
+@pytest.mark.parametrize("duplicates", ["allow", "reuse"])
+async def test_a_key_that_another_process_revokes_or_disables_uploads_no_more_at_once(start: Start, duplicates: str):
+    async with start(IMAGES__DUPLICATES=duplicates) as server, open_catalog(catalog_of(server)) as elsewhere:
+        text = await (await KeyRing.open(elsewhere)).add("shop")
+        assert (await server.post(data=form(key=text))).status == 200
+        for change, error in (
+            (lambda: elsewhere.set_key_enabled("shop", enabled=False), (403, 105)),
+            (lambda: elsewhere.set_key_enabled("shop", enabled=True), None),
+            (lambda: elsewhere.remove_key("shop"), (401, 100)),
+        ):
+            await change()
+            answer = await server.post(data=form(key=text))
+            assert answer.status == 200 if error is None else answer.error == error
+        assert await server.rows() == (2 if duplicates == "allow" else 1)
+        assert len(server.backing.objects()) == 2 * await server.rows()
+
+
+def catalog_of(server: Server) -> str:
+    return f"sqlite:///{server.data_dir / 'imges.db'}"
+
+
 async def test_guests_together_never_pass_their_cap(start: Start):
     cap = 300_000
     async with start(LIMITS__GUEST_BYTES=str(cap)) as server:
@@ -221,3 +248,39 @@ async def test_addresses_are_never_stored_where_the_setting_is_0(start: Start):
         written = b"".join(file.read_bytes() for file in server.data_dir.glob("imges.db*"))
         assert STRANGER.encode() not in written
         assert IPv4Address(STRANGER).packed not in written
+
+
+# Files that kill decoders
+
+
+async def test_bytes_that_killed_three_decoders_are_given_to_no_more(start: Start, monkeypatch: pytest.MonkeyPatch):
+    tried: list[str | None] = []
+
+    async def take(_: Imaging, file: Given, *_others: object) -> NoReturn:
+        tried.append(file.md5)
+        raise Died
+
+    async with start() as server:
+        with monkeypatch.context() as patched:
+            patched.setattr(Imaging, "take", take)
+            answers = [await server.upload(pictures.png()) for _ in range(5)]
+            answers.append(await server.upload(pictures.png(9)))
+        assert [answer.error for answer in answers] == [(422, 320)] * 6
+        assert len(tried) == DEATHS + 1
+        assert (await server.upload(pictures.png())).status == 422
+        assert (await server.upload(pictures.png(10))).status == 200
+
+
+# The disk
+
+
+async def test_what_the_disk_has_no_room_for_is_refused_before_it_is_read(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("imges.access.free_bytes", lambda _: 9 * 2**20)
+    async with start(LIMITS__DISK_RESERVE="1 MB") as server:
+        assert (await server.upload(pictures.png())).status == 200
+        assert b" 507 " in await server.status_line(
+            b"POST /api/1/upload HTTP/1.1\r\nHost: x\r\nContent-Length: 15000000\r\n"
+            b"Content-Type: multipart/form-data; boundary=x\r\n\r\n"
+        )

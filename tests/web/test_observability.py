@@ -44,7 +44,7 @@ async def test_uploads_are_counted_by_result_and_source(imges: Server):
     assert grown("imges_upload_bytes_total", "file") == len(pictures.png()) + len(b"no picture")
     for step in ("receive", "take", "render", "reserve", "put", "publish"):
         assert grown("imges_upload_step_seconds_count", step) >= 2, step
-    assert grown("imges_storage_seconds_count", "put", "disk") >= 4
+    assert grown("imges_storage_seconds_count", "put", "disk") >= 2  # of all files of a picture
     assert grown("imges_catalog_seconds_count", "write") >= 4
     assert grown("imges_requests_total", "POST", "/api/1/upload", "200") == 2
     assert after["imges_decoders", ("busy",)] == 0

@@ -45,7 +45,8 @@ def page(handler: Handler) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
         session = await session_of(request)
         if session is None:
-            return show(request, "admin_sign_in.html", then=request.path_qs)
+            then = str(request.rel_url.without_query_params("key"))  # who put it there shall not read it in the page
+            return show(request, "admin_sign_in.html", then=then)
         request[SESSION] = session
         return await handler(request)
 

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 
 IMGES = [sys.executable, "-m", "imges"]
+STARTED = 60.0
+"""Seconds within which a server answers: it takes one, and twenty on a machine that has much else to do."""
 
 
 def free_port() -> int:
@@ -32,14 +34,21 @@ def multipart(content: bytes, name: str = "x.png") -> bytes:
 class Served:
     """A running `imges serve` in a folder of its own, with the folder's defaults."""
 
-    def __init__(self, folder: Path, **environ: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: Sequence[str | Path] = (*IMGES, "serve"),
+        pass_fds: Sequence[int] = (),
+        /,
+        **environ: str,
+    ) -> None:
         self.folder = folder
         self.port = free_port()
         given = {"SERVER__PORT": str(self.port), "LIMITS__UPLOADS": "null", "LIMITS__DISK_RESERVE": "1 MB"} | environ
         env = os.environ | {f"IMGES__{name}": value for name, value in given.items()}
         log = (folder / "log").open("ab")
         self.process = subprocess.Popen(
-            [*IMGES, "serve"], cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True
+            command, cwd=folder, env=env, stdout=log, stderr=log, start_new_session=True, pass_fds=pass_fds
         )
         log.close()
 
@@ -52,7 +61,7 @@ class Served:
         return (self.folder / "data/api.key").read_text().strip()
 
     def wait_until_it_answers(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + STARTED
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 if self.request("GET", "/healthz")[0] == 200:

@@ -14,7 +14,8 @@ from tests import pictures
 from tests.crash import drain
 from tests.served import Served, multipart, serving
 
-PICTURE = pictures.encoded(pictures.noise(200, 200), "PNG")
+PICTURE = pictures.encoded(pictures.noise(900, 900), "PNG")
+"""Of which half is more than is gathered before it goes to the spool."""
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def half_sent(served: Served) -> Generator[tuple[socket.socket, bytes]]:
     )
     with socket.create_connection(("127.0.0.1", served.port), 30) as client:
         client.sendall(head.encode() + body[: len(body) // 2])
-        while not list((served.folder / "data/spool").glob("upload-*")):
+        while not list((served.folder / "data/spool").glob("upload-*/*")):
             time.sleep(0.02)
         yield client, body[len(body) // 2 :]
 

@@ -1,6 +1,5 @@
 """`imges serve` as a process: start, stop, being killed, and what is there afterwards."""
 
-import http.client
 import os
 import re
 import signal
@@ -8,12 +7,12 @@ import socket
 import sqlite3
 import stat
 import subprocess
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests import pictures
@@ -91,49 +90,6 @@ def rows_and_files(folder: Path) -> tuple[int, list[str]]:
     return rows, sorted(str(file) for file in files if file.parts[0] != ".staging")  # that is swept after two minutes
 
 
-def test_killed_under_load_nothing_acknowledged_is_lost_and_nothing_else_stays(tmp_path: Path):
-    """Three rounds of `kill -9` while eight clients upload."""
-    acknowledged: dict[str, bytes] = {}
-    lock, seeds = threading.Lock(), iter(range(10_000))
-
-    def client(served: Served, stop: threading.Event) -> None:
-        while not stop.is_set():
-            with lock:
-                seed = next(seeds)
-            content = pictures.encoded(pictures.noise(60, 60, seed), "PNG")
-            try:
-                url = served.upload(content, f"{seed % 7}.png")["url"]
-            except (OSError, http.client.HTTPException):
-                continue
-            with lock:
-                acknowledged[url] = content
-
-    for round_ in range(3):
-        with serving(tmp_path) as served, ThreadPoolExecutor(8) as clients:
-            stop = threading.Event()
-            running = [clients.submit(client, served, stop) for _ in range(8)]
-            time.sleep(1.0 + 0.17 * round_)
-            served.process.kill()
-            served.process.wait()
-            stop.set()
-            for each in running:
-                each.result()
-    assert acknowledged
-    with serving(tmp_path) as served:
-        for url, content in acknowledged.items():
-            assert served.get(url.replace(url.split("/")[2], f"127.0.0.1:{served.port}")) == (200, content), url
-        deadline = time.monotonic() + 10
-        while time.monotonic() < deadline:  # the sweep of the start
-            rows, files = rows_and_files(tmp_path)
-            if len(files) == 2 * rows:
-                break
-            time.sleep(0.2)
-        rows, files = rows_and_files(tmp_path)
-        assert len(files) == 2 * rows
-        assert rows >= len(acknowledged)
-        assert list((tmp_path / "data/spool").glob("upload-*")) == []
-
-
 def test_expired_pictures_answer_410_and_are_swept(tmp_path: Path):
     with serving(tmp_path) as served:
         image = served.upload(pictures.png(), "short-lived.png")
@@ -169,3 +125,20 @@ def test_the_key_is_never_in_the_log(tmp_path: Path, format: str):
         key = served.key
     assert "/api/1/upload" in served.log
     assert key not in served.log
+
+
+def allowed(task: Path) -> str:
+    """The CPUs that a thread or process may run on, as the kernel writes them."""
+    return next(line for line in (task / "status").read_text().splitlines() if line.startswith("Cpus_allowed_list"))
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2, reason="takes two CPUs")
+def test_the_server_keeps_to_one_cpu_and_leaves_all_to_its_decoders(tmp_path: Path):
+    with serving(tmp_path) as served:
+        served.upload(pictures.png())
+        threads = {allowed(task) for task in Path(f"/proc/{served.process.pid}/task").iterdir()}
+        assert len(threads) == 1
+        assert threads != {allowed(Path("/proc/self"))}
+        server = psutil.Process(served.process.pid)
+        decoders = [each for each in server.children(recursive=True) if each.nice() > server.nice()]
+        assert {allowed(Path(f"/proc/{each.pid}")) for each in decoders} == {allowed(Path("/proc/self"))}

@@ -42,6 +42,17 @@ def test_it_tells_when_it_serves_that_it_lives_and_when_it_stops(
             assert served.process.wait(30) == 0
 
 
+def test_who_reads_none_of_it_does_not_hold_it_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    with listening(tmp_path / "notify"):
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "2000")  # so many messages a second as the kernel never keeps
+        with serving(tmp_path) as served:
+            time.sleep(1)
+            assert served.request("GET", "/healthz")[0] == 200
+            served.process.send_signal(signal.SIGTERM)
+            assert served.process.wait(30) == 0
+
+
 @pytest.mark.parametrize("family", [socket.AF_UNIX, socket.AF_INET])
 def test_it_accepts_from_the_socket_that_it_is_given(tmp_path: Path, family: socket.AddressFamily):
     with socket.socket(family) as given:

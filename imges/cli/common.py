@@ -69,11 +69,10 @@ def with_catalog(settings: Settings, use: Callable[["Catalog"], Awaitable[T]]) -
     """The result of *use*, called with the catalog alone."""
 
     async def run() -> T:
-        from imges.app import catalog_url
         from imges.catalog import open_catalog
 
         prepare_data_dir(settings)
-        async with open_catalog(catalog_url(settings)) as catalog:
+        async with open_catalog(settings.catalog_url) as catalog:
             return await use(catalog)
 
     return asyncio.run(run())

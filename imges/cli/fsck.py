@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 
-from imges.app import catalog_url
 from imges.catalog import Catalog, DamagedDatabase, open_catalog
 from imges.cli.common import settings_option
 from imges.cli.upkeep import end_dead_lease, sqlite_file, with_tools
@@ -89,7 +88,7 @@ def _empty_catalog(settings: Settings) -> Generator[None]:
 
 
 async def _count(settings: Settings) -> int:
-    async with open_catalog(catalog_url(settings)) as catalog:
+    async with open_catalog(settings.catalog_url) as catalog:
         return await _pictures(catalog)
 
 

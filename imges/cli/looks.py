@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 from imges.access import free_bytes
-from imges.app import catalog_url, decoders
+from imges.app import decoders
 from imges.catalog import open_catalog
 from imges.cli.findings import Finding, Findings, Look, good, note, wrong
 from imges.errors import ImgesError, SettingsError
@@ -318,7 +318,7 @@ async def _storage(settings: Settings, name: str) -> Findings:
 
 
 async def _catalog(settings: Settings) -> Findings:
-    async with open_catalog(catalog_url(settings)) as catalog:
+    async with open_catalog(settings.catalog_url) as catalog:
         await catalog.check()
         keys = await catalog.keys()
         none_lost(settings.storages, await catalog.counts())

@@ -17,7 +17,6 @@ from typing import Any, cast
 import aiohttp
 from yarl import URL
 
-from imges.app import catalog_url
 from imges.catalog import open_catalog
 from imges.cli.findings import Finding, good, note, wrong
 from imges.errors import ImgesError
@@ -242,7 +241,7 @@ class _Visit:
             yield note("the client's address could not be looked at: privacy.keep_addresses is 0")
             return
         try:
-            async with open_catalog(catalog_url(self._settings)) as catalog:
+            async with open_catalog(self._settings.catalog_url) as catalog:
                 seen = (await catalog.by_id(self._image["id_encoded"], datetime.now(UTC))).address
         except ImgesError as error:
             yield note(f"the client's address could not be looked at: {error.message}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from imges import log
+from imges import cpus, log
 from imges.access import Access
 from imges.app import create_app
 from imges.cli.common import settings_option
@@ -16,6 +16,7 @@ from imges.cli.reload import on_hangup, reload_app
 from imges.cli.running import Stop, run, watched
 from imges.cli.supervisor import supervise
 from imges.cli.systemd import notify, passed_sockets
+from imges.imaging import workers
 from imges.lock import DYING, DataLock, held
 from imges.settings import Settings, prepare_data_dir
 from imges.web.sockets import Bound, bound
@@ -39,6 +40,8 @@ def serve(settings: Settings) -> None:
         if settings.server.workers > 1:
             status = asyncio.run(supervise(settings, lock, listening, path))
         else:
+            workers.start_forkserver()
+            cpus.keep_to_one(0)
             status = asyncio.run(_serve(settings, lock, listening, path))
     raise SystemExit(status)
 

@@ -22,14 +22,15 @@ from typing import Any
 import click
 from aiohttp import web
 
+from imges import cpus, metrics
 from imges import log as logs
-from imges import metrics
 from imges.access import Access, LocalCounts
 from imges.app import Member, create_app, decoders
 from imges.cli.common import telling_errors
 from imges.cli.reload import on_hangup, reload, reload_app
 from imges.cli.running import Stop, run, watched
 from imges.cli.systemd import notify
+from imges.imaging import workers
 from imges.imaging.slots import Slots
 from imges.lock import DataLock, PassedLock
 from imges.settings import Settings
@@ -202,6 +203,8 @@ def serve_as_child(
     for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     logs.configure(settings.log.level, settings.log.format)
+    workers.start_forkserver()
+    cpus.keep_to_one(number)
     with telling_errors():
         asyncio.run(_serve(settings, number, lock, sockets, connection))
 

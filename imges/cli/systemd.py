@@ -13,14 +13,17 @@ from contextlib import suppress
 
 FIRST = 3
 """The descriptor of the first passed socket."""
+PATIENCE = 1.0
+"""Seconds that a message may wait to be taken."""
 
 
-def notify(*lines: str) -> None:
-    """Tell systemd `READY=1`, `STOPPING=1` or the like."""
+def notify(*lines: str, patience: float = PATIENCE) -> None:
+    """Tell systemd `READY=1`, `STOPPING=1` or the like; not told where it reads nothing for *patience* seconds."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+        to.settimeout(patience)
         to.connect("\0" + address[1:] if address.startswith("@") else address)
         to.send("\n".join(lines).encode())
 
@@ -31,7 +34,7 @@ async def keep_watchdog_quiet() -> None:
     if not usec.isdigit() or (pid and not _is_us(pid)):
         return
     while True:
-        notify("WATCHDOG=1")
+        notify("WATCHDOG=1", patience=0)  # the next will tell the same
         await asyncio.sleep(int(usec) / 2e6)
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import click
 
-from imges.app import catalog_url, open_service
+from imges.app import open_service
 from imges.cli.progress import Bar
 from imges.errors import SettingsError
 from imges.lock import held
@@ -37,7 +37,7 @@ def with_tools(settings: Settings, use: Callable[[Tools], Awaitable[T]]) -> T:
 
 def sqlite_file(settings: Settings) -> Path | None:
     """The file of the catalog; `None` for PostgreSQL."""
-    url = catalog_url(settings)
+    url = settings.catalog_url
     return Path(url.removeprefix(SQLITE)) if url.startswith(SQLITE) else None
 
 

@@ -84,9 +84,17 @@ async def test_an_upload_is_seen_under_the_addresses_that_it_is_told(behind: tup
 async def test_what_was_deleted_is_gone(behind: tuple[Server, Proxy]):
     imges, _ = behind
     image = await imges.uploaded(pictures.png())
+    assert (await imges.get(image["url"])).status == 200
     assert (await imges.post(image["delete_url"], headers={"Accept": "application/json"})).status == 200
     assert (await imges.get(image["url"])).status == 410
-    assert (await imges.get("/images/.staging/x.png")).status == 404
+
+
+async def test_nothing_but_pictures_is_sent(behind: tuple[Server, Proxy]):
+    imges, _ = behind
+    (imges.data_dir / "images/linked.png").symlink_to(imges.data_dir / "imges.db")
+    for path in ("linked.png", ".staging/x.png", ".staging/", "", "linked.png/x"):
+        answer = await imges.get(f"/images/{path}")
+        assert (answer.status, b"SQLite" in answer.body) == (404, False), path
 
 
 async def test_all_forms_of_an_upload_get_through(behind: tuple[Server, Proxy]):

@@ -7,6 +7,7 @@
   left of it goes to `lost+found`, and its addresses answer 410.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
@@ -37,6 +38,10 @@ TRIES = 5
 """How often a row is read again that changes while its objects are looked at."""
 
 
+SETTLING = 1.0
+"""Seconds that deletions have to come to their end by themselves, from when rows begin to be looked at closely."""
+
+
 class NotFinished(ImgesError):
     """A sweep could not take the row away; what held it up is in the log."""
 
@@ -55,10 +60,12 @@ class SuspectRows:
         self._lost = LostAndFound(tools.settings.data_dir)
         self._service = tools.service
         self._catalog = tools.service.catalog
+        self._settled = 0.0
 
     async def look(self, index: Index) -> None:
         total, _ = await index.count_suspects()
         self._tools.progress.stage("looking closely at rows", total)
+        self._settled = asyncio.get_running_loop().time() + SETTLING
         await each(_numbers(index), self._look_at, at_once=AT_ONCE)
 
     async def _look_at(self, number: int) -> None:
@@ -70,6 +77,9 @@ class SuspectRows:
 
     async def _judge(self, number: int) -> None:
         kept, problems = await self._now(number)
+        if kept and kept.image.state == State.DELETING:  # by a server that is just at it, perhaps
+            await asyncio.sleep(self._settled - asyncio.get_running_loop().time())
+            kept, problems = await self._now(number)
         if kept is None or kept.in_flight:
             return
         image = kept.image

@@ -32,7 +32,7 @@ from imges.maintenance.records import Record, Records
 from imges.maintenance.tools import Tools
 from imges.maintenance.tree import OldFile, Refused, images_folder, walk
 from imges.service import Place, holds, stored_file, token_hash
-from imges.storage import KeyExists
+from imges.storage import KeyExists, NewObject, put_all
 
 LIST = "pictures.jsonl"
 """In the folder of an export: a JSON object for each picture, one a line."""
@@ -169,7 +169,9 @@ class _Import:
             if await self._is_here(key, source):
                 self._imported.present += 1
                 return
+            await self._service.refuse_blocked(source.md5)
             picture = await self._read(file, source, folder)
+            await self._service.refuse_blocked(picture.original.md5)
             new = self._row(file, picture, record)
             for _ in range(2):
                 try:
@@ -280,24 +282,24 @@ class _Import:
         row = await take_in(new, lease=self._service.lease, short_id=self._service.short_id)
         mine: list[str] = []
         try:
-            for file, path in [*objects, (picture.original, picture.path)]:
-                mine.append(file.key)
-                await storage.put(file.key, path, media_type=new.media_type, expires=new.expires)
-            await self._catalog.publish(row.number, lease=self._service.lease)
+            files = [*objects, (picture.original, picture.path)]
+            wanted = [NewObject(file.key, path, new.media_type, new.expires) for file, path in files]
+            await put_all(storage, wanted, mine)
+            await self._catalog.publish(row, lease=self._service.lease)
         except BaseException as error:
-            if isinstance(error, KeyExists):
-                mine.pop()  # another's: it stays
             await asyncio.shield(self._undo(row, mine))
             if isinstance(error, KeyExists):
                 raise NotTaken(f"another object {error.key} lies in {self._place.name}; see `imges fsck`") from error
             raise
 
     async def _undo(self, row: Image, keys: list[str]) -> None:
-        """What fails here is found by a sweep."""
+        """Only what is byte for byte ours goes: a put may have failed over another's. What fails, a sweep finds."""
+        storage = self._place.storage
         with suppress(ImgesError):
             if await self._catalog.withdraw(row.number, lease=self._service.lease):
-                for key in keys:
-                    await self._place.storage.delete(key)
+                for file in row.files():
+                    if file.key in keys and await holds(storage, file):
+                        await storage.delete(file.key)
                 await self._catalog.forget(row.number)
 
 

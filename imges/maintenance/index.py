@@ -1,25 +1,9 @@
-"""What a scan found, in a database on disk that has no name and is gone with the process.
+"""What a scan found: millions of objects with a few megabytes of memory, about a hundred bytes of disk for each."""
 
-Millions of objects stand in it with a few megabytes of memory. SQLite puts it where SQLITE_TMPDIR or TMPDIR says,
-else below /var/tmp; an object takes about a hundred bytes.
-"""
-
-import asyncio
-import sqlite3
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self, TypeVar
 
-T = TypeVar("T")
-
-SCHEMA = """
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-CREATE TABLE objects (place TEXT, key TEXT, size INTEGER, PRIMARY KEY (place, key)) WITHOUT ROWID;
-CREATE TABLE suspects (number INTEGER PRIMARY KEY, place TEXT, lost INTEGER);
-"""
+from imges.maintenance.scratch import Scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,24 +15,13 @@ class Found:
     size: int
 
 
-class Index:
+class Index(Scratch):
     """Objects, each until it is known whose it is; and the numbers of rows that have to be looked at closely."""
 
-    def __init__(self, database: sqlite3.Connection, thread: ThreadPoolExecutor) -> None:
-        self._database = database
-        self._thread = thread
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls) -> AsyncGenerator[Self]:
-        with ThreadPoolExecutor(1, "index") as thread:
-            database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            try:
-                database.executescript(SCHEMA)
-                yield cls(database, thread)
-            finally:
-                thread.shutdown()
-                database.close()
+    SCHEMA = """
+CREATE TABLE objects (place TEXT, key TEXT, size INTEGER, PRIMARY KEY (place, key)) WITHOUT ROWID;
+CREATE TABLE suspects (number INTEGER PRIMARY KEY, place TEXT, lost INTEGER);
+"""
 
     async def add(self, objects: Sequence[Found]) -> None:
         rows = [(found.place, found.key, found.size) for found in objects]
@@ -92,16 +65,3 @@ class Index:
         lost = "SELECT place, count(*) FROM suspects WHERE lost GROUP BY place"
         (total,) = await self._run(lambda: self._database.execute(count).fetchone())
         return total, dict(await self._run(lambda: self._database.execute(lost).fetchall()))
-
-    async def _in_transaction(self, work: Callable[[], T]) -> T:
-        def run() -> T:
-            self._database.execute("BEGIN")
-            try:
-                return work()
-            finally:
-                self._database.execute("COMMIT")
-
-        return await self._run(run)
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -7,6 +7,7 @@ a second run takes copies that are there already as they are, and deletes source
 """
 
 import asyncio
+import secrets
 import sys
 import time
 from collections.abc import AsyncGenerator
@@ -17,15 +18,15 @@ from functools import partial
 from pathlib import Path
 
 from imges.catalog import Image, State, StoredFile
-from imges.errors import ImgesError
-from imges.intake import spool_chunks
+from imges.errors import ImgesError, SettingsError
+from imges.intake import SpoolWriter, spool_chunks
 from imges.maintenance.bandwidth import Bandwidth
 from imges.maintenance.objects import OUT_OF_ORDER
 from imges.maintenance.parallel import each
 from imges.maintenance.remake import Changed
 from imges.maintenance.tools import Tools
 from imges.service import LOOKUP_LIFE, Place, holds
-from imges.storage import KeyExists, StorageError
+from imges.storage import CHECK_PREFIX, KeyExists, KeyMissing, StorageError, StorageUnavailable
 
 PAGE = 200
 PASSES = 3
@@ -83,7 +84,8 @@ async def planned(tools: Tools, move: Move) -> dict[str, tuple[int, int]]:
 async def migrate(tools: Tools, move: Move) -> Moved:
     """Move all there are; whoever is interrupted may run it again.
 
-    Raises: CatalogUnavailable; StorageUnavailable, StorageFull where a place goes on failing.
+    Raises: CatalogUnavailable; StorageUnavailable, StorageFull where a place goes on failing; SettingsError where two
+    places are one, for there the copy would be deleted as the source.
     """
     return await _Migration(tools, move).run()
 
@@ -103,6 +105,7 @@ class _Migration:
 
     async def run(self) -> Moved:
         began = time.monotonic()
+        await self._refuse_one_place()
         for _ in range(PASSES):
             plan = await planned(self._tools, self._move)
             count = sum(pictures for pictures, _ in plan.values()) - len(self._failed)
@@ -118,6 +121,32 @@ class _Migration:
         self._moved.failed = len(self._failed)
         self._moved.seconds = time.monotonic() - began
         return self._moved
+
+    async def _refuse_one_place(self) -> None:
+        """Raises: SettingsError where a new object of the target is seen in a source: they have one folder or bucket.
+
+        The place `disk` is there even where the settings do not name it.
+        """
+        target, key = self._move.to, CHECK_PREFIX + secrets.token_hex(8)
+        async with self._tools.room.folder() as folder:
+            probe = SpoolWriter(folder / "probe", len(key))
+            await probe.write(key.encode())
+            try:
+                file = (await probe.finish()).path
+                await target.storage.put(key, file, media_type="application/octet-stream")
+                for place in self._sources():
+                    with suppress(KeyMissing, StorageUnavailable):
+                        await place.storage.stat(key)
+                        raise SettingsError(
+                            f"storages.{place.name} and storages.{target.name} are one and the same place: nothing can "
+                            "be moved from one to the other; take one of them out, or give it another folder or bucket"
+                        )
+            finally:
+                await target.storage.delete(key)
+
+    def _sources(self) -> list[Place]:
+        places = self._tools.service.places.values()
+        return [place for place in places if place is not self._move.to and self._move.source in {None, place.name}]
 
     async def _pictures(self) -> AsyncGenerator[Image]:
         last, move = 0, self._move
@@ -185,9 +214,7 @@ class _Migration:
 
     async def _clean_up(self) -> None:
         """Delete the sources that a run left which broke off between the row and them."""
-        for place in self._tools.service.places.values():
-            if place is self._move.to or self._move.source not in {None, place.name}:
-                continue
+        for place in self._sources():
             self._tools.progress.stage(f"looking for what an earlier run left in {place.name}")
             page: list[str] = []
             async for entry in place.storage.scan():

@@ -1,16 +1,13 @@
 """What is known of a picture beside its file: a line of an export, or a row of another program's dump."""
 
-import asyncio
 import json
-import sqlite3
-from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
 from imges.catalog import Image
+from imges.maintenance.scratch import Scratch
 
 T = TypeVar("T")
 
@@ -64,25 +61,10 @@ class Record:
         return replace(cls(**found), tags=tuple(found.get("tags", ())))
 
 
-class Records:
-    """Records by the key of the original, in a database on disk without a name: there may be millions."""
+class Records(Scratch):
+    """Records by the key of the original: there may be millions."""
 
-    def __init__(self, database: sqlite3.Connection, thread: ThreadPoolExecutor) -> None:
-        self._database = database
-        self._thread = thread
-
-    @classmethod
-    @asynccontextmanager
-    async def open(cls) -> AsyncGenerator[Self]:
-        with ThreadPoolExecutor(1, "records") as thread:
-            database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-            try:
-                database.execute("PRAGMA journal_mode = OFF")
-                database.execute("CREATE TABLE records (key TEXT PRIMARY KEY, record TEXT, used INTEGER) WITHOUT ROWID")
-                yield cls(database, thread)
-            finally:
-                thread.shutdown()
-                database.close()
+    SCHEMA = "CREATE TABLE records (key TEXT PRIMARY KEY, record TEXT, used INTEGER) WITHOUT ROWID;"
 
     async def fill(self, read: Callable[[Callable[[str, Record], None]], T]) -> T:
         """The result of *read*, which calls what it gets with each key and record; in a thread."""
@@ -91,14 +73,7 @@ class Records:
             row = (key, json.dumps(record.to_json()))
             self._database.execute("INSERT OR REPLACE INTO records VALUES (?, ?, 0)", row)
 
-        def run() -> T:
-            self._database.execute("BEGIN")
-            try:
-                return read(put)
-            finally:
-                self._database.execute("COMMIT")
-
-        return await self._run(run)
+        return await self._in_transaction(lambda: read(put))
 
     async def get(self, key: str) -> Record | None:
         """The record of *key*, which is used with that."""
@@ -112,6 +87,3 @@ class Records:
             lambda: self._database.execute("SELECT count(*) FROM records WHERE NOT used").fetchone()
         )
         return count
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

@@ -9,6 +9,8 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
+from imges.intake import translated
+
 PREFIX = "upkeep-"
 LEASE = "lease"
 
@@ -48,8 +50,11 @@ class Workroom:
 
     @asynccontextmanager
     async def folder(self) -> AsyncGenerator[Path]:
-        """An empty folder for one picture."""
-        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
+        """An empty folder for one picture. Raises: DiskReserve, SpoolUnavailable."""
+        try:
+            folder = Path(await asyncio.to_thread(tempfile.mkdtemp, dir=self._folder))
+        except OSError as error:
+            raise translated(error) from error
         try:
             yield folder
         finally:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.maintenance.library import Library, open_library
+from tests.maintenance.collection import Library, open_library
 from tests.servers import postgres, seaweedfs
 
 __all__ = ["postgres", "seaweedfs"]

@@ -10,7 +10,7 @@ import pytest
 from imges.catalog import GUEST
 from imges.errors import Gone, ProcessingFailed
 from tests import pictures
-from tests.maintenance.library import Library, open_library
+from tests.maintenance.collection import Library, open_library
 from tests.servers import S3Server
 
 OTHER_DAY = "2014/06/04"

@@ -1,5 +1,6 @@
 """`import` and `export`: trees of date folders, a Chevereto's dump, and the way there and back."""
 
+import hashlib
 import json
 import os
 import re
@@ -22,10 +23,11 @@ from imges.maintenance.chevereto import id_encoder
 from imges.maintenance.exporting import take_out
 from imges.maintenance.importing import Imported, NotTaken, Wanted, bring_in
 from imges.maintenance.tools import Tools
-from imges.storage import StorageFull
+from imges.measured import MeasuredStorage
+from imges.storage import NewObject, StorageFull
 from tests import pictures
+from tests.maintenance.collection import Library, Said, open_library
 from tests.maintenance.commands import run
-from tests.maintenance.library import Library, Said, open_library
 from tests.served import IMGES
 
 DAY = "2014/06/04"
@@ -97,6 +99,17 @@ async def test_what_cannot_come_in_is_told_and_the_rest_does(library: Library, t
     for name in ("evil.php", "damaged.png", "alone.th.png", ".hidden.png", "back", "escape", "no-day", "loose",
                  "latin", "link.png", "html.gif"):  # fmt: skip
         assert len(said.about(name)) == 1, name
+
+
+@pytest.mark.parametrize("strip", [False, True])
+async def test_blocked_pictures_are_left_out(library: Library, tmp_path: Path, strip: bool):
+    folder = tree(tmp_path / "old", a__png=pictures.png(), b__png=pictures.png(9))
+    await library.service.catalog.add_block(hashlib.md5(pictures.png()).hexdigest())
+    done, said = await imported(library, folder, strip=strip)
+    assert (done.pictures, done.refused) == (1, 1)
+    assert "left out: this site does not take this picture" in said.lines[0]
+    with pytest.raises(NotFound):
+        await at(library, f"{DAY}/a.png")
 
 
 async def test_the_bytes_decide_over_the_name(library: Library, tmp_path: Path):
@@ -185,14 +198,15 @@ async def test_an_import_that_fails_leaves_nothing_behind(
 async def test_a_full_storage_ends_it_and_leaves_nothing_behind(
     library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    put = library.service.places["disk"].storage.put
+    storage = library.service.places["disk"].storage
+    assert isinstance(storage, MeasuredStorage)
+    put_all = storage.put_all
 
-    async def full(key: str, *arguments: Any, **options: Any) -> None:
-        if ".th." not in key:
-            raise StorageFull
-        await put(key, *arguments, **options)
+    async def full(objects: list[NewObject], begun: list[str]) -> None:
+        await put_all([each for each in objects if ".th." in each.key], begun)
+        raise StorageFull
 
-    monkeypatch.setattr(library.service.places["disk"].storage, "put", full)
+    monkeypatch.setattr(storage, "put_all", full)
     with pytest.raises(StorageFull):
         await imported(library, tree(tmp_path / "old", a__png=pictures.png(), b__png=pictures.png(9)))
     assert library.files() == set()

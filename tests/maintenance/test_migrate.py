@@ -17,8 +17,8 @@ from imges.maintenance.migrate import Move, Moved, migrate
 from imges.maintenance.tools import Tools
 from imges.storage import CHECK_PREFIX, StorageUnavailable
 from tests import pictures
+from tests.maintenance.collection import Library, Said, open_library
 from tests.maintenance.commands import environment, run
-from tests.maintenance.library import Library, Said, open_library
 from tests.served import IMGES, Served, serving
 from tests.servers import S3Server
 
@@ -257,3 +257,18 @@ def test_what_would_be_moved_is_told(tmp_path: Path, seaweedfs: S3Server, bucket
         assert objects(seaweedfs, bucket) == {}
         assert run(tmp_path, "migrate", "--to", "elsewhere", **environ).returncode == 2
         assert run(tmp_path, "migrate", "--to", "disk", "--from", "disk", **environ).returncode == 2
+
+
+def test_two_names_of_one_place_are_refused_and_nothing_is_lost(tmp_path: Path, seaweedfs: S3Server, bucket: str):
+    """What was copied would be deleted as the source: `disk` is a place also where the settings name another for it."""
+    with serving(tmp_path) as served:
+        url = served.upload(pictures.png())["url"]
+    local = {"STORAGES__LOCAL__TYPE": "datefolder", "STORAGES__LOCAL__ROOT": "data/images"}
+    again = {name.replace("CLOUD", "AGAIN"): value for name, value in with_s3(seaweedfs, bucket).items()}
+    environ = with_s3(seaweedfs, bucket) | local | again
+    refused = run(tmp_path, "migrate", "--to", "local", **environ)
+    assert (refused.returncode, "one and the same place" in refused.stderr) == (2, True), refused.stderr
+    assert run(tmp_path, "migrate", "--to", "cloud", "--from", "disk", **environ).returncode == 0
+    assert run(tmp_path, "migrate", "--to", "again", **environ).returncode == 2
+    with serving(tmp_path, **environ) as served:
+        assert served.get(url) == (200, pictures.png())

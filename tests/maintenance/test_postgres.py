@@ -9,7 +9,7 @@ from imges.maintenance.importing import Wanted, bring_in
 from imges.maintenance.migrate import Move, migrate
 from imges.maintenance.rebuild import rebuild
 from tests import pictures
-from tests.maintenance.library import open_library
+from tests.maintenance.collection import open_library
 from tests.servers import PostgresServer
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from imges.maintenance.rebuild import rebuild
 from tests import pictures
+from tests.maintenance.collection import open_library
 from tests.maintenance.commands import run
-from tests.maintenance.library import open_library
 from tests.served import serving
 
 SMALLER = {"IMAGES__MEDIUM__WIDTH": "200", "IMAGES__THUMB__WIDTH": "80", "IMAGES__THUMB__HEIGHT": "60"}

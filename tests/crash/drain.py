@@ -1,4 +1,4 @@
-"""Rounds of SIGTERM under load: `python -m tests.crash.drain 100`."""
+"""Rounds of SIGTERM under load: `python -m tests.crash.drain 100 [SEED]`."""
 
 import random
 import signal
@@ -36,6 +36,6 @@ def rounds(count: int, folder: Path, seed: int = 0) -> tuple[Load, float]:
 if __name__ == "__main__":
     wanted = int(sys.argv[1])
     with tempfile.TemporaryDirectory() as name:
-        done, seconds = rounds(wanted, Path(name))
+        done, seconds = rounds(wanted, Path(name), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
     click.echo(f"{wanted} rounds of SIGTERM: {len(done.acknowledged)} uploads acknowledged, 0 lost")
     click.echo(f"the longest stop took {seconds:.1f} s")

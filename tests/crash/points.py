@@ -1,155 +1,116 @@
-"""One upload, broken at each system call of its write path: `python -m tests.crash.points [COUNT] [SEED]`.
+"""Operations broken off at each system call on the disk: `python -m tests.crash.points [--only upload] [--part 2/5]`.
 
-strace attaches to the running server and, at the N-th call of one kind in any thread, kills it or lets the call fail.
-What was promised must be there afterwards, byte for byte; what was not must leave nothing that `imges fsck` finds.
+At the N-th call of an upload, a deletion, an expiry or a migration, in whatever thread or worker, the process is
+killed, or the call fails with EIO or ENOSPC. What was promised must be there afterwards, byte for byte; of what was
+not, nothing may stay; and `imges fsck` must find nothing. Calls are counted until one is not reached any more. A kill
+before a call that finds all as the call before found it is left out.
 """
 
-import http.client
 import random
-import subprocess
-import sys
 import tempfile
 import time
-from dataclasses import dataclass
-from itertools import product
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
-from typing import Self
 
 import click
 
-from tests import pictures
-from tests.served import IMGES, Served, serving
-
-CALLS = (
-    "openat",
-    "write",
-    "pwrite64",
-    "fsync",
-    "fdatasync",
-    "link,linkat",
-    "rename,renameat,renameat2",
-    "unlink,unlinkat",
-    "mkdir,mkdirat",
-    "close",
-    "ftruncate",
-)
-FAULTS = ("signal=KILL", "error=EIO", "error=ENOSPC")
-DEEPEST = 12
-"""More calls of one kind no thread makes over an upload."""
-ATTACHED = 10
+from tests.crash import stored
+from tests.crash.held import FATES, Call, Fate, Watch
+from tests.crash.operations import OPERATIONS, Operation
 
 
-@dataclass(frozen=True)
-class Point:
-    call: str
-    number: int
-    fault: str
+@dataclass
+class Found:
+    """How a sweep went."""
+
+    calls: int = 0
+    """How many one operation makes."""
+    points: Counter[Fate] = field(default_factory=Counter[Fate])
+    heard: Counter[str] = field(default_factory=Counter[str])
 
     def __str__(self) -> str:
-        return f"{self.call} {self.number} {self.fault}"
+        points = ", ".join(f"{number} x {fate}" for fate, number in self.points.items())
+        heard = ", ".join(f"{number} {what}" for what, number in sorted(self.heard.items()))
+        return f"{self.calls} calls; {self.points.total()} points ({points}); heard: {heard}"
 
 
-POINTS = [Point(*each) for each in product(CALLS, range(1, DEEPEST + 1), FAULTS)]
+def counted(operation: Operation) -> list[Call]:
+    """The calls of one undisturbed operation, after one that has started what starts late."""
+    for watch in (Watch(), last := Watch()):
+        operation.prepare()
+        operation.check(operation.window(watch), None, watch.fate)
+    return last.calls
 
 
-class Faulty:
-    """A server under strace for the time of the block."""
-
-    def __init__(self, served: Served, point: Point, trace: Path) -> None:
-        self._trace = trace
-        inject = f"inject={point.call}:{point.fault}:when={point.number}"
-        self._arguments = ["strace", "-f", "-qq", "-o", str(trace), "-e", f"trace={point.call}", "-e", inject]
-        self._pid = served.process.pid
-
-    def __enter__(self) -> Self:
-        self._strace = subprocess.Popen([*self._arguments, "-p", str(self._pid)], stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + ATTACHED
-        while not self._is_attached() and time.monotonic() < deadline:
-            time.sleep(0.02)
-        return self
-
-    def _is_attached(self) -> bool:
-        status = Path(f"/proc/{self._pid}/status").read_text()
-        return "TracerPid:\t0\n" not in status
-
-    def __exit__(self, *_: object) -> None:
-        self._strace.terminate()
-        try:
-            self._strace.wait(3)
-        except subprocess.TimeoutExpired:  # it waits for a thread that is gone
-            self._strace.kill()
-            self._strace.wait()
-
-    @property
-    def hit(self) -> bool:
-        text = self._trace.read_text(errors="replace") if self._trace.exists() else ""
-        return "(INJECTED)" in text or "SIGKILL" in text
-
-
-def upload(served: Served, content: bytes, promised: dict[str, bytes]) -> int:
-    """The status of an upload; 0 for a connection that broke. A promise is noted."""
+def broken_at(operation: Operation, number: int, fate: Fate) -> tuple[Watch, str]:
+    """What happened, and what was heard. Raises: AssertionError."""
+    operation.prepare()
+    watch = Watch(number, fate)
+    heard = operation.window(watch)
     try:
-        url = served.upload(content)["url"]
-    except (OSError, http.client.HTTPException):
-        return 0
-    except AssertionError as answer:
-        found = str(answer).partition('"status_code": ')[2][:3]
-        return int(found) if found.isdigit() else -1
-    promised["/" + url.split("/", 3)[3]] = content
-    return 200
+        operation.check(heard, watch.struck, fate)
+    except Exception as error:
+        trace = "\n".join(f"  {at}: {call}" for at, call in enumerate(watch.calls, 1))
+        raise AssertionError(f"{fate} at {number}, {watch.struck}: heard {heard}: {error}\n{trace}") from error
+    return watch, heard
 
 
-def check(served: Served, promised: dict[str, bytes], point: Point) -> None:
-    for path, content in promised.items():
-        assert served.request("GET", path) == (200, content), f"{point}: {path} is lost"
+def swept(name: str, folder: Path, numbers: Iterator[int], fates: tuple[Fate, ...] = FATES) -> Found:
+    """The operation of that *name*, broken at those *numbers* that are reached, by each of *fates*."""
+    operation = OPERATIONS[name](folder)
+    found = Found()
+    try:
+        found.calls = len(counted(operation))
+        for number in numbers:
+            for fate in fates:
+                watch, heard = broken_at(operation, number, fate)
+                if len(watch.calls) < number and number > found.calls:
+                    assert not (wrong := stored.fsck(folder)), wrong
+                    return found
+                if watch.struck:
+                    click.echo(f"{name} {number}: {fate} at {watch.struck}: {heard}", err=True)
+                    found.points[fate] += 1
+                    found.heard[heard] += 1
+    finally:
+        operation.stop()
+    return found
 
 
-def fsck(folder: Path, point: Point) -> None:
-    """What a crash leaves is taken back at the next start; fsck finds it clean."""
-    found = subprocess.run([*IMGES, "fsck"], cwd=folder, capture_output=True, text=True, check=False)
-    assert found.returncode == 0, f"{point}: fsck: {found.stdout[-1500:]}{found.stderr[-500:]}"
+def sample(name: str, folder: Path, size: int, seed: int) -> Found:
+    """So many points, drawn by *seed*."""
+    operation = OPERATIONS[name](folder)
+    found = Found()
+    chance = random.Random(seed)
+    try:
+        found.calls = len(counted(operation))
+        while found.points.total() < size:
+            fate = chance.choice(FATES)
+            watch, heard = broken_at(operation, chance.randint(1, found.calls), fate)
+            if watch.struck:
+                found.points[fate] += 1
+                found.heard[heard] += 1
+        assert not (wrong := stored.fsck(folder)), wrong
+    finally:
+        operation.stop()
+    return found
 
 
-def broken_at(point: Point, folder: Path, promised: dict[str, bytes], seed: int) -> bool:
-    """One round; whether the point was reached."""
-    content = pictures.encoded(pictures.noise(40, 40, seed), "PNG")
-    with serving(folder) as served:
-        upload(served, content, promised)  # workers and threads are there
-        with Faulty(served, point, folder / "trace") as faulty:
-            status = upload(served, content, promised)
-        hit = faulty.hit
-        expected = {0, 200} if "KILL" in point.fault else {200, 500, 503, 507, 0}
-        assert status in expected, f"{point}: answered {status}\n{served.log[-1500:]}"
-        if served.process.poll() is None and "KILL" not in point.fault:
-            deadline = time.monotonic() + 20
-            while (again := upload(served, content, promised)) != 200 and time.monotonic() < deadline:
-                time.sleep(0.3)
-            assert again == 200, f"{point}: it does not recover: {again}"
-    with serving(folder) as served:
-        check(served, promised, point)
-        time.sleep(0.3)
-        served.process.terminate()
-        served.process.wait(30)
-    fsck(folder, point)
-    (folder / "trace").unlink(missing_ok=True)
-    return hit
-
-
-def rounds(count: int, folder: Path, seed: int = 0) -> tuple[int, int]:
-    """So many points, drawn by *seed*, all of them where *count* says so; how many were reached, and promises."""
-    points = random.Random(seed).sample(POINTS, count) if count < len(POINTS) else POINTS
-    promised: dict[str, bytes] = {}
-    reached = 0
-    for number, point in enumerate(points):
-        click.echo(f"{point} ({number + 1} of {len(points)})", err=True)
-        reached += broken_at(point, folder, promised, number)
-    return reached, len(promised)
+@click.command()
+@click.option("--only", type=click.Choice(list(OPERATIONS)), multiple=True, help="Without it, all of them.")
+@click.option("--part", default="1/1", help="2/5: every fifth call, from the second.")
+@click.option("--fate", "fates", type=click.Choice(FATES), multiple=True, default=FATES)
+def main(only: tuple[str, ...], part: str, fates: tuple[Fate, ...]) -> None:
+    first, step = map(int, part.split("/"))
+    for name in only or OPERATIONS:
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            found = swept(name, Path(folder), count(first, step), fates)
+        told = f"{name}: {found}; nothing lost, nothing half, fsck clean; {time.monotonic() - began:.0f} s"
+        click.echo(told if part == "1/1" else f"part {part} of {told}")
 
 
 if __name__ == "__main__":
-    wanted = int(sys.argv[1]) if len(sys.argv) > 1 else len(POINTS)
-    with tempfile.TemporaryDirectory() as name:
-        hits, kept = rounds(wanted, Path(name), int(sys.argv[2]) if len(sys.argv) > 2 else 0)
-    click.echo(
-        f"{wanted} points of an upload, {hits} of them reached; {kept} uploads promised, 0 lost; fsck found all clean"
-    )
+    main()

@@ -2,12 +2,20 @@
 
 from pathlib import Path
 
-from tests.crash import fuzz, points
+import pytest
+
+from tests.crash import fuzz, kills, points
+
+SIZES = {"upload": 6, "delete": 4, "expire": 4, "migrate": 4}
 
 
-def test_an_upload_broken_at_any_call_is_kept_or_leaves_nothing(tmp_path: Path):
-    _, promised = points.rounds(4, tmp_path, seed=2)
-    assert promised
+@pytest.mark.parametrize("operation", SIZES)
+def test_what_is_broken_off_at_any_call_is_done_or_not_begun(tmp_path: Path, operation: str):
+    assert points.sample(operation, tmp_path, SIZES[operation], seed=2).points.total() == SIZES[operation]
+
+
+def test_killed_again_and_again_under_load_nothing_promised_is_lost(tmp_path: Path):
+    assert kills.rounds(20, tmp_path).acknowledged
 
 
 def test_mutated_pictures_are_taken_or_refused_and_kill_nobody(tmp_path: Path):

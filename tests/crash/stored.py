@@ -1,0 +1,87 @@
+"""What is in a data folder, rows and files, as seen from outside."""
+
+import hashlib
+import os
+import sqlite3
+import subprocess
+import time
+from collections import Counter
+from contextlib import closing, suppress
+from pathlib import Path
+
+from imges.storage import CHECK_PREFIX
+from tests.served import IMGES
+
+PLACES = {"disk": "images", "other": "other"}
+"""The storages of the settings, and their folders below the data folder."""
+
+SETTINGS = """\
+storages:
+  other: {type: datefolder, root: data/other}
+"""
+
+
+def rows(folder: Path) -> list[tuple[int, str, str]]:
+    """Number, state and place of each picture."""
+    with closing(sqlite3.connect(folder / "data/imges.db", timeout=10)) as db:
+        return db.execute("SELECT number, state, place FROM images ORDER BY number").fetchall()
+
+
+def unsound(folder: Path) -> str:
+    """What is wrong with the pictures in *folder*: rows that are not published, files too few, too many, or other.
+
+    Empty where every row has its files, byte for byte, in its place, and nothing else is there.
+    """
+    expected: dict[tuple[str, str], str] = {}
+    with closing(sqlite3.connect(folder / "data/imges.db", timeout=10)) as db:
+        states = Counter(state for (state,) in db.execute("SELECT state FROM images"))
+        for place, *files in db.execute(
+            "SELECT place, original_key, original_md5, thumb_key, thumb_md5, medium_key, medium_md5 FROM images"
+        ):
+            for key, md5 in zip(files[::2], files[1::2], strict=True):
+                if md5 is not None:
+                    expected[place, key] = md5 if isinstance(md5, str) else md5.hex()
+    found = {
+        (place, key): hashlib.md5(content).hexdigest()
+        for place, home in PLACES.items()
+        for key, content in files_of(folder / "data" / home).items()
+    }
+    wrong = [f"rows: {dict(states)}"] if set(states) - {"published"} else []
+    wrong += [f"missing or other: {each}" for each in expected if found.get(each) != expected[each]]
+    wrong += [f"too many: {each}" for each in found if each not in expected]
+    wrong += [f"left: {left}" for left in spooled(folder)]
+    return ", ".join(wrong)
+
+
+def spooled(folder: Path) -> list[str]:
+    """Files of uploads that are on their way, or were; empty folders are kept for the next."""
+    walk = os.walk(folder / "data/spool")
+    return [f"{home}/{name}" for home, _, names in walk if Path(home).name.startswith("upload-") for name in names]
+
+
+def files_of(home: Path) -> dict[str, bytes]:
+    """The objects below *home*, which another process may be deleting."""
+    found: dict[str, bytes] = {}
+    for folder, below, names in os.walk(home):
+        below[:] = [name for name in below if not name.startswith(".")]
+        for name in names:
+            file = Path(folder, name)
+            if name.startswith(CHECK_PREFIX):  # whether a place works was being tried when a kill came
+                continue
+            with suppress(FileNotFoundError):
+                found[str(file.relative_to(home))] = file.read_bytes()
+    return found
+
+
+def settled(folder: Path, seconds: float) -> str:
+    """What is `unsound` still, after as many seconds at most."""
+    deadline = time.monotonic() + seconds
+    while (wrong := unsound(folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return wrong
+
+
+def fsck(folder: Path) -> str:
+    """What `imges fsck` finds wrong; empty where nothing is."""
+    found = subprocess.run([*IMGES, "fsck"], cwd=folder, capture_output=True, text=True, check=False)
+    return "" if found.returncode == 0 else found.stdout[-1500:] + found.stderr[-500:]

@@ -1,0 +1,106 @@
+"""I16 behind the proxies that we ship files for: what stands behind a request whose end is in doubt is not answered,
+and no client gets another's answer.
+"""
+
+import http.client
+import ssl
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests import pictures
+from tests.hostile import framing
+from tests.hostile.wire import connecting, request, say
+from tests.served import Served, multipart, serving
+from tests.shipping.proxies import HOST, Site, running_proxy
+
+SETTINGS = {"nginx": {"SERVER__ACCEL_REDIRECT": "/protected"}, "haproxy": {}}
+CONTENTS = [pictures.png(20 + n, 10) for n in range(3)]
+ANSWERED = 3.0
+"""Seconds after which a connection that a proxy keeps open is given up."""
+REFUSED = set(range(400, 500)) | {501}
+MERGED = {"CL.CL, alike", "CL list"}
+"""What a proxy may make one length of (RFC 9110, section 8.6): it is in no doubt then."""
+
+
+@dataclass
+class Behind:
+    """*others*: paths of what other clients ask for, each with its bytes."""
+
+    served: Served
+    proxy: Site
+    tls: ssl.SSLContext
+    others: dict[str, bytes]
+
+    def sent(self, data: bytes, number: int) -> list[int]:
+        """The statuses that come back for *data* with a tail of this number; others ask meanwhile, and afterwards."""
+        connect = connecting(self.proxy.https, tls=self.tls, name=HOST)
+        whole = (data + framing.tail(number)).replace(b"img.test", HOST.encode())
+        said = say(connect, whole, wait=ANSWERED, answers=2)
+        self.look_around()
+        return [answer.status for answer in said.answers]
+
+    def look_around(self) -> None:
+        """Other clients get their own answers, over connections to imges that the proxy uses again and again."""
+        for path, content in self.others.items():
+            with closing(http.client.HTTPSConnection("127.0.0.1", self.proxy.https, context=self.tls)) as connection:
+                for _ in range(2):
+                    connection.request("GET", path, headers={"Host": HOST})
+                    answer = connection.getresponse()
+                    assert (answer.status, answer.read()) == (200, content), path
+
+
+@pytest.fixture(scope="module", params=list(SETTINGS))
+def behind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[Behind]:
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    for above in (folder, *folder.parents[:2]):
+        above.chmod(0o711)  # nginx reads the pictures as another user
+    with serving(folder, **SETTINGS[request.param]) as served:
+        images = folder / "data/images"
+        with running_proxy(request.param, folder / "proxy", served.port, images) as proxy:
+            tls = ssl.create_default_context(cafile=str(proxy.folder / "fullchain.pem"))
+            tls.check_hostname = False  # it is ours, whatever it is called
+            others = {"/" + served.upload(content)["url"].split("/", 3)[3]: content for content in CONTENTS}
+            yield Behind(served, proxy, tls, others)
+
+
+def test_the_tail_is_not_answered_and_nobody_gets_anothers_answer(behind: Behind):
+    behind.look_around()
+    wrong: list[str] = []
+    for number, (name, data) in enumerate(framing.PAIRS):
+        told = behind.sent(data, number)
+        if name in MERGED:
+            continue
+        if len(told) != 1 or told[0] not in REFUSED:
+            wrong.append(f"{name}: {told}")
+        if f"/smuggled/{number} " in behind.served.log:
+            wrong.append(f"{name}: the tail came to imges")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_a_proxy_mends_is_answered_to_who_sent_it(behind: Behind):
+    """Proxies take some chunks that imges alone would refuse, and pass them on well-formed. Then the tail is a request
+    of the same client; what must not be is that anybody else gets its answer.
+    """
+    wrong: list[str] = []
+    for number, (name, data) in enumerate(framing.LENGTHS, 500):
+        told = behind.sent(data, number)
+        if told not in ([], [504]) and (told[0] not in REFUSED or told[1:] not in ([], [404])):
+            wrong.append(f"{name}: {told}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_body_that_looks_like_a_request_is_a_body(behind: Behind):
+    """The control: what is smuggled above would be seen."""
+    connect = connecting(behind.proxy.https, tls=behind.tls, name=HOST)
+    tail = framing.tail(999).replace(b"img.test", HOST.encode())
+    body = multipart(pictures.png(), "a.png") + tail
+    kind, key = b"Content-Type: multipart/form-data; boundary=x", b"X-API-Key: " + behind.served.key.encode()
+    said = say(connect, request(b"POST", b"/api/1/upload", body, kind, key, host=HOST.encode()), answers=1)
+    assert said.status == 200
+    assert "/smuggled/999 " not in behind.served.log
+    say(connect, tail, answers=1)
+    assert "/smuggled/999 " in behind.served.log

@@ -42,6 +42,7 @@ class House:
             await page.fill("#key", self.key)
             await page.keyboard.press("Enter")
             await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+            await page.wait_for_load_state()  # by then its scripts listen
             yield page
 
 

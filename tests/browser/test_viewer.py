@@ -134,6 +134,7 @@ async def test_the_owner_may_delete_others_may_not(visitor: Visitor):
         await expect(page.locator("h1")).to_have_text("Delete this picture?")
         await page.click("text=Delete for good")
         await expect(page.locator("h1")).to_have_text("Deleted")
+        await page.wait_for_load_state()  # which takes it out of the history
         await page.goto("/history")
         await expect(page.locator("#empty")).to_be_visible()
     image = await visitor.server.uploaded(pictures.png())

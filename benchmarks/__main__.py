@@ -16,7 +16,7 @@ from benchmarks import checks, corpus, latency, many_rows, servers, serving, sta
 from benchmarks.corpus import MIX, Picture
 from benchmarks.load import Background, Connection, upload_all
 from benchmarks.servers import Server
-from benchmarks.table import Report, Row
+from benchmarks.table import Report, Row, markdown
 from tests.servers import running_postgres, running_seaweedfs
 
 WORK = Path("build/benchmarks").absolute()
@@ -30,6 +30,7 @@ class Bench:
         self._report = report
         self._quick = quick
         self._pictures = corpus.made(WORK)
+        shutil.rmtree(WORK / "limit", ignore_errors=True)  # here, before anything is measured: see `uploads.limit`
         self._stills = {kind: count for kind, count in MIX.items() if kind != "gif"}
 
     def _row(
@@ -55,6 +56,12 @@ class Bench:
 
     def stills(self) -> None:
         self._compare("uploads of the mix without GIF", self._stills, 4, 3 if self._quick else 5, peer=True, goal=0.92)
+
+    def tuned(self) -> None:
+        """With the setting that the curves of the encoders show to pay; the loops keep theirs."""
+        for name, kinds, turns in (("mix", MIX, 2), ("mix without GIF", self._stills, 3)):
+            section = f"with quality.png 2: {name}"
+            self._compare(section, kinds, 3, turns, peer=False, goal=1.0, IMAGES__QUALITY__PNG="2")
 
     def icons(self) -> None:
         self._compare("uploads of icons", {"icon": 1}, 120 if self._quick else 200, 3, peer=False, goal=0.75)
@@ -86,20 +93,49 @@ class Bench:
 
     # The catalog
 
-    def catalog(self, largest: int = 5) -> None:
-        for exponent in range(4, largest + 1):
-            self._catalog("SQLite", many_rows.sqlite_url(WORK, 10**exponent), exponent)
+    def catalog(self, largest: int = 6) -> None:
+        sizes = self._sizes(largest)
+        try:
+            self._catalog(
+                "SQLite" if largest < 7 else "SQLite, up to 10^7",
+                {rows: many_rows.sqlite_url(WORK, rows) for rows in sizes},
+            )
+        finally:
+            for rows in sizes:
+                many_rows.remove(WORK, rows)
 
     def catalogs(self) -> None:
         """Up to ten million rows, in both databases; takes half an hour."""
         self.catalog(7)
         with running_postgres() as database:
-            for exponent in range(4, 8):
-                self._catalog("PostgreSQL", database.new_database(), exponent)
+            self._catalog("PostgreSQL, up to 10^7", {rows: database.new_database() for rows in self._sizes(7)})
 
-    def _catalog(self, kind: str, url: str, exponent: int) -> None:
-        for name, taken in asyncio.run(many_rows.measured(url, 10**exponent)).items():
-            self._row(f"catalog in {kind}: {name}", f"10^{exponent} rows", [taken], "ms")
+    def _sizes(self, largest: int) -> list[int]:
+        """Numbers of rows up to 10^*largest*, as far as the disk has room."""
+        sizes = [10**exponent for exponent in range(4, largest + 1)]
+        fitting = [rows for rows in sizes if many_rows.has_room(WORK, rows)]
+        if fitting != sizes:
+            print(f"there is no room for {sizes[-1]:,} rows", file=sys.stderr)
+        return fitting
+
+    def _catalog(self, kind: str, urls: dict[int, str]) -> None:
+        began = last = time.perf_counter()
+
+        def told(text: str) -> None:
+            nonlocal last
+            if time.perf_counter() < last + 1:
+                return
+            last = time.perf_counter()
+            print(f"\r{kind}, {time.perf_counter() - began:.0f} s: {text}\x1b[K", end="", file=sys.stderr, flush=True)
+
+        found = asyncio.run(many_rows.compared(urls, told))
+        print(file=sys.stderr)
+        for name, taken in found.items():
+            section = f"catalog in {kind}: {name}"
+            for rows, milliseconds in taken.items():
+                self._row(section, f"10^{len(str(rows)) - 1} rows", [milliseconds], "ms")
+            goal = ("<=", 1.5) if name.startswith("upload") else None
+            self._row(section, "most / 10^4 rows", [taken[max(taken)] / taken[min(taken)]], "", goal)
 
     def _compare(
         self,
@@ -126,7 +162,7 @@ class Bench:
                 )
                 for _ in range(turns)
             ]
-            if section.endswith("mix"):
+            if section == "uploads of the mix":
                 self._row("memory", "under the mix, 8 connections", [mine.memory() / 2**20], "MB", ("<=", 350))
         self._row(section, "two bare loops of libvips", [limit.rate for limit, _, _ in runs], "/s")
         self._row(section, "imges", [mine.rate for _, mine, _ in runs], "/s")
@@ -172,27 +208,33 @@ class Bench:
         return thumb, viewer
 
     def fairness(self) -> None:
+        """With the order of `imaging.slots`, and in the order of arrival."""
+        plain = (sys.executable, "-m", "benchmarks.first_come")
+        times: dict[str, list[float]] = {"": [], ", first come first served": []}
+        with servers.imges(WORK / "imges") as mine, servers.imges(WORK / "first", plain) as unordered:
+            for taken, server in zip(times.values(), (mine, unordered), strict=True):
+                taken.extend(self._icons_in_a_flood(server, 4 if self._quick else 6))
+        section = "an icon's upload during a flood of 12 MP pictures"
+        for name, taken in times.items():
+            self._row(section, f"p50{name}", [latency.percentile(taken, 50)], "ms")
+            self._row(section, f"p95{name}", [latency.percentile(taken, 95)], "ms")
+
+    def _icons_in_a_flood(self, server: Server, seconds: float) -> list[float]:
+        """Milliseconds of each upload of an icon, while sixteen connections send photographs."""
         icon = self._pictures["icon"][1].path.read_bytes()
-        flood = self._pictures["photo-12mp"]
         times: list[float] = []
-        with (
-            servers.imges(WORK / "imges") as mine,
-            Background(mine.port, flood, 16),
-            Connection(mine.port) as connection,
-        ):
-            until = time.perf_counter() + (4 if self._quick else 8)
+        with Background(server.port, self._pictures["photo-12mp"], 16), Connection(server.port) as connection:
+            until = time.perf_counter() + seconds
             while (began := time.perf_counter()) < until:
                 connection.upload(icon, "png")
                 times.append(1000 * (time.perf_counter() - began))
                 time.sleep(0.05)
-        section = "an icon's upload during a flood of 12 MP pictures"
-        self._row(section, "p50", [latency.percentile(times, 50)], "ms")
-        self._row(section, "p95", [latency.percentile(times, 95)], "ms")
+        return times
 
     # Serving
 
     def serving(self) -> None:
-        seconds, turns = (2, 2) if self._quick else (3, 3)
+        seconds, turns = 2, 2
         with servers.imges(WORK / "imges", SERVER__ACCEL_REDIRECT="/protected") as behind:
             large = self._stored(behind)
             images = behind.folder / "data/images"
@@ -209,6 +251,7 @@ class Bench:
                                 f"{nginx.url}/files/{large[name]}",
                                 f"{alone.url}/images/{mine[name]}",
                                 f"{nginx.url}/images/{large[name]}",
+                                f"{nginx.url}/direct/{large[name]}",
                             )
                         )
                         for _ in range(turns)
@@ -221,6 +264,8 @@ class Bench:
                     )
                     handed = [row[2] / row[0] for row in rows]
                     self._row(section, "nginx with accel_redirect / nginx", handed, "")
+                    direct = [row[3] / row[0] for row in rows]
+                    self._row(section, "nginx with the variant of the deploy file / nginx", direct, "")
 
     def _stored(self, server: Server) -> dict[str, str]:
         """Keys of a picture of about 50 KB and one of about 5 MB."""
@@ -255,15 +300,19 @@ class Bench:
 
 
 QUICK = ("correct", "starting", "icons", "stills", "latency")
-FULL = (*QUICK[:2], "mix", *QUICK[2:], "kinds", "others", "steps", "fairness", "serving", "memory", "catalog")
+FULL = (*QUICK[:2], "mix", *QUICK[2:], "tuned", "kinds", "others", "steps", "fairness", "serving", "memory", "catalog")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("--quick", action="store_true", help="the rows that matter most, in less than a minute")
     parser.add_argument("--save", action="store_true", help="record the results, for the next run to be compared with")
+    parser.add_argument("--recorded", action="store_true", help="print the last recorded run, measure nothing")
     parser.add_argument("only", nargs="*", help=f"only these rows of {', '.join(FULL)}")
     asked = parser.parse_args()
+    if asked.recorded:
+        print(markdown())
+        return
     report = Report()
     bench = Bench(report, quick=asked.quick)
     for name in asked.only or (QUICK if asked.quick else FULL):

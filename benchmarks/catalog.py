@@ -23,7 +23,7 @@ async def uploads(catalog: Catalog, names: Iterator[str], lease: str, took: list
     for name in names:
         began = time.perf_counter()
         row = await catalog.reserve(new_image(name), lease=lease)
-        await catalog.publish(row.number, lease=lease)
+        await catalog.publish(row, lease=lease)
         took.append((time.perf_counter() - began) * 1000)
 
 

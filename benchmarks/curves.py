@@ -1,5 +1,6 @@
-"""Encoders: time and bytes of a medium by setting, in percent of the default's. `python -m benchmarks.curves`."""
+"""Encoders: time, bytes and PSNR of a medium by setting, against the default's. `python -m benchmarks.curves`."""
 
+import math
 import time
 from collections.abc import Callable
 from io import BytesIO
@@ -7,21 +8,30 @@ from pathlib import Path
 from typing import Any, cast
 
 import pyvips
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 
 from benchmarks import corpus
+from imges.imaging.formats.png import written
 
 TIMES = 5
 Encode = Callable[[], bytes]
 
 
-def cost(encode: Encode) -> tuple[float, int]:
-    """Milliseconds of CPU, bytes."""
-    size = len(encode())
+def cost(encode: Encode, picture: Any) -> tuple[float, int, float]:
+    """Milliseconds of CPU, bytes, dB to *picture*."""
+    made = encode()
     began = time.process_time()
     for _ in range(TIMES):
         encode()
-    return 1000 * (time.process_time() - began) / TIMES, size
+    taken = 1000 * (time.process_time() - began) / TIMES
+    with Image.open(BytesIO(made)) as image:
+        error = ImageStat.Stat(ImageChops.difference(image.convert("RGB"), in_pillow(picture)))
+    mean = sum(error.sum2) / (3 * picture.width * picture.height)
+    return taken, len(made), 10 * math.log10(255**2 / max(mean, 1e-5))
+
+
+def in_pillow(picture: Any) -> Image.Image:
+    return Image.frombuffer("RGB", (picture.width, picture.height), picture.write_to_memory())
 
 
 def by_pillow(image: Image.Image, format: str, **options: Any) -> Encode:
@@ -34,11 +44,13 @@ def by_pillow(image: Image.Image, format: str, **options: Any) -> Encode:
 
 
 def show(title: str, pictures: list[Any], settings: dict[str, Callable[[Any], Encode]], default: str) -> None:
-    found = {name: [cost(make(picture)) for picture in pictures] for name, make in settings.items()}
-    sums = {name: (sum(ms for ms, _ in costs), sum(size for _, size in costs)) for name, costs in found.items()}
+    found = {name: [cost(make(picture), picture) for picture in pictures] for name, make in settings.items()}
+    sums = {name: [sum(column) for column in zip(*costs, strict=True)] for name, costs in found.items()}
+    time_, bytes_, quality = sums[default]
     print(f"\n{title}, against {default}")
-    for name, (taken, size) in sums.items():
-        print(f"  {name:28} time {100 * taken / sums[default][0]:4.0f} %  bytes {100 * size / sums[default][1]:4.0f} %")
+    for name, (taken, size, psnr) in sums.items():
+        better = (psnr - quality) / len(pictures)
+        print(f"  {name:28} time {taken / time_:5.0%}  bytes {size / bytes_:5.0%}  PSNR {better:+.2f} dB")
 
 
 def main() -> None:
@@ -48,30 +60,32 @@ def main() -> None:
     def mediums(kind: str) -> list[Any]:
         return [image.thumbnail(str(one.path), 500).copy_memory() for one in pictures[kind]]
 
-    def in_pillow(picture: Any) -> Image.Image:
-        return Image.frombuffer("RGB", (picture.width, picture.height), picture.write_to_memory())
+    def png(level: int) -> Callable[[Any], Encode]:
+        return lambda picture: lambda: written(picture.write_to_memory(), picture.width, picture.height, level)
 
-    def png(level: int, kind: str) -> Callable[[Any], Encode]:
+    def png_of_libvips(level: int, kind: str) -> Callable[[Any], Encode]:
         return lambda picture: lambda: picture.pngsave_buffer(compression=level, filter=kind, keep=0)
 
     def jpeg(**options: Any) -> Callable[[Any], Encode]:
         return lambda picture: by_pillow(in_pillow(picture), "JPEG", **options)
 
-    def webp(method: int) -> Callable[[Any], Encode]:
-        return lambda picture: by_pillow(in_pillow(picture), "WEBP", quality=80, method=method)
+    def webp(method: int, quality: int = 80) -> Callable[[Any], Encode]:
+        return lambda picture: by_pillow(in_pillow(picture), "WEBP", quality=quality, method=method)
 
     def avif(speed: int) -> Callable[[Any], Encode]:
         return lambda picture: by_pillow(in_pillow(picture), "AVIF", quality=60, speed=speed, max_threads=1)
 
-    levels = {
-        f"level {level}, filter {kind}": png(level, kind) for kind in ("none", "sub", "up") for level in range(1, 10)
-    }
-    show("PNG of screenshots", mediums("screenshot"), levels, "level 6, filter none")
+    levels = {f"level {level}": png(level) for level in range(1, 10)}
+    theirs = {f"libvips, filter {kind}": png_of_libvips(6, kind) for kind in ("none", "sub", "up")}
+    show("PNG of screenshots", mediums("screenshot"), levels | theirs, "level 6")
     photos = mediums("photo-2mp") + mediums("photo-12mp")
-    qualities = {f"quality {quality}": jpeg(quality=quality) for quality in (75, 80, 85, 90)}
+    qualities = {f"quality {quality}": jpeg(quality=quality) for quality in (75, 80, 84, 85, 86, 90)}
     extra = {"85, optimised": jpeg(quality=85, optimize=True), "85, progressive": jpeg(quality=85, progressive=True)}
     show("JPEG of photographs", photos, qualities | extra, "quality 85")
-    show("WebP, quality 80", mediums("webp"), {f"method {method}": webp(method) for method in range(7)}, "method 4")
+    methods = {
+        f"quality {quality}, method {method}": webp(method, quality) for quality in (79, 80) for method in range(7)
+    }
+    show("WebP", mediums("webp"), methods, "quality 79, method 2")
     show("AVIF, quality 60", photos[:2], {f"speed {speed}": avif(speed) for speed in (6, 7, 8, 9, 10)}, "speed 9")
 
 

@@ -1,28 +1,50 @@
 """The catalog with many rows: what an upload, a lookup and a page of the administration cost must not grow.
 
-Rows are put in by SQL, in the order in which they would have come; every thousandth has the hashes of its real id and
-keys, so that lookups go all over the table.
+Rows are put in by SQL, in the order in which they would have come, without indexes, which are made afterwards; hashes
+in their own order. So ten million rows take minutes. Every thousandth has the hashes of its real id and keys, so that
+lookups go all over the table. Then catalogs of all sizes take turns, call by call.
 """
 
 import os
 import random
+import shutil
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Index
 
 from imges.catalog import GUEST, Catalog, NewImage, StoredFile, open_catalog, utc_now
+from imges.catalog.tables import images, unique_keys
+from imges.catalog.types import Search
 
 REAL = 1000
 """Every so manieth row can be looked up."""
-UPLOADS = 300
 BATCH = 200_000
 """Rows of one transaction while the table is filled."""
+SLICES = 256
+"""Hashes are put in by their first byte."""
+NEEDED = 2048
+"""Bytes on the disk that a row may come to while the table is filled, indexes included."""
+LONGEST = 900.0
+"""Seconds that filling one catalog may take."""
+
+CALLS = {
+    "upload (reserve and publish)": 600,
+    "lookup of an address": 600,
+    "a page of 500 rows": 30,
+    "the administration's first page": 30,
+    "a sweep that finds nothing": 30,
+}
+"""What is measured, and how often."""
+
+Call = Callable[[int], Awaitable[object]]
 
 FILL = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT {first} UNION ALL SELECT i + 1 FROM n WHERE i < {last}) ",
@@ -70,86 +92,149 @@ def _fill(connection: Connection, first: int, last: int) -> None:
         f" 'fill/' || {text} || '.png', 'fill/' || {text} || '.th.png', 'fill/' || {text} || '.md.png', {values},"
         f" 1200000, 1, 0, 'filler', {blob}, '[]', {FALSE[dialect]} FROM n"
     )
-    for _ in range(4):
-        connection.exec_driver_sql(f"INSERT INTO unique_keys (hash, image) {numbers}SELECT {blob}, i FROM n WHERE true")
 
 
-async def fill(catalog: Catalog, rows: int) -> None:
+def _fill_keys(connection: Connection, slice_: int, first: int, last: int) -> None:
+    """Four keys for each of these rows, all hashes of which begin with the byte *slice_*."""
+    dialect = connection.dialect.name
+    numbers, blob = FILL[dialect].format(first=4 * first, last=4 * last + 3), RANDOM[dialect]
+    byte = f"x'{slice_:02x}'" if dialect == "sqlite" else f"'\\x{slice_:02x}'::bytea"
+    hashed = f"CAST({byte} || {blob} AS BLOB)" if dialect == "sqlite" else f"{byte} || {blob}"
+    connection.exec_driver_sql(
+        f"INSERT INTO unique_keys (hash, image) {numbers}SELECT {hashed} AS hash, i / 4 FROM n WHERE true ORDER BY hash"
+    )
+
+
+def _indexes() -> list[Index]:
+    return [index for table in (images, unique_keys) for index in table.indexes]
+
+
+def _empty(connection: Connection) -> None:
+    connection.exec_driver_sql("DELETE FROM images")
+    for index in _indexes():
+        index.drop(connection)
+
+
+async def fill(catalog: Catalog, rows: int, told: Callable[[str], None]) -> None:
+    """Fill *catalog*; *told* hears how far it is. Raises: TimeoutError where it takes too long."""
     inner: Any = catalog
     database, hashes = inner._database, inner._hashes  # noqa: SLF001 - there is no other way to ten million rows
+    until = time.monotonic() + LONGEST
+    for step, work in _steps(rows, hashes):
+        told(f"{rows:,} rows: {step}")
+        if time.monotonic() > until:
+            raise TimeoutError(f"{rows:,} rows take longer than {LONGEST / 60:.0f} minutes")
+        async with database.long_transaction() as run:
+            await run(partial(_without_checks, work=work))
 
-    def empty(connection: Connection) -> None:
-        connection.exec_driver_sql("DELETE FROM images")
 
-    await database.write(empty)
+def _steps(rows: int, hashes: Any) -> Iterator[tuple[str, Callable[[Connection], object]]]:
+    """What fills a catalog, each step in a transaction of its own."""
+    yield "empty", _empty
     for first in range(1, rows + 1, BATCH):
-        last = min(rows, first + BATCH - 1)
-        await database.write(partial(_fill, first=first, last=last))
-
-    def make_real(connection: Connection) -> None:
-        mark = "?" if connection.dialect.name == "sqlite" else "$1"
-        second = "?" if mark == "?" else "$2"
-        real = [
-            (hashes.of(kind, text), number)
-            for number in range(REAL, rows + 1, REAL)
-            for kind, text in (("id", f"fill-{number}"), ("object key", f"fill/{number}.png"))
-        ]
-        for row in real:
-            connection.exec_driver_sql(f"INSERT INTO unique_keys (hash, image) VALUES ({mark}, {second})", row)
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql(
-                "SELECT setval(pg_get_serial_sequence('images', 'number'), (SELECT max(number) FROM images))"
-            )
-
-    await database.write(make_real)
+        yield f"row {first:,}", partial(_fill, first=first, last=min(rows, first + BATCH - 1))
+    edges = [1 + rows * number // SLICES for number in range(SLICES + 1)]
+    for slice_, (first, after) in enumerate(pairwise(edges)):
+        if after > first:
+            yield f"keys of row {first:,}", partial(_fill_keys, slice_=slice_, first=first, last=after - 1)
+    for index in _indexes():
+        yield f"index {index.name}", index.create
+    yield "real keys", partial(_make_real, rows=rows, hashes=hashes)
 
 
-async def _timed(count: int, work: Callable[[int], Awaitable[object]]) -> float:
-    """The median of *count* runs, in milliseconds."""
-    times: list[float] = []
-    for number in range(count):
-        began = time.perf_counter()
-        await work(number)
-        times.append(1000 * (time.perf_counter() - began))
-    return median(times)
+def _without_checks(connection: Connection, work: Callable[[Connection], object]) -> None:
+    """*work* without a trigger for each row that a foreign key holds."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+    work(connection)
 
 
-async def measured(url: str, rows: int) -> dict[str, float]:
-    """Milliseconds of each call, with *rows* pictures in the catalog at *url*, which is filled for it."""
-    async with open_catalog(url) as catalog:
-        await catalog.ensure_guest(os.urandom(32), None)
-        await fill(catalog, rows)
-        lease = await catalog.take_lease(timedelta(minutes=10))
-        chance = random.Random(rows)
-        now = utc_now()
+def _make_real(connection: Connection, rows: int, hashes: Any) -> None:
+    """Hashes of every thousandth row's id and key, and what the database wants to know of many new rows."""
+    numbers = range(REAL, rows + 1, REAL)
+    real = [(hashes.of("id", f"fill-{number}"), number) for number in numbers]
+    real += [(hashes.of("object key", f"fill/{number}.png"), number) for number in numbers]
+    for hash_, image in real:
+        connection.execute(unique_keys.insert().values(hash=hash_, image=image))
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(
+            "SELECT setval(pg_get_serial_sequence('images', 'number'), (SELECT max(number) FROM images))"
+        )
+        connection.exec_driver_sql("ANALYZE")
 
-        async def upload(number: int) -> None:
-            image = await catalog.reserve(new_image(f"new-{rows}-{number}", now), lease=lease)
-            await catalog.publish(image.number, lease=lease)
 
-        async def by_key(_: int) -> None:
-            await catalog.by_key(f"fill/{chance.randrange(1, rows // REAL + 1) * REAL}.png", now)
-
-        async def page(_: int) -> None:
-            await anext(catalog.published(api_key=GUEST))
-
-        async def sweep(_: int) -> None:
-            await catalog.claim_abandoned(lease=lease, now=now, limit=100)
-            await catalog.expire(now, limit=100)
-            await catalog.deleting(limit=100)
-
-        return {
-            "upload (reserve and publish)": await _timed(UPLOADS, upload),
-            "lookup of an address": await _timed(UPLOADS, by_key),
-            "a page of 500 rows": await _timed(20, page),
-            "a sweep that finds nothing": await _timed(20, sweep),
+async def compared(urls: dict[int, str], told: Callable[[str], None]) -> dict[str, dict[int, float]]:
+    """Milliseconds of each call by how many rows there are, in catalogs at *urls*, which are filled for it."""
+    for rows, url in urls.items():
+        async with open_catalog(url) as catalog:
+            await catalog.ensure_guest(os.urandom(32), None)
+            await fill(catalog, rows, told)
+    told("calls")
+    async with AsyncExitStack() as stack:
+        all_calls = {
+            rows: await _calls(await stack.enter_async_context(open_catalog(url)), rows) for rows, url in urls.items()
         }
+        return {
+            name: await _taking_turns(count, {rows: calls[name] for rows, calls in all_calls.items()})
+            for name, count in CALLS.items()
+        }
+
+
+async def _taking_turns(count: int, calls: dict[int, Call]) -> dict[int, float]:
+    """The median of *count* runs of each, in milliseconds; the first tenth only warms up."""
+    times: dict[int, list[float]] = {rows: [] for rows in calls}
+    for number in range(count):
+        for rows, call in calls.items():
+            began = time.perf_counter()
+            await call(number)
+            times[rows].append(1000 * (time.perf_counter() - began))
+    return {rows: median(taken[count // 10 :]) for rows, taken in times.items()}
+
+
+async def _calls(catalog: Catalog, rows: int) -> dict[str, Call]:
+    """What is measured of a *catalog* with so many *rows*."""
+    lease = await catalog.take_lease(timedelta(minutes=10))
+    chance = random.Random(rows)
+    now = utc_now()
+
+    async def upload(number: int) -> None:
+        image = await catalog.reserve(new_image(f"new-{rows}-{number}", now), lease=lease)
+        await catalog.publish(image, lease=lease)
+
+    async def by_key(_: int) -> None:
+        await catalog.by_key(f"fill/{chance.randrange(1, rows // REAL + 1) * REAL}.png", now)
+
+    async def page(_: int) -> None:
+        await anext(catalog.published(api_key=GUEST))
+
+    async def search(_: int) -> None:
+        await catalog.found(Search(), limit=50)
+
+    async def sweep(_: int) -> None:
+        await catalog.abandoned(now=now, limit=100)
+        await catalog.expire(now, limit=100)
+        await catalog.deleting(limit=100)
+
+    return dict(zip(CALLS, (upload, by_key, page, search, sweep), strict=True))
+
+
+def has_room(folder: Path, rows: int) -> bool:
+    """Whether the disk of *folder* has room for a catalog of so many *rows*."""
+    return shutil.disk_usage(folder).free > rows * NEEDED
 
 
 def sqlite_url(folder: Path, rows: int) -> str:
     """Of a file that is made anew."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"catalog-{rows}.db"
-    for file in folder.glob(f"{path.name}*"):
+    remove(folder, rows)
+    return f"sqlite:///{_file(folder, rows).absolute()}"
+
+
+def remove(folder: Path, rows: int) -> None:
+    """Take the file away again: of ten million rows it is of eight gigabytes."""
+    for file in folder.glob(f"{_file(folder, rows).name}*"):
         file.unlink()
-    return f"sqlite:///{path.absolute()}"
+
+
+def _file(folder: Path, rows: int) -> Path:
+    return folder / f"catalog-{rows}.db"

@@ -21,7 +21,7 @@ KEY = "benchmark"
 START = 30.0
 """Seconds that a server may take to start."""
 
-NGINX = """
+NGINX = r"""
 worker_processes 2; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 1024; }}
 http {{
@@ -36,6 +36,14 @@ http {{
         location /protected/disk/ {{
             internal; alias {files}/; etag off; add_header ETag $upstream_http_etag;
         }}
+        location /direct/ {{
+            alias {files}/; disable_symlinks on from={files}; error_page 403 404 = @imges; log_not_found off;
+            default_type application/octet-stream; add_header X-Content-Type-Options nosniff;
+            add_header Cache-Control "public, max-age=31536000, immutable"; add_header Access-Control-Allow-Origin "*";
+            add_header Content-Security-Policy "default-src 'none'; sandbox";
+            location ~ /\. {{ return 404; }}
+        }}
+        location @imges {{ proxy_pass http://imges; }}
         location / {{ proxy_pass http://imges; proxy_http_version 1.1; proxy_set_header Connection ""; }}
     }}
 }}
@@ -116,7 +124,7 @@ def _answers(url: str) -> bool:
 
 
 @contextmanager
-def imges(folder: Path, **settings: str) -> Generator[Server]:
+def imges(folder: Path, program: tuple[str, ...] = (str(IMGES),), /, **settings: str) -> Generator[Server]:
     """`imges serve` with its defaults, but no limit on uploads; *settings* as in the environment: `STORAGE="s3"`."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -129,7 +137,7 @@ def imges(folder: Path, **settings: str) -> Generator[Server]:
         **settings,
     }
     environ = {f"IMGES__{name}": value for name, value in given.items()}
-    with running([str(IMGES), "serve"], port, folder, "/healthz", environ) as server:
+    with running([*program, "serve"], port, folder, "/healthz", environ) as server:
         yield server
 
 

@@ -21,7 +21,7 @@ from imges.catalog import open_catalog, utc_now
 from imges.imaging import Quality, Recipe, formats, header, sizes
 from imges.imaging.vips import VipsProcessor
 from imges.intake import Spool, spool_chunks
-from imges.storage import open_storage
+from imges.storage import NewObject, open_storage, put_all
 
 TIMES = 3
 ROUNDS = 150
@@ -74,21 +74,24 @@ def _of_one(processor: VipsProcessor, allowed: frozenset[str], path: Path) -> di
 async def of_rows(folder: Path) -> dict[str, float]:
     """The steps that are the same for all: catalog, storage of three objects, spool."""
     storage = await open_storage("disk", {"type": "datefolder", "root": str(folder / "images")})
-    spool = Spool(folder / "spool")
-    spool.clear()
-    async with open_catalog(f"sqlite:///{folder / 'imges.db'}") as rows:
+    async with (
+        Spool(folder / "spool").prepared() as spool,
+        open_catalog(f"sqlite:///{folder / 'imges.db'}") as rows,
+    ):
         await rows.ensure_guest(os.urandom(32), None)
         lease = await rows.take_lease(timedelta(minutes=5))
 
         async def reserve_and_publish(number: int) -> None:
             image = await rows.reserve(many_rows.new_image(f"step-{number}", utc_now()), lease=lease)
-            await rows.publish(image.number, lease=lease)
+            await rows.publish(image, lease=lease)
 
         async def put(number: int) -> None:
-            for kind in ("", ".md", ".th"):
+            objects: list[NewObject] = []
+            for kind in (".th", ".md", ""):
                 file = folder / f"put-{number}{kind}"
                 file.write_bytes(b"x" * 20_000)
-                await storage.put(f"2026/01/01/{number}{kind}.png", file, media_type="image/png")
+                objects.append(NewObject(f"2026/01/01/{number}{kind}.png", file, "image/png"))
+            await put_all(storage, objects, [])
 
         async def receive(_: int) -> None:
             async with spool.open() as place:

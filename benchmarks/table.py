@@ -92,6 +92,21 @@ class Report:
         self._record.write_text(json.dumps({**said, "rows": list(rows.values())}, indent=1) + "\n")
 
 
+def markdown(record: Path = RECORD) -> str:
+    """The last recorded run, as docs/performance.md has it."""
+    said = json.loads(record.read_text())
+    sections: dict[str, list[str]] = {}
+    for row in said["rows"]:
+        spread = " to ".join(map(figure, row["spread"])) if row["spread"] else ""
+        goal = f"{row['goal'][0].replace('>=', '≥').replace('<=', '≤')} {figure(row['goal'][1])}" if row["goal"] else ""
+        cells = (row["name"], f"{figure(row['value'])} {row['unit']}".strip(), spread, goal)
+        sections.setdefault(row["section"], []).append(f"| {' | '.join(cells)} |")
+    lines = ["| | value | spread | goal |", "|---|--:|---|---|"]
+    for name, rows in sections.items():
+        lines += [f"| **{name}** | | | |", *rows]
+    return "\n".join((f"{said['machine']}, {said['when']}, revision {said['revision']}\n", *lines))
+
+
 def figure(value: float) -> str:
     """Three digits that count."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

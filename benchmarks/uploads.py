@@ -1,9 +1,9 @@
 """Uploads a second, against the bare loops and the peer, taken in turn."""
 
 import json
-import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,13 @@ class Run:
 
 
 def limit(pictures: Sequence[Picture], folder: Path, quality: tuple[int, int, int] = QUALITY) -> Run:
-    """The two bare loops."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    """The two bare loops, in a new folder below *folder*.
+
+    Nothing is deleted here: for a minute ext4 looks past files just deleted whenever a file is made, and whoever has
+    the next turn would pay for it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=folder))
     command = [sys.executable, str(HERE / "limit.py"), "2", str(folder), *map(str, quality)]
     paths = "\n".join(str(picture.path) for picture in pictures)
     answer = json.loads(subprocess.run(command, input=paths, capture_output=True, text=True, check=True).stdout)

@@ -7,11 +7,15 @@
 # make binary    build dist/imges, one file that needs no Python; test-binary: and try it in an empty root
 # make release   wheel, sdist, binary, checksums, bill of materials and licences in dist/, each tried where nothing else is
 # make screenshots  pictures of every page into build/screenshots/, the best into docs/pictures/; and the icons
-# make drain     stop the server under load again and again (ROUNDS=100)
+# make drain     stop the server under load again and again (ROUNDS=100, SEED=7)
+# make memory    the memory of all processes while the largest pictures come; slow: good uploads among 1,000 slow connections
 # make figures   what each page weighs, when it is painted, how much it jumps
 # make languages  bring the catalogs in templates/languages/ up to the texts of the sources (LANGUAGE=fr: begin another)
-# make crash     break one upload at each system call (ROUNDS=20: at so many of them)
-# make fuzz      mutated pictures through the running server (ROUNDS=10000)
+# make crash     break an upload, a deletion, an expiry and a migration at each system call (ONLY=upload, PART=2/5);
+#                ROUNDS=1000: kill -9 under load, so many times
+# make fuzz      hostile input: mutated pictures (ROUNDS=10000, SEED=7) and those of Pillow's own tests through the server; the filter of
+#                metadata and forms by libFuzzer (SECONDS=240 each); lives of the service against a model (LIVES=500)
+# make hostile   what hostile clients send, group by group, with figures (GROUPS="framing forms": only these)
 # make audit     known holes of what is installed, by PyPI's advisories
 # make lock      write the lock files anew from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
 
@@ -25,9 +29,9 @@ PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --s
 
 # What tests call, and the Debian package that it comes from
 TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium nginx:nginx-light redis-server:redis-server \
-	caddy:caddy curl:curl haproxy:haproxy openssl:openssl
+	caddy:caddy curl:curl haproxy:haproxy openssl:openssl ip:iproute2
 
-.PHONY: install serve test check format lock screenshots drain crash fuzz audit tools bench bench-quick bench-catalog
+.PHONY: install serve test check format lock screenshots drain crash fuzz hostile audit tools bench bench-quick bench-catalog
 
 install: .venv/installed
 
@@ -99,13 +103,27 @@ screenshots: .venv/installed-dev tools
 	$(BIN)/python -m tests.browser.screenshots
 
 drain: .venv/installed-dev
-	$(BIN)/python -m tests.crash.drain $(or $(ROUNDS),100)
+	$(BIN)/python -m tests.crash.drain $(or $(ROUNDS),100) $(SEED)
 
-crash: .venv/installed-dev tools
-	$(BIN)/python -m tests.crash.points $(ROUNDS)
+.PHONY: memory slow
+memory: .venv/installed-dev
+	$(BIN)/python -m tests.crash.memory $(SECONDS)
+
+slow: .venv/installed-dev
+	$(BIN)/python -m tests.crash.slow
+
+crash: .venv/installed-dev
+	$(BIN)/python -m $(if $(ROUNDS),tests.crash.kills $(ROUNDS) $(SEED),tests.crash.points $(ONLY:%=--only %) $(PART:%=--part %))
 
 fuzz: .venv/installed-dev
-	$(BIN)/python -m tests.crash.fuzz $(or $(ROUNDS),10000)
+	$(BIN)/python -m tests.crash.fuzz $(or $(ROUNDS),10000) $(SEED)
+	$(BIN)/python -m tests.crash.fuzz_pillow
+	$(BIN)/python -m tests.crash.libfuzzer filter $(or $(SECONDS),240)
+	$(BIN)/python -m tests.crash.libfuzzer form $(or $(SECONDS),240)
+	$(BIN)/python -m tests.crash.stateful $(or $(LIVES),500)
+
+hostile: .venv/installed-dev tools
+	@$(BIN)/python -m tests.hostile.sweep $(GROUPS)
 
 audit: .venv/installed-dev
 	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.lock
@@ -116,6 +134,7 @@ audit: .venv/installed-dev
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
 	$(PIP_INSTALL) --require-hashes --requirement requirements.lock
 	$(PIP_INSTALL) --no-build-isolation --no-deps --editable .
+	$(BIN)/python -m compileall -q imges backends templates
 	@touch $@
 
 .venv/installed-dev: .venv/installed requirements-dev.lock

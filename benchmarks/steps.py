@@ -62,7 +62,7 @@ def _of_one(processor: VipsProcessor, allowed: frozenset[str], path: Path) -> di
     working = sizes.working_size(found.displayed, RECIPE.thumb, medium)
     picture = processor.decode(path, found, working)
     return {
-        "hash (received and stored)": 2 * cpu(lambda: hashlib.md5(content, usedforsecurity=False)),
+        "hash": cpu(lambda: hashlib.md5(content, usedforsecurity=False)),
         "inspect": cpu(lambda: header.inspect(path, allowed)),
         "strip": cpu(lambda: formats.strip(content, found)),
         "decode and shrink": cpu(lambda: processor.decode(path, found, working)),

@@ -1,6 +1,6 @@
 """Sources to spool: whatever a client sends, file, base64 or address, becomes one file on the spool disk.
 
-No picture but a small one stands in memory here: bytes go to the disk in blocks, hashed as they pass.
+No picture but a small one stands in memory here: bytes go to the disk in blocks.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from imges.errors import DiskReserve, FileTooLarge, NoSource, NotBase64, SpoolUn
 from imges.fetch import Fetcher
 
 BLOCK = 2**20
-"""Bytes that are gathered before a thread writes and hashes them: one hop serves nearly all screenshots."""
+"""Bytes that are gathered before a thread writes them: one hop serves nearly all screenshots."""
 SMALLEST_BLOCK = 16 * 1024
 SMALL = 64 * 1024
 """Bytes of a file that may wait in memory until it is taken: changing threads only to write it costs more than that."""
@@ -42,15 +42,21 @@ HEAD = 8192
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """A received file: its *size* in bytes and the hex *md5* of what came, before anything was done to it.
-
-    A small one may be *content* as yet, which whoever takes the file writes to *path*.
-    """
+    """A received file of *size* bytes. A small one may be *content* as yet, which whoever takes it writes to *path*."""
 
     path: Path
     size: int
-    md5: str
     content: bytes | None = None
+
+    def digest(self) -> str:
+        """The hex MD5 of what came, before anything was done to it. Blocking. Raises: SpoolUnavailable."""
+        if self.content is not None:
+            return hashlib.md5(self.content, usedforsecurity=False).hexdigest()
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        except OSError as error:
+            raise SpoolUnavailable from error
 
 
 def translated(error: OSError) -> DiskReserve | SpoolUnavailable:
@@ -165,7 +171,7 @@ def _emptied(folders: list[Path], *, keep: int) -> list[Path]:
 
 
 class SpoolWriter:
-    """Writes and hashes one file of at most *limit* bytes; `FileTooLarge(told)` beyond it."""
+    """Writes one file of at most *limit* bytes; `FileTooLarge(told)` beyond it."""
 
     def __init__(self, path: Path, limit: int, *, told: int | None = None) -> None:
         self._path = path
@@ -174,7 +180,6 @@ class SpoolWriter:
         self._blocks: list[bytes] = []
         self._waiting = 0
         self._written = 0
-        self._md5 = hashlib.md5(usedforsecurity=False)
 
     @property
     def size(self) -> int:
@@ -193,10 +198,9 @@ class SpoolWriter:
         """Everything is in the file (not yet synced: nothing has been promised), or with *may_wait* is the content."""
         if may_wait and not self._written and self._waiting <= SMALL:
             content = b"".join(self._blocks)
-            self._md5.update(content)
-            return Spooled(self._path, len(content), self._md5.hexdigest(), content)
+            return Spooled(self._path, len(content), content)
         await self._flush()
-        return Spooled(self._path, self._written, self._md5.hexdigest())
+        return Spooled(self._path, self._written)
 
     async def _flush(self) -> None:
         block, self._blocks, self._waiting = b"".join(self._blocks), [], 0
@@ -213,7 +217,6 @@ class SpoolWriter:
                 rest = rest[os.write(file, rest) :]
         finally:
             os.close(file)
-        self._md5.update(block)
         self._written += len(block)
 
 
@@ -290,15 +293,14 @@ class Text:
         Raises: NotBase64, FileTooLarge, OSError.
         """
         drop = _WHITE_SPACE if any(b"+" in block for block in self.blocks()) else _WHITE_SPACE.replace(b" ", b"")
-        md5, size = hashlib.md5(usedforsecurity=False), 0
+        size = 0
         with path.open("wb") as file:
             for decoded in _decoded(self._payload(), drop):
                 size += len(decoded)
                 if size > limit:
                     raise FileTooLarge(limit)
-                md5.update(decoded)
                 file.write(decoded)
-        return Spooled(path, size, md5.hexdigest())
+        return Spooled(path, size)
 
     def _payload(self) -> Iterator[bytes]:
         """The base64 alone: without the head of a data: URI and the white space around."""

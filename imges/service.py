@@ -193,9 +193,11 @@ class Service:
         """
         created = self._now()
         expires = self._expires(created, options.expiration)
-        await self.refuse_blocked(received.file.md5)  # as it is stored where nothing was taken off, at once
-        with self._quarantine.over(received.file.md5), metrics.step("render"):
-            renditions = await self._rendered(received, self._recipe(options), folder)
+        if options.width is not None:  # what is stored will have a digest of its own
+            await self.refuse_blocked(await asyncio.to_thread(received.file.digest))
+        async with self._quarantine.over(received.file.digest):
+            with metrics.step("render"):
+                renditions = await self._rendered(received, self._recipe(options), folder)
         await self.refuse_blocked(renditions.original.md5)
         if duplicate := await self._duplicate(renditions.original, uploader):
             return Uploaded(duplicate, None)
@@ -207,7 +209,7 @@ class Service:
         """All files of the picture; Busy, too, where waiting for a worker left it too little time."""
         try:
             async with asyncio.timeout(self._settings.images.timeout.total_seconds() + WAITING):
-                file = Given(received.file.path, received.file.size, received.file.md5, received.file.content)
+                file = Given(received.file.path, received.file.size, ours=True, content=received.file.content)
                 return await self._imaging.take(file, self._limits, recipe, folder)
         except TimeoutError as error:
             raise Busy from error

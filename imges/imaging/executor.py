@@ -216,8 +216,8 @@ def taken_out(made: Renditions, file: Given, given: Path, folder: Path) -> Rendi
     over, and its word is not worth much.
     """
     cage = given.parent
-    if file.md5 is not None and made.original.path == given:
-        original = replace(made.original, path=file.path, size=file.size, md5=file.md5)
+    if file.ours and made.original.path == given and made.original.size == file.size:
+        original = replace(made.original, path=file.path)
     else:
         original = _moved(made.original, cage, folder)
     return replace(

@@ -1,8 +1,9 @@
 """Files that kill decoders: after a few times they are refused by their digest, and given to no more."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from time import monotonic
 
 from cachetools import TTLCache
@@ -26,15 +27,18 @@ class Quarantine:
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._deaths: TTLCache[str, int] = TTLCache(MOST, KEPT, timer=clock)
 
-    @contextmanager
-    def over(self, digest: str) -> Generator[None]:
-        """For the time that workers have the file. Raises: ProcessingFailed at once where it has killed enough."""
-        if self._deaths.get(digest, 0) >= DEATHS:
+    @asynccontextmanager
+    async def over(self, digest: Callable[[], str]) -> AsyncGenerator[None]:
+        """For the time that workers have the file of that *digest*, which a thread asks for where it matters: seldom.
+
+        Raises: ProcessingFailed at once where the file has killed enough.
+        """
+        if self._deaths and self._deaths.get(await asyncio.to_thread(digest), 0) >= DEATHS:
             raise ProcessingFailed
         try:
             yield
         except (Died, OutOfTime):
-            self._count(digest)
+            self._count(await asyncio.to_thread(digest))
             raise
 
     def _count(self, digest: str) -> None:

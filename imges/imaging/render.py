@@ -45,8 +45,8 @@ def received(source: Given, header: Header, recipe: Recipe, folder: Path) -> tup
     data = source.path.read_bytes()
     filtered = formats.strip(data, header)  # which also finds that a file is cut
     parts: Parts = [data] if recipe.keep_metadata else filtered
-    if source.md5 is not None and unchanged(parts, data):
-        return rendition(source.path, len(data), source.md5, header), header
+    if source.ours and unchanged(parts, data):
+        return rendition(source.path, [data], header), header
     return written(folder, "original", parts, header), header
 
 
@@ -99,16 +99,18 @@ def exactly(picture: Picture, size: Size) -> Picture:
 
 
 def written(folder: Path, name: str, parts: Parts, header: Header) -> Rendition:
-    """A file of *folder*, its size and digest."""
+    """*parts* as a file of *folder*."""
     path = folder / f"{name}.{header.format}"
-    digest = hashlib.md5(usedforsecurity=False)
     with path.open("wb") as file:
         file.writelines(parts)
+    return rendition(path, parts, header)
+
+
+def rendition(path: Path, parts: Parts, header: Header) -> Rendition:
+    """The file *path*, in which *parts* stand, its size and digest."""
+    digest = hashlib.md5(usedforsecurity=False)
     for part in parts:
         digest.update(part)
-    return rendition(path, sum(map(len, parts)), digest.hexdigest(), header)
-
-
-def rendition(path: Path, size: int, md5: str, header: Header) -> Rendition:
     width, height = header.displayed
-    return Rendition(path, size, md5, header.format, width, height, header.bits, header.channels)
+    size = sum(map(len, parts))
+    return Rendition(path, size, digest.hexdigest(), header.format, width, height, header.bits, header.channels)

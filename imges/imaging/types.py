@@ -102,15 +102,15 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A file to make renditions of: its *size* in bytes, and the hex *md5* of an upload's.
+    """A file of *size* bytes to make renditions of.
 
-    With *md5* it may become the original as it is; without it belongs to somebody else, and is only read. What has
-    *content* is to be written to *path* first.
+    *Ours*, it may become the original as it is; another belongs to somebody else, and is only read. What has *content*
+    is to be written to *path* first.
     """
 
     path: Path
     size: int
-    md5: str | None = None
+    ours: bool = False
     content: bytes | None = None
 
 

@@ -7,15 +7,14 @@ from pathlib import Path
 from imges.catalog import GUEST, Image, NewImage, StoredFile
 from imges.errors import FormatRefused, NotAnImage
 from imges.imaging import MEDIA_TYPES, Header
-from imges.intake import Spooled
-from imges.maintenance.objects import fetched
+from imges.maintenance.objects import Copy, fetched
 from imges.maintenance.old_keys import OldKey
 from imges.maintenance.tools import Tools
 from imges.service import Place, stored_file, token_hash
 from imges.storage import KeyMissing
 
 
-def described(key: str, file: Spooled, header: Header) -> StoredFile:
+def described(key: str, file: Copy, header: Header) -> StoredFile:
     """What the catalog keeps of the object *key*, which is *file*."""
     width, height = header.displayed
     return StoredFile(key, file.size, file.md5, width, height, header.bits, header.channels)

@@ -6,7 +6,6 @@ that an import can be interrupted and run again. What is known of a picture besi
 """
 
 import asyncio
-import hashlib
 import json
 import re
 import secrets
@@ -25,7 +24,7 @@ from imges.imaging import MEDIA_TYPES, Header
 from imges.intake import Spooled, translated
 from imges.maintenance.adopt import described
 from imges.maintenance.chevereto import Dump, id_encoder
-from imges.maintenance.objects import OUT_OF_ORDER
+from imges.maintenance.objects import OUT_OF_ORDER, Copy
 from imges.maintenance.old_keys import OldKey
 from imges.maintenance.parallel import each
 from imges.maintenance.records import Record, Records
@@ -185,7 +184,7 @@ class _Import:
         self._imported.pictures += 1
         self._imported.size += new.stored_bytes
 
-    async def _is_here(self, key: str, source: Spooled) -> bool:
+    async def _is_here(self, key: str, source: Copy) -> bool:
         """Whether an earlier run has brought it in. Raises: NotTaken where another has the address."""
         owners = await self._catalog.owners([key])
         if key not in owners:
@@ -199,7 +198,7 @@ class _Import:
             raise NotTaken("another picture has this address")
         return True
 
-    async def _read(self, file: OldFile, source: Spooled, folder: Path) -> "_Picture":
+    async def _read(self, file: OldFile, source: Copy, folder: Path) -> "_Picture":
         """The objects of the picture. Raises what `Service.look` and `derive` raise."""
         header = await self._service.look(source.path)
         if header.format != file.name.format:
@@ -314,19 +313,17 @@ class _Picture:
     medium: tuple[StoredFile, Path] | None = None
 
 
-async def _copied(source: Path, target: Path) -> Spooled:
+async def _copied(source: Path, target: Path) -> Copy:
     """A copy of our own, for a storage may link what it is given. Raises: OSError of the source; SpoolUnavailable, …"""
 
-    def copy() -> Spooled:
+    def copy() -> Copy:
         with source.open("rb") as opened:
             try:
                 with target.open("wb") as writing:
                     shutil.copyfileobj(opened, writing, 2**20)
             except OSError as error:
                 raise translated(error) from error
-        with target.open("rb") as written:
-            md5 = hashlib.file_digest(written, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-        return Spooled(target, target.stat().st_size, md5)
+        return Copy.of(Spooled(target, target.stat().st_size))
 
     return await asyncio.to_thread(copy)
 

@@ -21,7 +21,7 @@ from imges.catalog import Image, State, StoredFile
 from imges.errors import ImgesError, SettingsError
 from imges.intake import SpoolWriter, spool_chunks
 from imges.maintenance.bandwidth import Bandwidth
-from imges.maintenance.objects import OUT_OF_ORDER
+from imges.maintenance.objects import OUT_OF_ORDER, Copy
 from imges.maintenance.parallel import each
 from imges.maintenance.remake import Changed
 from imges.maintenance.tools import Tools
@@ -196,7 +196,8 @@ class _Migration:
         """Raises: Damaged, InTheWay, KeyMissing, and what the places raise."""
         target = self._move.to.storage
         async with source.storage.open(file.key) as chunks:
-            copy = await spool_chunks(self._bandwidth.limited(chunks), path, sys.maxsize)
+            spooled = await spool_chunks(self._bandwidth.limited(chunks), path, sys.maxsize)
+        copy = await asyncio.to_thread(Copy.of, spooled)
         if (copy.size, copy.md5) != (file.size, file.md5):
             raise Damaged(file.key)
         replace = file.key != image.original.key  # a thumb of before it was made again may lie there

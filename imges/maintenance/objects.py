@@ -1,8 +1,11 @@
 """Objects as files, and as digests."""
 
+import asyncio
 import hashlib
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from imges.catalog import StoredFile
 from imges.errors import ServerError
@@ -14,10 +17,25 @@ OUT_OF_ORDER = (StorageUnavailable, StorageFull, ServerError)
 """What is no picture's fault: the next one will not fare better."""
 
 
-async def fetched(storage: Storage, key: str, path: Path) -> Spooled:
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A file of ours that is to be as an object is, or as somebody's file: its *size* in bytes, and hex *md5*."""
+
+    path: Path
+    size: int
+    md5: str
+
+    @classmethod
+    def of(cls, spooled: Spooled) -> Self:
+        """Blocking. Raises: SpoolUnavailable."""
+        return cls(spooled.path, spooled.size, spooled.digest())
+
+
+async def fetched(storage: Storage, key: str, path: Path) -> Copy:
     """The object in the file *path*. Raises: KeyMissing, StorageUnavailable, DiskReserve, SpoolUnavailable."""
     async with storage.open(key) as chunks:
-        return await spool_chunks(chunks, path, sys.maxsize)
+        spooled = await spool_chunks(chunks, path, sys.maxsize)
+    return await asyncio.to_thread(Copy.of, spooled)
 
 
 async def digest(storage: Storage, key: str) -> str:

@@ -153,12 +153,12 @@ async def _read(kind: str, body: bytes, size: int, folder: Path) -> tuple[object
     assert sum(map(len, form.fields.values())) <= MAX_TEXT
     assert sum(file.stat().st_size for file in folder.iterdir()) <= len(body)
     fields = dict(form.fields)
-    files = {name: (file.size, file.md5, told) for name, (file, told) in form.files.items()}
+    files = {name: (file.size, file.digest(), told) for name, (file, told) in form.files.items()}
     texts = {name: hashlib.md5(text.path.read_bytes()).hexdigest() for name, text in form.texts.items()}
     options = upload_options(form.fields, 16384)
     intake = Intake(Spool(folder), cast("Fetcher", _Nowhere()), LIMIT)
     received = await form.receive(intake, folder, by_get=False)
     content = received.file.path.read_bytes() if received.file.content is None else received.file.content
     assert received.file.size == len(content) <= LIMIT
-    assert received.file.md5 == hashlib.md5(content).hexdigest()
-    return fields, files, texts, options, received.file.md5, received.name, received.source
+    assert received.file.digest() == hashlib.md5(content).hexdigest()
+    return fields, files, texts, options, content, received.name, received.source

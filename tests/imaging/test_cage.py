@@ -291,31 +291,37 @@ async def test_each_worker_has_a_folder_of_its_own_which_is_emptied(tmp_path: Pa
     assert not any((tmp_path / "spool").iterdir())
 
 
-def test_what_killed_three_workers_is_given_to_no_more():
+async def test_what_killed_three_workers_is_given_to_no_more():
     now = [0.0]
     quarantine = Quarantine(clock=lambda: now[0])
     for _ in range(DEATHS):
-        with pytest.raises(Died), quarantine.over("digest"):
-            raise Died
-    with quarantine.over("another"):
+        with pytest.raises(Died):
+            async with quarantine.over(lambda: "digest"):
+                raise Died
+    async with quarantine.over(lambda: "another"):
         pass
     reached = False
-    with pytest.raises(ProcessingFailed) as refused, quarantine.over("digest"):
-        reached = True
+    with pytest.raises(ProcessingFailed) as refused:
+        async with quarantine.over(lambda: "digest"):
+            reached = True
     assert not reached
     assert (refused.value.status, refused.value.code) == (422, 320)
     now[0] += KEPT + 1
-    with quarantine.over("digest"):
+    async with quarantine.over(lambda: "digest"):
         reached = True
     assert reached
 
 
-def test_what_a_worker_says_of_the_received_file_does_not_count(tmp_path: Path, inside: Path, outside: Path):
+def test_the_received_file_becomes_the_original_only_where_it_is_an_uploads_and_whole(
+    tmp_path: Path, inside: Path, outside: Path
+):
     (inside / "thumb.png").write_bytes(b"12345")
-    told = Rendition(inside / "given", 1, "lie", "png", 1, 1, 8, None)
+    told = Rendition(inside / "given", 7, "digest", "png", 1, 1, 8, None)
     made = Renditions(told, replace(told, path=inside / "thumb.png", size=5), None, 1)
-    received = Given(tmp_path / "received", 7, "true")
-    original = taken_out(made, received, inside / "given", outside).original
-    assert (original.path, original.size, original.md5) == (received.path, 7, "true")
+    received = Given(tmp_path / "received", 7, ours=True)
     with pytest.raises(ProcessingFailed):  # it is somebody else's file, and does not go into the storage
-        taken_out(made, replace(received, md5=None), inside / "given", outside)
+        taken_out(made, replace(received, ours=False), inside / "given", outside)
+    with pytest.raises(ProcessingFailed):
+        taken_out(made, replace(received, size=8), inside / "given", outside)
+    original = taken_out(made, received, inside / "given", outside).original
+    assert (original.path, original.size) == (received.path, 7)

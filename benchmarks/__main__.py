@@ -64,7 +64,7 @@ class Bench:
             self._compare(section, kinds, 3, turns, peer=False, goal=1.0, IMAGES__QUALITY__PNG="2")
 
     def icons(self) -> None:
-        self._compare("uploads of icons", {"icon": 1}, 120 if self._quick else 200, 3, peer=False, goal=0.75)
+        self._compare("uploads of icons", {"icon": 1}, 200 if self._quick else 500, 3, peer=False, goal=0.75)
 
     def kinds(self) -> None:
         for kind in MIX:

@@ -94,15 +94,21 @@ def _frames(kinds: list[bytes]) -> int:
     return max(1, kinds.count(b"fcTL")) if b"acTL" in before else 1
 
 
-def is_whole(data: bytes) -> bool:
-    """Whether the compressed data holds as many bytes as the picture needs: not all decoders ask."""
+def _needed(data: bytes) -> int:
+    """Bytes that the picture has when it is inflated."""
     width, height, bits, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", data, len(SIGNATURE) + 8)
     passes = PASSES if interlace == ADAM7 else ((0, 0, 1, 1),)
-    missing = 0
+    needed = 0
     for left, top, across, down in passes:
         columns, rows = -(-(width - left) // across), -(-(height - top) // down)
         if columns > 0 and rows > 0:
-            missing += rows * (1 + (columns * bits * SAMPLES.get(colour, 1) + 7) // 8)
+            needed += rows * (1 + (columns * bits * SAMPLES.get(colour, 1) + 7) // 8)
+    return needed
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether the compressed data holds as many bytes as the picture needs: not all decoders ask."""
+    missing = _needed(data)
     inflate = zlib.decompressobj()
     try:
         for chunk in _chunks(data):
@@ -113,6 +119,25 @@ def is_whole(data: bytes) -> bool:
     except zlib.error:
         return False
     return missing <= 0
+
+
+def inflated(data: bytes) -> bytes | None:
+    """The still of a whole PNG, with its pixels as they are: a decoder need not inflate them.
+
+    libdeflate does that in a small part of the time, but only where it is told beforehand how much will come of it:
+    `None` where another amount does, or the data is damaged. It takes three times the memory of the pixels.
+    """
+    needed, chunks = _needed(data), list(_chunks(data))
+    try:
+        pixels = deflate.zlib_decompress(
+            b"".join([data[chunk.body] for chunk in chunks if chunk.kind == b"IDAT"]), needed
+        )
+    except deflate.DeflateError:
+        return None
+    if len(pixels) != needed:
+        return None
+    before = [data[chunk.start : chunk.stop] for chunk in chunks if chunk.kind in DISPLAY.keys() | {b"IHDR", b"PLTE"}]
+    return b"".join([SIGNATURE, *before, _chunk(b"IDAT", deflate.zlib_compress(pixels, 0)), _chunk(b"IEND", b"")])
 
 
 def strip(data: bytes, orientation: int) -> Parts:
@@ -167,4 +192,5 @@ def written(pixels: bytes, width: int, height: int, level: int) -> bytes:
 
 
 def _chunk(kind: bytes, body: bytes | bytearray) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+    checksum = deflate.crc32(body, deflate.crc32(kind))
+    return b"".join((struct.pack(">I", len(body)), kind, body, struct.pack(">I", checksum)))

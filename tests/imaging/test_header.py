@@ -138,6 +138,8 @@ def test_an_animation_that_lies_about_its_frames_is_counted(inspect):
         pytest.param(b"\0\0\0\x18ftypavif\0\0\0\0avifmif1", id="AVIF's magic alone"),
         pytest.param(b"II*\0", id="TIFF's magic alone"),
         pytest.param(samples.png_of(samples.png_header(0, 9)), id="PNG without pixels"),
+        pytest.param(samples.png_of(samples.png_header(9, 9, bits=255)), id="PNG of 255 bits a sample"),
+        pytest.param(samples.png_of(samples.png_header(9, 9, colour=1)), id="PNG of no known colour type"),
         pytest.param(b"GIF89a\0\0\0\0\0\0\0\x3b", id="GIF without pixels"),
         pytest.param(b"GIF89a\x09\0\x09\0\0\0\0\x3b", id="GIF without frames"),
     ],

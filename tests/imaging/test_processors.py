@@ -1,6 +1,7 @@
 """What becomes of a picture, whichever processor makes it: sizes, colours, orientation, animation, damage."""
 
 import hashlib
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -17,6 +18,7 @@ from tests.imaging.pictures import (
     YELLOW,
     animation,
     bands_of_grey,
+    chunk,
     deep_png,
     delays,
     exchanging_profile,
@@ -30,6 +32,7 @@ from tests.imaging.pictures import (
     seen,
     ycck_jpeg,
 )
+from tests.imaging.samples import png_header, png_of
 from tests.pictures import encoded, gradient, noise
 
 GREYS = "black white white black"
@@ -450,6 +453,17 @@ def outcome(rendered: Rendered, data: bytes) -> str:
     for file in files(made):
         opened(file.path)
     return "rendered"
+
+
+@pytest.mark.parametrize("more", [0, 40], ids=["as many bytes as it needs", "more"])
+@pytest.mark.parametrize("size", [(120, 80), (600, 400)], ids=["small", "large"])
+def test_a_png_is_shown_however_its_pixels_are_packed(rendered: Rendered, size: tuple[int, int], more: int):
+    image = quarters(*size)
+    rows = [b"\0" + image.crop((0, y, image.width, y + 1)).tobytes() for y in range(image.height)]
+    packed = zlib.compress(b"".join(rows) + bytes(more))
+    blocks = [chunk(b"IDAT", block) for block in (packed[:50], packed[50:])]
+    data = png_of(png_header(*size), *blocks)
+    assert seen(rendered(data).thumb.path) == QUARTERS
 
 
 @pytest.mark.parametrize("kind", KINDS)

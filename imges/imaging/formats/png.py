@@ -32,6 +32,8 @@ DISPLAY = {
 PALETTE = 3
 SAMPLES = {0: 1, 2: 3, PALETTE: 1, 4: 2, 6: 4}
 """Samples of a pixel, by colour type."""
+BITS = {1, 2, 4, 8, 16}
+"""Of a sample."""
 COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
 """The other way round, without palettes."""
 ADAM7 = 1
@@ -75,6 +77,8 @@ def read(data: bytes) -> Header:
     if chunks[0].kind != b"IHDR" or chunks[0].stop != 33:
         raise NotAnImage("the PNG does not begin with its header")
     width, height, bits, colour, _, _, interlace = struct.unpack_from(">IIBBBBB", data, chunks[0].start + 8)
+    if bits not in BITS or colour not in SAMPLES:
+        raise NotAnImage("the PNG has pixels that are not in the standard")
     blocks = [data[chunk.body] for chunk in chunks if chunk.kind == b"eXIf"]
     return Header(
         "png",
@@ -102,7 +106,7 @@ def _needed(data: bytes) -> int:
     for left, top, across, down in passes:
         columns, rows = -(-(width - left) // across), -(-(height - top) // down)
         if columns > 0 and rows > 0:
-            needed += rows * (1 + (columns * bits * SAMPLES.get(colour, 1) + 7) // 8)
+            needed += rows * (1 + (columns * bits * SAMPLES[colour] + 7) // 8)
     return needed
 
 

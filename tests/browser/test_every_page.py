@@ -68,25 +68,30 @@ async def test_what_is_to_be_hit_is_44_px_high(visitor: Visitor, path: str):
 @pytest.mark.parametrize("path", PAGES)
 async def test_everything_can_be_reached_by_keyboard_and_shows_that_it_is(visitor: Visitor, path: str):
     async with visitor.page(await address(visitor, path)) as page:
-        expected = await page.evaluate(
-            """[...document.querySelectorAll("a[href], button, input, select, summary, [tabindex]")]
-              .filter((one) => one.checkVisibility({ visibilityProperty: true }) && one.tabIndex >= 0)
-              .filter((one) => !one.disabled && one.type !== "hidden").length"""
-        )
+        await page.wait_for_load_state("networkidle")  # a picture that has come takes the link to it away
         seen: list[str] = []
-        for _ in range(expected + 3):
+        for _ in range(MOST):
             await page.keyboard.press("Tab")
             shown = await page.evaluate(FOCUSED)
             if shown is None or shown[0] in seen:
                 break
             assert shown[1], f"no outline: {shown[0]}"
             seen.append(shown[0])
-        assert len(seen) >= expected
+        assert len(seen) > 3
+        assert not await page.evaluate(PASSED_OVER)
 
 
 OUTSIDE = """() => [...document.querySelectorAll("main *")]
   .filter((one) => !one.closest("pre, .table, .hidden, #source, #picture, .nsfw") && one.checkVisibility())
   .filter((one) => one.getBoundingClientRect().left < 0 || one.getBoundingClientRect().right > innerWidth + 0.5)
+  .map((one) => one.outerHTML.slice(0, 90))"""
+
+
+MOST = 300
+"""What a page can be stepped through by the keyboard."""
+PASSED_OVER = """() => [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex]")]
+  .filter((one) => one.checkVisibility({ visibilityProperty: true }) && one.tabIndex >= 0)
+  .filter((one) => !one.disabled && one.type !== "hidden" && !one.dataset.number)
   .map((one) => one.outerHTML.slice(0, 90))"""
 
 

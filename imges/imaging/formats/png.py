@@ -29,6 +29,8 @@ DISPLAY = {
     b"cLLI": 8,
 }
 """Chunks that say how to show the picture, each once, and their most bytes: more would be something else."""
+STILL = {b"IHDR", b"PLTE", *DISPLAY}
+"""All that the pixels of a still need beside them."""
 PALETTE = 3
 SAMPLES = {0: 1, 2: 3, PALETTE: 1, 4: 2, 6: 4}
 """Samples of a pixel, by colour type."""
@@ -41,7 +43,7 @@ PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 """Adam7: where each pass begins, and its steps, across and down."""
 BLOCK = 2**20
 AT_ONCE = 2**21
-"""Pixels up to which `written` is used."""
+"""Pixels up to which `inflated` and `written` are used, for the memory that they take."""
 
 
 class Chunk(NamedTuple):
@@ -129,18 +131,17 @@ def inflated(data: bytes) -> bytes | None:
     """The still of a whole PNG, with its pixels as they are: a decoder need not inflate them.
 
     libdeflate does that in a small part of the time, but only where it is told beforehand how much will come of it:
-    `None` where another amount does, or the data is damaged. It takes three times the memory of the pixels.
+    `None` where another amount does, or the data is damaged. It takes four times the memory of the pixels.
     """
     needed, chunks = _needed(data), list(_chunks(data))
+    packed = b"".join([data[chunk.body] for chunk in chunks if chunk.kind == b"IDAT"])
     try:
-        pixels = deflate.zlib_decompress(
-            b"".join([data[chunk.body] for chunk in chunks if chunk.kind == b"IDAT"]), needed
-        )
+        pixels = deflate.zlib_decompress(packed, needed)
     except deflate.DeflateError:
         return None
     if len(pixels) != needed:
         return None
-    before = [data[chunk.start : chunk.stop] for chunk in chunks if chunk.kind in DISPLAY.keys() | {b"IHDR", b"PLTE"}]
+    before = [data[chunk.start : chunk.stop] for chunk in chunks if chunk.kind in STILL]
     return b"".join([SIGNATURE, *before, _chunk(b"IDAT", deflate.zlib_compress(pixels, 0)), _chunk(b"IEND", b"")])
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.served import free_port
+
 ROOT = Path(__file__).parent.parent
 SHELF = Path(__file__).parent / "third_party"
 SOURCES = ("imges", "backends", "templates", "pyproject.toml", "README.md", "LICENSE")
@@ -52,7 +54,10 @@ def test_it_passes_the_suite_in_an_environment_of_its_own(python: Path, tmp_path
 
 def test_it_is_a_type_of_the_settings(python: Path, tmp_path: Path):
     settings = tmp_path / "settings.yaml"
-    settings.write_text("storage: attic\nstorages:\n  attic: {type: shelf, file: shelf, password: open sesame}\n")
+    settings.write_text(
+        f"server: {{port: {free_port()}}}\n"  # somebody may use imges on its own
+        "storage: attic\nstorages:\n  attic: {type: shelf, file: shelf, password: open sesame}\n"
+    )
     said = run(python, "-m", "imges", "check", cwd=tmp_path)
     assert "storage attic: good, an object was put, read, compared and deleted (new pictures go here)" in said
     settings.write_text(settings.read_text().replace("open sesame", "hush"))

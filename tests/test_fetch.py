@@ -532,18 +532,21 @@ async def test_one_deadline_is_over_everything(serve: Serve, script: Script) -> 
     began = time.monotonic()
     with refused(FetchTimeout):
         await fetched(await serve(script), timeout=SLOW)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
 
 
 async def test_a_name_server_that_hangs_is_under_the_deadline_too() -> None:
+    hung = threading.Event()
+
     def hanging(*_: Any, **__: Any) -> list[tuple[Any, ...]]:
-        time.sleep(1.2)
+        hung.wait(5)
         return []
 
     began = time.monotonic()
     with refused(FetchTimeout):
         await fetched("http://x.example/a.png", timeout=SLOW, getaddrinfo=hanging)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
+    hung.set()
 
 
 async def test_name_servers_that_hang_leave_threads_to_others() -> None:
@@ -561,7 +564,7 @@ async def test_name_servers_that_hang_leave_threads_to_others() -> None:
 
         fetches = [asyncio.create_task(fetch()) for _ in range(AT_ONCE)]
         await asyncio.sleep(0.05)
-        async with asyncio.timeout(0.2):
+        async with asyncio.timeout(4):
             assert await asyncio.to_thread(lambda: "a thread")
         assert {type(error) for error in await asyncio.gather(*fetches, return_exceptions=True)} == {FetchTimeout}
         hung.set()

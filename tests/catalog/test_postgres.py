@@ -186,7 +186,7 @@ async def test_a_server_out_of_reach_is_told_in_time_and_found_again(
         start = time.monotonic()
         with pytest.raises(CatalogUnavailable):  # of a server that hangs, views hear sooner: they go on without it
             await catalog.by_id(image.id, NOON)
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 3
     await way.heal()
     assert await catalog.by_id(image.id, NOON) == image
     assert await published(catalog, lease, new_image("later"))

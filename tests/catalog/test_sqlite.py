@@ -215,7 +215,7 @@ async def test_a_catalog_locked_for_long_is_unavailable_to_all_within_one_wait(
         answers = await asyncio.gather(*writing, return_exceptions=True)
         assert await catalog.by_id(image.id, NOON) == image  # reading goes on
     assert {type(answer) for answer in answers} == {CatalogUnavailable}
-    assert 0.5 <= time.monotonic() - start < 2
+    assert 0.5 <= time.monotonic() - start < 5  # one after the other they would take ten
     assert await catalog.reserve(new_image("later"), lease=lease)
 
 

@@ -433,8 +433,8 @@ async def far(seaweedfs, bucket, way):
 @pytest.fixture
 def impatient(monkeypatch):
     """Whoever waits for a silent store gives it up sooner, so that tests take less time."""
-    monkeypatch.setattr("imges.backends.s3.client.SILENCE", 0.8)
-    monkeypatch.setattr("imges.backends.s3.client.RETRYING", 1.4)
+    monkeypatch.setattr("imges.backends.s3.client.SILENCE", 1.5)
+    monkeypatch.setattr("imges.backends.s3.client.RETRYING", 2.0)
 
 
 @pytest.fixture

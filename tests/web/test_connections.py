@@ -65,11 +65,11 @@ async def test_who_does_not_come_to_the_point_is_cut_off(imges: Server, data: by
 
 
 async def test_who_has_said_what_it_wants_is_not(imges: Server, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("imges.web.listen.HEADERS_WITHIN", 0.3)
+    monkeypatch.setattr("imges.web.listen.HEADERS_WITHIN", 1.0)
     reader, writer = await imges.connect()
     for _ in range(2):
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b" 200 " in await reader.readuntil(b"ok\n")
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1.2)
     writer.close()
     await writer.wait_closed()

@@ -55,8 +55,8 @@ async def imges(tmp_path_factory: pytest.TempPathFactory, seaweedfs: S3Server, w
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever waits for a silent store gives it up sooner, so that the tests take less time."""
-    monkeypatch.setattr("imges.backends.s3.client.SILENCE", 0.5)
-    monkeypatch.setattr("imges.backends.s3.client.RETRYING", 0.8)
+    monkeypatch.setattr("imges.backends.s3.client.SILENCE", 1.5)
+    monkeypatch.setattr("imges.backends.s3.client.RETRYING", 2.0)
 
 
 @pytest.mark.usefixtures("impatient")

@@ -70,7 +70,7 @@ def test_of_one_name_40_at_once_get_40_addresses(served: Served):
     assert [served.get(url) for url in urls] == [(200, content) for content in contents]
 
 
-def test_what_is_deleted_is_gone_from_all_at_once(tmp_path: Path):
+def test_what_is_deleted_is_gone_from_all_in_a_moment(tmp_path: Path):
     with serving(tmp_path, SERVER__WORKERS="2") as served:
         wait_until(lambda: "imges serves on" in served.log)
         image = served.upload(DOT)
@@ -78,7 +78,7 @@ def test_what_is_deleted_is_gone_from_all_at_once(tmp_path: Path):
         with ThreadPoolExecutor(16) as clients:  # at the same time, so that all processes have looked it up
             assert {status for status, _ in clients.map(served.get, urls)} == {200}
             assert served.request("POST", "/" + image["delete_url"].split("/", 3)[3])[0] == 200
-            assert {status for status, _ in clients.map(served.get, urls)} == {410}
+            wait_until(lambda: {status for status, _ in clients.map(served.get, urls)} == {410}, seconds=5)
 
 
 def test_a_process_that_dies_is_replaced_and_costs_its_own_requests_alone(served: Served):
@@ -199,15 +199,38 @@ async def test_what_one_tells_to_forget_the_others_hear(what: str):
     pairs = [socket.socketpair() for _ in range(3)]
     attending = [asyncio.create_task(hub.attend(parent, print)) for parent, _ in pairs]
     heard: list[tuple[int, list[str]]] = []
+    keys = [f"2026/11/30/{'ж' * 100}-{number}.png" for number in range(300)]  # of a hundred pictures that expire
     async with AsyncExitStack() as stack:
         links = [await stack.enter_async_context(Link.open(own)) for _, own in pairs]
         for number, link in enumerate(links):
             link.on(what, lambda keys, number=number: heard.append((number, keys)))
-        links[0].tell(what, ["a", "b"])
+        links[0].tell(what, keys)
         async with asyncio.timeout(5):
             while len(heard) < 2:
                 await asyncio.sleep(0.01)
-    assert sorted(heard) == [(1, ["a", "b"]), (2, ["a", "b"])]
+        assert await links[2].ask("hit", "a", 1, 60)
+    assert sorted(heard) == [(1, keys), (2, keys)]
+    await asyncio.gather(*attending)
+
+
+async def test_who_talks_nonsense_is_let_go_and_nobody_else():
+    hub = Hub(Slots(1, 1, tells=False), LocalCounts(time.monotonic))
+    pairs = [socket.socketpair() for _ in range(2)]
+
+    def heard(name: str, *_: object) -> None:
+        raise ValueError(name)
+
+    attending = [asyncio.create_task(hub.attend(parent, heard)) for parent, _ in pairs]
+    async with AsyncExitStack() as stack:
+        wild, sound = [await stack.enter_async_context(Link.open(own)) for _, own in pairs]
+        orphaned = asyncio.Event()
+        wild.on("orphaned", orphaned.set)
+        wild.tell("nonsense")
+        async with asyncio.timeout(20):
+            await orphaned.wait()  # it ends then, and another process takes its place
+        with pytest.raises(Busy):
+            await wild.ask("hit", "a", 1, 60)
+        assert await sound.ask("hit", "a", 1, 60)
     await asyncio.gather(*attending)
 
 

@@ -127,7 +127,11 @@ class _Child:
         delay = 0.0
         while True:
             began = time.monotonic()
-            status = await self._run()
+            try:
+                status = await self._run()
+            except OSError:
+                log.exception("process %d of imges cannot be started", self._number)
+                status = 1
             if stop.first.is_set() or (must_start and not self.serves.is_set()):
                 return status
             delay = 0.0 if time.monotonic() - began > SETTLED else min(LATEST, delay * 2 or 1.0)
@@ -143,13 +147,14 @@ class _Child:
         """Start it and wait for its end; the exit status, negative for a signal."""
         ours, theirs = socket.socketpair()
         former = [self._lease] if self._lease else self._lock.former_leases if self._number == 0 else []
-        self._process = process = multiprocessing.get_context("spawn").Process(
+        process = multiprocessing.get_context("spawn").Process(
             target=serve_as_child,
             args=(self._settings, self._number, self._lock.passed(former), self._listening.sockets, theirs),
         )
         attending = asyncio.create_task(self._hub.attend(ours, self._heard))
-        process.start()
-        theirs.close()
+        with theirs:
+            process.start()
+        self._process = process
         await _ended(process.sentinel)
         process.join()
         self._process = None

@@ -4,7 +4,7 @@ Over a socket to its parent a process asks for memory to decode in and has hits 
 limits hold for all of them together; tells the others which lookups to forget; and hears when to stop. What a process
 held is free when it dies, for its socket ends with it.
 
-A message is a line of JSON: `[number, name, arguments…]`. Answers have the number of the question, notices none (0).
+A message is JSON: `[number, name, arguments…]`. Answers have the number of the question, notices none (0).
 """
 
 from imges.siblings.counts import SharedCounts

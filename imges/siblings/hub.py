@@ -1,16 +1,19 @@
 """The parent's end: answers what its processes ask, and passes on what they tell."""
 
 import asyncio
-import json
+import logging
 import socket
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any
 
 from limits.aio.storage import MemoryStorage
 
 from imges.errors import Busy
 from imges.imaging.slots import Slots
+from imges.siblings.messages import messages, packed
+
+log = logging.getLogger(__name__)
 
 
 class Hub:
@@ -22,15 +25,20 @@ class Hub:
         self._members: set[_Member] = set()
 
     async def attend(self, connection: socket.socket, heard: Callable[..., None]) -> None:
-        """Answer the process at the other end until that end is closed; *heard* gets what is for the parent itself."""
+        """Answer the process at the other end until that end is closed; *heard* gets what is for the parent itself.
+
+        Whatever goes wrong is logged and ends that process's connection alone, which tells it to end: another takes
+        its place.
+        """
         reader, writer = await asyncio.open_connection(sock=connection)
         member = _Member(self, writer, heard)
         self._members.add(member)
         try:
-            while line := await reader.readline():
-                member.hear(*json.loads(line))
-        except ConnectionError:
-            pass
+            async with aclosing(messages(reader)) as said:
+                async for message in said:
+                    member.hear(*message)
+        except Exception:
+            log.exception("a process said what its parent does not understand")
         finally:
             self._members.discard(member)
             await member.end()
@@ -69,7 +77,7 @@ class _Member:
 
     def send(self, number: int, *content: Any) -> None:
         if not self._writer.is_closing():
-            self._writer.write(json.dumps([number, *content]).encode() + b"\n")
+            self._writer.write(packed([number, *content]))
 
     def _begin(self, number: int, work: Coroutine[Any, Any, None]) -> None:
         task = self._asked[number] = asyncio.create_task(work)

@@ -2,17 +2,20 @@
 
 import asyncio
 import itertools
-import json
+import logging
 import socket
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Self
 
 from imges.errors import Busy
+from imges.siblings.messages import messages, packed
+
+log = logging.getLogger(__name__)
 
 
 class Link:
-    """Opened with `Link.open`. When the parent dies, the notice `orphaned` comes, and everything asked is refused."""
+    """Opened with `Link.open`. When the parent is lost, the notice `orphaned` comes, and what is asked is refused."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
@@ -71,14 +74,15 @@ class Link:
 
     def _send(self, *content: Any) -> None:
         if not self._writer.is_closing():
-            self._writer.write(json.dumps(content).encode() + b"\n")
+            self._writer.write(packed(content))
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         try:
-            while line := await reader.readline():
-                self._hear(*json.loads(line))
-        except ConnectionError:
-            pass
+            async with aclosing(messages(reader)) as said:
+                async for message in said:
+                    self._hear(*message)
+        except Exception:
+            log.exception("this process does not understand what its parent said, and ends")
         self._ended = True
         for future in self._asked.values():
             if not future.done():

@@ -44,7 +44,6 @@ async def adopt(tools: Tools, place: Place, name: OldKey, *, modified: datetime)
                 medium = stored_file(name.medium, made.medium)
                 await place.storage.put(name.medium, made.medium.path, media_type=media_type, replace=True)
         created = _created(tools, name, modified)
-        longest = tools.settings.images.expire.max
         new = NewImage(
             id=service.fresh_id(),
             place=place.name,
@@ -60,7 +59,7 @@ async def adopt(tools: Tools, place: Place, name: OldKey, *, modified: datetime)
             api_key=GUEST,
             address=None,
             delete_token_hash=token_hash(secrets.token_urlsafe(24)),
-            expires=None if longest is None else created + longest,
+            expires=None,  # it may be the only copy, and `images.expire.max` younger than it
         )
         return await service.catalog.take_in(new, short_id=service.short_id)
 

@@ -233,7 +233,6 @@ class _Import:
         assert picture.thumb
         settings, name = self._tools.settings, file.name
         created = record.created or _created(file, settings.site.time_zone)
-        longest = settings.images.expire.max
         keeps_address = utc_now() - created < settings.privacy.keep_addresses
         return NewImage(
             id=self._id(record),
@@ -255,7 +254,7 @@ class _Import:
             tags=record.tags,
             nsfw=record.nsfw,
             exif=record.exif,
-            expires=record.expires or (None if longest is None else created + longest),
+            expires=record.expires,
         )
 
     def _id(self, record: Record) -> str | None:

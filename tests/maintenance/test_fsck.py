@@ -195,6 +195,17 @@ async def test_an_original_alone_gets_its_thumb_and_medium(library: Library):
     assert await library.is_sound(row)
 
 
+async def test_what_is_taken_in_stays_though_new_pictures_would_not(tmp_path: Path):
+    """Of how long it was to stay nobody knows any more, and it may be the only copy."""
+    async with open_library(tmp_path / "data", IMAGES__EXPIRE__MAX="90 days") as library:
+        key = put_by_hand(library, f"{OTHER_DAY}/a.jpg", pictures.jpeg())
+        assert "taken in" in await wrong_then_mended(library, key)
+        await library.service.sweep()
+        (row,) = await library.rows()
+        assert row.expires is None
+        assert key in library.files()
+
+
 @pytest.mark.parametrize(
     ("name", "content"),
     [

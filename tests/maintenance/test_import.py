@@ -101,6 +101,16 @@ async def test_what_cannot_come_in_is_told_and_the_rest_does(library: Library, t
         assert len(said.about(name)) == 1, name
 
 
+async def test_what_comes_in_stays_as_long_as_it_was_to(tmp_path: Path):
+    async with open_library(tmp_path / "data", IMAGES__EXPIRE__MAX="90 days") as library:
+        content = pictures.png()
+        put(library.images, f"{DAY}/a.png", content)  # in place: it is the only copy
+        assert (await imported(library, library.images))[0].pictures == 1
+        await library.service.sweep()
+        assert (await at(library, f"{DAY}/a.png")).expires is None
+        assert library.file(f"{DAY}/a.png").read_bytes() == content
+
+
 @pytest.mark.parametrize("strip", [False, True])
 async def test_blocked_pictures_are_left_out(library: Library, tmp_path: Path, strip: bool):
     folder = tree(tmp_path / "old", a__png=pictures.png(), b__png=pictures.png(9))

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,11 +53,9 @@ def restore(settings: Settings, file: Path) -> None:
     """
     otherwise = "restore it with `pg_restore --clean --if-exists --dbname DATABASE FILE`"
     _database(settings, otherwise)
-    with _telling_os_errors():
-        if _given_settings() is None and (text := read_settings(file)) is not None:
-            Path("settings.yaml").write_bytes(text)
-            click.echo("the settings of the backup are in ./settings.yaml")
-            settings = load_settings()
+    with _telling_os_errors(), _settings_in(file) as settings_of_backup:
+        if settings_of_backup is not None:
+            settings = load_settings(settings_of_backup)
         database = _database(settings, otherwise)
         prepare_data_dir(settings)
         with held(settings.data_dir):
@@ -67,6 +66,9 @@ def restore(settings: Settings, file: Path) -> None:
                 put_in_place(found.database, database)
                 if found.key_file is not None:
                     found.key_file.replace(settings.data_dir / "api.key")
+                if settings_of_backup is not None:
+                    put_in_place(settings_of_backup, Path("settings.yaml"))
+                    click.echo("the settings of the backup are in ./settings.yaml")
                 _tell_restored(found, pictures, database)
     _tell_places(settings)
     click.echo("then run `imges fsck`, `imges fsck --repair` if that finds anything, and `imges serve`")
@@ -78,6 +80,19 @@ def _database(settings: Settings, otherwise: str) -> Path:
     if file is None:
         raise SettingsError(f"catalog.url is PostgreSQL: {otherwise}; what else there is to copy is in docs/backup.md")
     return file
+
+
+@contextmanager
+def _settings_in(backup: Path) -> Generator[Path | None]:
+    """Its settings in a file here, where no settings file is found; `None` where there is one, or it has none."""
+    text = None if _given_settings() else read_settings(backup)
+    if text is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix=".restore-", dir=Path()) as folder:
+        file = Path(folder, "settings.yaml")
+        file.write_bytes(text)
+        yield file
 
 
 def _given_settings() -> Path | None:

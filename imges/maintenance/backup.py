@@ -5,11 +5,13 @@ copied after it, so that every row has its files; what came in between is an obj
 in.
 """
 
+import gzip
 import json
 import os
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -22,6 +24,8 @@ from imges.errors import ImgesError, SettingsError
 
 DATABASE, KEY_FILE, SETTINGS, ABOUT = "imges.db", "api.key", "settings.yaml", "about.json"
 PRIVATE = 0o600
+DAMAGED = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
+"""What the libraries say of an archive that is not whole."""
 
 
 class NotABackup(ImgesError):
@@ -88,15 +92,17 @@ def opened(file: Path, beside: Path) -> Generator[Backup]:
     with tempfile.TemporaryDirectory(prefix=".restore-", dir=beside) as name:
         folder = Path(name)
         try:
-            with tarfile.open(file, "r:*") as archive:
+            with gzip.open(file) as whole, tarfile.open(fileobj=whole) as archive:
                 for member in archive:
                     source = archive.extractfile(member) if member.isfile() else None
                     if source is None or member.name not in {DATABASE, KEY_FILE, SETTINGS, ABOUT}:
                         continue
                     with _new_file(folder / member.name) as target:
                         shutil.copyfileobj(source, target, 2**20)
+                while whole.read(2**20):  # to the end, where its checksum stands
+                    pass
             about = json.loads((folder / ABOUT).read_text())
-        except (tarfile.TarError, ValueError, EOFError, FileNotFoundError) as error:
+        except (*DAMAGED, ValueError, FileNotFoundError) as error:
             raise NotABackup(file, str(error)) from error
         if not (folder / DATABASE).is_file():
             raise NotABackup(file, "there is no catalog in it")
@@ -106,12 +112,12 @@ def opened(file: Path, beside: Path) -> Generator[Backup]:
 def read_settings(file: Path) -> bytes | None:
     """The settings file in the backup; `None` where there was none. Blocking. Raises: NotABackup, OSError."""
     try:
-        with tarfile.open(file, "r:*") as archive:
+        with tarfile.open(file, "r:gz") as archive:
             if SETTINGS not in archive.getnames():
                 return None
             source = archive.extractfile(SETTINGS)
             return source.read() if source else None
-    except (tarfile.TarError, EOFError) as error:
+    except DAMAGED as error:
         raise NotABackup(file, str(error)) from error
 
 

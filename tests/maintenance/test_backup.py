@@ -118,13 +118,36 @@ def test_a_running_server_is_not_pulled_from_under(backed_up: Path):
         assert "another `imges serve` runs" in restored.stderr
 
 
-@pytest.mark.parametrize("damage", ["cut", "other file", "damaged database"])
+def test_a_refusal_changes_nothing(backed_up: Path, tmp_path_factory: pytest.TempPathFactory):
+    """Of a host that is configured by the environment alone, where another's backup is tried."""
+    other = tmp_path_factory.mktemp("other")
+    with serving(other):
+        pass
+    (backed_up / "settings.yaml").write_text("site: {name: Mine}\n")
+    assert run(backed_up, "backup", "with-settings.tar.gz").returncode == 0
+    before = {file: file.stat().st_mtime_ns for file in other.rglob("*")}
+    restored = run(other, "restore", str(backed_up / "with-settings.tar.gz"))
+    assert (restored.returncode, "already" in restored.stderr) == (2, True)
+    assert {file: file.stat().st_mtime_ns for file in other.rglob("*") if file.is_file()} == {
+        file: modified for file, modified in before.items() if file.is_file()
+    }
+    assert not (other / "settings.yaml").exists()
+    (other / "data/imges.db").unlink()
+    assert run(other, "restore", str(backed_up / "with-settings.tar.gz")).returncode == 0
+    assert (other / "settings.yaml").read_text() == "site: {name: Mine}\n"
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "checksum", "other file", "damaged database"])
 def test_a_damaged_backup_is_told_and_changes_nothing(
     backed_up: Path, tmp_path_factory: pytest.TempPathFactory, damage: str
 ):
     archive = backed_up / "backup.tar.gz"
     if damage == "cut":
         os.truncate(archive, archive.stat().st_size // 2)
+    elif damage in {"flipped", "checksum"}:
+        content = bytearray(archive.read_bytes())
+        content[len(content) // 2 if damage == "flipped" else -8] ^= 1
+        archive.write_bytes(content)
     elif damage == "other file":
         archive.write_bytes(pictures.png())
     else:

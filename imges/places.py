@@ -6,7 +6,6 @@ out of reach is reported, and does not keep the rest from being served. No pictu
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -111,7 +110,10 @@ def none_lost(places: Collection[str], pictures: Mapping[str, int]) -> None:
 
 
 class LateStorage(Storage):
-    """A place that was out of reach when the others were opened: opened when it answers, tried again as it is used."""
+    """A place that was out of reach when the others were opened: tried again and again until it answers.
+
+    Nobody's request waits for that: till then each call says at once that it is out of reach.
+    """
 
     Options = object
 
@@ -120,67 +122,67 @@ class LateStorage(Storage):
         self._given = given
         self._storage: Storage | None = None
         self._error = error
-        self._again = time.monotonic() + RETRY
-        self._opening = asyncio.Lock()
+        self._opening = asyncio.create_task(self._open_when_in_reach())
 
     @classmethod
     async def connect(cls, options: Any) -> Self:
         raise NotImplementedError("this is no backend: it stands for one that is out of reach")
 
-    async def _reached(self) -> Storage:
+    async def _open_when_in_reach(self) -> None:
+        while self._storage is None:
+            await asyncio.sleep(RETRY)
+            try:
+                self._storage = await open_storage(self._name, self._given)
+            except StorageUnavailable as error:
+                self._error = error
+            except SettingsError as error:  # what only the store itself could tell
+                self._error = StorageUnavailable(str(error))
+        log.info("storage %s is in reach again", self._name)
+
+    @property
+    def _reached(self) -> Storage:
         """Raises: StorageUnavailable, which tells clients no more than that."""
-        async with self._opening:
-            if self._storage is None and time.monotonic() >= self._again:
-                await self._try()
         if self._storage is None:
             raise StorageUnavailable from self._error
         return self._storage
 
-    async def _try(self) -> None:
-        try:
-            self._storage = await open_storage(self._name, self._given)
-        except StorageUnavailable as error:
-            self._error, self._again = error, time.monotonic() + RETRY
-        else:
-            log.info("storage %s is in reach again", self._name)
-
     async def put(
         self, key: str, file: Path, *, media_type: str, expires: datetime | None = None, replace: bool = False
     ) -> None:
-        await (await self._reached()).put(key, file, media_type=media_type, expires=expires, replace=replace)
+        await self._reached.put(key, file, media_type=media_type, expires=expires, replace=replace)
 
     @asynccontextmanager
     async def open(self, key: str, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[AsyncIterator[bytes]]:
-        async with (await self._reached()).open(key, start=start, stop=stop) as chunks:
+        async with self._reached.open(key, start=start, stop=stop) as chunks:
             yield chunks
 
     async def stat(self, key: str) -> ObjectStat:
-        return await (await self._reached()).stat(key)
+        return await self._reached.stat(key)
 
     async def delete(self, key: str) -> None:
-        await (await self._reached()).delete(key)
+        await self._reached.delete(key)
 
     async def scan(self, prefix: str = "") -> AsyncIterator[ObjectEntry]:
-        async for entry in (await self._reached()).scan(prefix):
+        async for entry in self._reached.scan(prefix):
             yield entry
 
     async def sweep(self, older_than: timedelta) -> None:
-        await (await self._reached()).sweep(older_than)
+        await self._reached.sweep(older_than)
 
     def local_path(self, key: str) -> Path | None:
         return self._storage.local_path(key) if self._storage else None
 
     async def url(self, key: str, *, expires: datetime | None = None) -> Address | None:
-        return await (await self._reached()).url(key, expires=expires)
+        return await self._reached.url(key, expires=expires)
 
     async def check(self) -> None:
         """Raises: what kept it from being opened, with the option to look at."""
-        try:
-            storage = await self._reached()
-        except StorageUnavailable:
-            raise self._error from None
-        await storage.check()
+        if self._storage is None:
+            raise StorageUnavailable(self._error.message, option=self._error.option) from self._error
+        await self._storage.check()
 
     async def close(self) -> None:
+        self._opening.cancel()
+        await asyncio.gather(self._opening, return_exceptions=True)
         if self._storage:
             await self._storage.close()

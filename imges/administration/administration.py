@@ -6,7 +6,7 @@ import os
 import re
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Self
@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from imges.access import Access, check_key_name
 from imges.administration.sessions import Sessions
 from imges.catalog import ApiKey, Block, Cursor, Image, PlaceUse, Scope, Search, block_text, utc_now
-from imges.errors import BadParameter, Gone, ImgesError, NotFound
+from imges.errors import BadParameter, CatalogUnavailable, Gone, ImgesError, NotFound
 from imges.options import size
 from imges.service import Service
 
@@ -23,6 +23,12 @@ log = logging.getLogger(__name__)
 
 PAGE = 60
 """Pictures of a page."""
+
+MARKING = 5.0
+"""Seconds that the owner waits for a deletion of many to be marked; some ten thousand pictures are in that time."""
+
+AGAIN = 5.0
+"""Seconds until what is to be deleted is marked again, where the catalog was out of reach."""
 
 DAYS = 30
 """Days that the overview looks back."""
@@ -121,12 +127,25 @@ class Administration:
         self._go_on(self._service.finish_deletions())
         return len(rows)
 
-    def delete_all(self, search: Search) -> None:
-        """Begin to delete what *search* finds. All of it is marked first: then no restart stops it."""
-        self._go_on(self._delete_all(search))
+    async def delete_all(self, search: Search) -> None:
+        """Begin to delete what *search* finds. All of it is marked first: what is marked, no restart stops.
 
-    async def _delete_all(self, search: Search) -> None:
-        await self._service.mark_found_deleting(search)
+        This returns when it is, or after `MARKING`; `left` tells what is still to go.
+        """
+        marked = asyncio.Event()
+        self._go_on(self._delete_all(search, marked))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(MARKING):
+                await marked.wait()
+
+    async def _delete_all(self, search: Search, marked: asyncio.Event) -> None:
+        while not marked.is_set():
+            try:
+                await self._service.mark_found_deleting(search)
+                marked.set()
+            except CatalogUnavailable:
+                log.exception("a deletion of many waits for the catalog")
+                await asyncio.sleep(AGAIN)
         await self._service.finish_deletions()
 
     async def left(self, search: Search) -> int:

@@ -16,6 +16,7 @@ import pytest_asyncio
 
 from imges.access import KeyRing
 from imges.catalog import Scope, Search, utc_now
+from imges.errors import CatalogUnavailable
 from imges.web.keys import ADMINISTRATION
 from tests import pictures
 from tests.web.conftest import Answer, Server, Start
@@ -372,6 +373,7 @@ async def test_all_of_an_uploader_go_and_what_comes_later_stays(start: Start):
             "/admin/pictures", **{name: value for name, value in fields.items() if name != "token"}
         )
         assert begun.status == 303
+        assert [(await server.get(image["url"])).status for image in gone] == [410] * 7, "marked: no restart stops it"
         while "left to delete" in (page := await owner.get(begun.headers["Location"])).text:
             assert page.headers["Refresh"]
             await asyncio.sleep(0.05)
@@ -392,6 +394,24 @@ async def test_a_restart_stops_no_deletion_that_was_begun(start: Start):
             await asyncio.sleep(0.05)
         assert not server.files()
         assert (await server.get(urlsplit(images[0]["url"]).path)).status == 410
+
+
+async def test_a_deletion_of_many_waits_for_the_catalog(start: Start, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("imges.administration.administration.AGAIN", 0.05)
+    async with start() as server:
+        owner = await owner_of(server)
+        image = await server.uploaded(pictures.png())
+        found, failures = server.service.catalog.found, [CatalogUnavailable(), CatalogUnavailable()]
+
+        async def failing_at_first(*arguments: Any, **options: Any) -> Any:
+            if failures:
+                raise failures.pop()
+            return await found(*arguments, **options)
+
+        monkeypatch.setattr(server.service.catalog, "found", failing_at_first)
+        begun = await owner.post("/admin/pictures", action="delete-found-now", key="guest", newest="9", total="1")
+        assert (begun.status, failures) == (303, [])
+        assert (await server.get(image["url"])).status == 410
 
 
 async def test_pictures_and_their_uploaders_are_blocked_and_freed(imges: Server, owner: Owner):
@@ -440,6 +460,8 @@ async def test_a_key_lives_from_add_to_revoke(imges: Server, owner: Owner):
         assert (await owner.post("/admin/keys", action="add", **fields)).status in {400, 409}
     assert (await owner.post("/admin/keys", action="revoke-now", name="guest")).status == 400
     assert (await owner.post("/admin/keys", action="enable", name="nobody")).status == 404
+    assert (await owner.post("/admin/keys", action="", name="guest")).status == 400
+    assert (await imges.upload(pictures.png())).status == 200
 
 
 async def test_the_overview_counts_places_and_days(start: Start):

@@ -36,8 +36,10 @@ async def change(request: web.Request, form: Form) -> web.StreamResponse:
             return show(request, "admin_revoke.html", name=name)
         if act == "revoke-now":
             await administration.revoke_key(name)
-        else:
+        elif act in {"enable", "disable"}:
             await administration.set_key_enabled(name, enabled=act == "enable")
+        else:
+            raise BadParameter("action: nothing that can be done")
     except RequestError as error:
         return await _show(request, status=error.status, error=error)
     return web.Response(status=303, headers={"Location": ADDRESS})

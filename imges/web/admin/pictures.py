@@ -126,7 +126,7 @@ async def _ask_for_all(request: web.Request, form: Form) -> web.StreamResponse:
 
 async def _delete_all(request: web.Request, form: Form) -> web.StreamResponse:
     fields = _filters(dict(form.fields)) | {"newest": form.get("newest")}
-    request.app[ADMINISTRATION].delete_all(_search(request, fields))
+    await request.app[ADMINISTRATION].delete_all(_search(request, fields))
     return _see("/admin/deleting?" + urlencode(fields | {"total": form.get("total")}))
 
 

@@ -295,7 +295,7 @@ class Service:
             except KeyTaken as taken:
                 if taken.kind != "id":
                     names.crowded()
-            except CatalogUnavailable:
+            except (CatalogUnavailable, asyncio.CancelledError):
                 self._unheard.add(new.delete_token_hash)
                 raise
 
@@ -365,7 +365,7 @@ class Service:
 
     async def _finish_withdrawing(self, row: Image, files: Iterable[StoredFile]) -> None:
         """Delete those of *files* that are byte for byte what the row says: others were there before, in our way."""
-        storage = self._storage_of(row)
+        storage = self.place_of(row).storage
         await self._delete_objects(row, [file.key for file in files if await holds(storage, file)])
         await self.catalog.forget(row.number)
 
@@ -374,24 +374,24 @@ class Service:
         await self.catalog.bury(row.number)
 
     async def _delete_objects(self, row: Image, keys: Iterable[str]) -> None:
-        storage = self._storage_of(row)
+        storage = self.place_of(row).storage
         for key in keys:
             await storage.delete(key)
 
-    def _storage_of(self, row: Image) -> Storage:
+    def place_of(self, row: Image) -> Place:
+        """Raises: StorageUnavailable where the settings do not know it (any more)."""
         place = self.places.get(row.place)
         if place is None:
             raise StorageUnavailable(f"the storage {row.place} is not in the settings")
-        return place.storage
+        return place
 
     async def take_back(self) -> None:
         """Finish what failures of this process left."""
         if unheard := frozenset(self._unheard):
             await self.catalog.forget_unheard(unheard, lease=self.lease)
             self._unheard -= unheard
-        waiting, self._unfinished = self._unfinished, []
-        for finish in waiting:
-            await self._or_later(finish)
+        for _ in range(len(self._unfinished)):
+            await self._or_later(self._unfinished.pop(0))
 
     async def is_keeper(self) -> bool:
         """Whether this process does what one of all has to do; when it dies, another will be the one."""
@@ -454,7 +454,13 @@ class Service:
         self._views[image_id] += 1
 
     async def flush_views(self) -> None:
-        """Add the views counted since the last time. Raises: CatalogUnavailable; they are kept then."""
+        """Add the views counted since the last time. Raises: CatalogUnavailable; they are kept then.
+
+        It comes to its end though the caller is cancelled: nobody could tell whether they were added.
+        """
+        await asyncio.shield(self._unseen(self._add_views()))
+
+    async def _add_views(self) -> None:
         counted, self._views = self._views, Counter()
         try:
             await self.catalog.add_views(counted)
@@ -476,7 +482,7 @@ class Service:
         file = row.file(key)
         if file is None:
             raise NotFound
-        storage = self._storage_of(row)
+        storage = self.place_of(row).storage
         address = await storage.url(key, expires=row.expires)
         if address and row.place not in self._origins:
             self._origins[row.place] = _origin(address)

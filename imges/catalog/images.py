@@ -67,24 +67,24 @@ class Images(Statements):
             raise
 
     async def _take_back(self, reserving: asyncio.Future[Image], lease: str) -> None:
-        """Undo what nobody heard of; what fails here is found by a sweep when the lease has ended."""
+        """Undo what nobody heard of; where that fails, see `forget_unheard`."""
         with suppress(ImgesError):
             image = await reserving
             await self.withdraw(image.number, lease=lease)
             await self.forget(image.number)
 
     async def forget_unheard(self, token_hashes: Collection[bytes], *, lease: str) -> None:
-        """Take back reservations under *lease* that may have been made though `reserve` raised CatalogUnavailable.
+        """Take back reservations under *lease* that may have been made though `reserve` raised, or was cancelled.
 
         They are known by the hashes of their delete tokens. Nothing of them can have been put anywhere.
         """
-        statement = select(images.c.number).where(
-            images.c.lease == lease, images.c.state == State.PENDING, images.c.delete_token_hash.in_(token_hashes)
+        statement = select(images.c.number, images.c.state).where(
+            images.c.lease == lease, images.c.state.in_(UNHEARD), images.c.delete_token_hash.in_(token_hashes)
         )
 
         def forget(connection: Connection) -> None:
-            for number in connection.scalars(statement).all():
-                remove(connection, number, State.PENDING, free_keys=True)
+            for number, state in connection.execute(statement).all():
+                remove(connection, number, state, free_keys=True)
 
         await self._database.write(forget)
 

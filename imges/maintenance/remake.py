@@ -25,7 +25,7 @@ async def remake(service: Service, room: Workroom, image: Image) -> Image:
 
     Raises: Changed; KeyMissing without the original; what `Service.derive` raises; StorageError, CatalogUnavailable.
     """
-    place = service.places[image.place]
+    place = service.place_of(image)
     async with room.folder() as folder:
         original = folder / "stored"
         await fetched(place.storage, image.original.key, original)

@@ -37,6 +37,16 @@ async def test_thumbs_and_mediums_take_the_new_sizes(tmp_path: Path):
         assert (await library.fsck(digests=True))[0].left == 0
 
 
+async def test_a_picture_whose_place_is_not_in_the_settings_keeps_the_others_from_nothing(tmp_path: Path):
+    attic = {"STORAGES__ATTIC__TYPE": "datefolder", "STORAGES__ATTIC__ROOT": str(tmp_path / "attic")}
+    async with open_library(tmp_path / "data", STORAGE="attic", **attic) as library:
+        await library.upload(pictures.png(), "a.png")
+    async with open_library(tmp_path / "data") as library:
+        await library.upload(pictures.png(), "b.png")
+        done = await rebuild(library.tools, [], changed=False, parallel=1)
+        assert (done.pictures, done.failed) == (1, 1)
+
+
 def test_what_there_is_is_counted(tmp_path: Path):
     with serving(tmp_path) as served:
         served.upload(pictures.png())

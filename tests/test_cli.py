@@ -2,9 +2,13 @@
 
 import os
 import re
+import sqlite3
 import subprocess
 from collections.abc import Generator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -108,6 +112,28 @@ def test_uploads_print_the_links_asked_for_and_go_on_after_a_refusal(served: Ser
     assert (nobody.returncode, "did not answer" in nobody.stderr) == (1, True)
 
 
+@pytest.mark.parametrize(
+    ("status", "body"), [(200, b"{}"), (502, b""), (200, b'{"image": 1}'), (500, b'{"error": "x"}')]
+)
+def test_a_server_of_another_kind_is_told_from_a_refusal(tmp_path: Path, status: int, body: bytes):
+    class Other(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read1()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    (tmp_path / "a.png").write_bytes(pictures.png())
+    with ThreadingHTTPServer(("127.0.0.1", 0), Other) as other:
+        Thread(target=other.serve_forever).start()
+        server = {"IMGES_SERVER": f"http://127.0.0.1:{other.server_port}", "IMGES_KEY": "key"}
+        said = imges(tmp_path, "upload", "a.png", **server)
+        other.shutdown()
+    assert (said.returncode, "did not answer as an API v1 server" in said.stderr) == (1, True)
+    assert "Traceback" not in said.stderr
+
+
 def test_blocks_are_added_listed_and_removed(served: Served):
     content = pictures.png(33, 21)
     image = served.upload(content)
@@ -124,7 +150,13 @@ def test_blocks_are_added_listed_and_removed(served: Served):
 
 def test_pictures_are_deleted_by_id_and_by_key(served: Served):
     image = served.upload(pictures.png())
-    assert imges(served.folder, "delete", image["id_encoded"]).returncode == 0
+    with closing(sqlite3.connect(served.folder / "data/imges.db")) as db, db:
+        lost = served.upload(pictures.png())["id_encoded"]
+        db.execute("UPDATE images SET place = 'nowhere' WHERE id = ?", [lost])
+    options = {"TYPE": "s3", "BUCKET": "x", "ENDPOINT_URL": "http://127.0.0.1:1", "ACCESS_KEY": "x", "SECRET_KEY": "x"}
+    nowhere = {f"IMGES__STORAGES__NOWHERE__{name}": value for name, value in options.items()}
+    said = imges(served.folder, "delete", lost, image["id_encoded"], **nowhere)
+    assert (said.returncode, said.stdout) == (1, f"deleted {image['id_encoded']}\n")
     assert served.get(image["url_viewer"])[0] == 410
     key = imges(served.folder, "keys", "add", "temporary").stdout.strip()
     assert uploaded(served, key) == 200

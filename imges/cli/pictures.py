@@ -8,7 +8,7 @@ import click
 from imges.catalog import Search
 from imges.cli.common import settings_option, with_service
 from imges.cli.progress import Bar
-from imges.errors import Gone, ImgesError, NotFound
+from imges.errors import ImgesError
 from imges.service import Service
 from imges.settings import Settings
 
@@ -55,13 +55,13 @@ def delete(
 
 
 async def _delete_by_id(service: Service, ids: tuple[str, ...]) -> bool:
-    """Whether all of *ids* were there and are gone."""
+    """Whether all of *ids* were there and are gone; what fails keeps the others from nothing."""
     good = True
     for image_id in ids:
         try:
             await service.delete(await service.view(image_id))
             click.echo(f"deleted {image_id}")
-        except (NotFound, Gone) as error:
+        except ImgesError as error:
             click.echo(f"{image_id}: {error}", err=True)
             good = False
     return good

@@ -81,6 +81,10 @@ async def _upload(
             told = await answer.json(content_type=None)
     except (aiohttp.ClientError, ValueError, TimeoutError) as error:
         raise UploadRefused(f"{server} did not answer as an API v1 server does: {error}") from error
-    if answer.status != 200:
-        raise UploadRefused(told["error"]["message"])
-    return told["image"]
+    match told:
+        case {"image": {"url": str(), "url_viewer": str(), "display_url": str()} as image} if answer.status == 200:
+            return image
+        case {"error": {"message": str(message)}}:
+            raise UploadRefused(message)
+        case _:
+            raise UploadRefused(f"{server} did not answer as an API v1 server does: HTTP {answer.status}")

@@ -428,11 +428,14 @@ def _link_in(file: Path, root: int, folder: int, name: str, key: str) -> None:
 
 
 def _take_out(keys: Sequence[str], folders: Mapping[str, int]) -> None:
-    """Unlink what was linked by now, as far as that can be done: who puts undoes it again."""
+    """Unlink what was linked by now, durably, as far as that can be done."""
     for key in keys:
         home, _, name = key.rpartition("/")
         with suppress(OSError):
             os.unlink(name, dir_fd=folders[home])
+    for folder in folders.values():
+        with suppress(OSError):
+            os.fsync(folder)
 
 
 @contextmanager

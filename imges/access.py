@@ -297,34 +297,60 @@ class Reserve:
             self._looked = self._clock()
 
     @asynccontextmanager
-    async def room(self, size: int) -> AsyncGenerator[None]:
-        """Room for an upload of *size* bytes, for as long as it is on its way.
+    async def room(self, size: int) -> AsyncGenerator["Room"]:
+        """Room for an upload that is to have *size* bytes, for as long as it is on its way.
+
+        There is that much now, but none of it is promised yet: see `Room.extend`. Who announces much and sends little
+        takes nobody's room.
 
         Raises: DiskReserve where there is none, Busy where it is promised to others who take their time,
         SpoolUnavailable.
         """
-        size *= self.COPIES
+        await self._fitting(size * self.COPIES)
+        room = Room(self)
+        try:
+            yield room
+        finally:
+            self._promised -= room.promised * self.COPIES
+            self._given_back.set()
+
+    async def promise(self, size: int, *, to_who_has: int) -> None:
+        """*size* bytes more of an upload are to come. Raises as `room` does."""
+        await self._fitting(size * self.COPIES, to_who_has * self.COPIES)
+        self._promised += size * self.COPIES
+
+    async def _fitting(self, size: int, own: int = 0) -> None:
+        if await self._fits(size, own):
+            return
         try:
             async with asyncio.timeout(self.PATIENCE):
-                while not await self._fits(size):
+                while not await self._fits(size, own):
                     self._given_back.clear()
                     await self._given_back.wait()
         except TimeoutError as error:
             raise Busy from error
-        self._promised += size
-        try:
-            yield
-        finally:
-            self._promised -= size
-            self._given_back.set()
 
-    async def _fits(self, size: int) -> bool:
-        """Raises: DiskReserve where it would not even if all others had ended."""
+    async def _fits(self, size: int, own: int) -> bool:
+        """Raises: DiskReserve where it would not even if all others had ended, of what is promised but our *own*."""
         await self.check()
         left = self._free - self.reserve - size
-        if left < 0:
+        if left < own:
             raise DiskReserve
         return left >= self._promised
+
+
+@dataclass(slots=True)
+class Room:
+    """What an upload may fill: *promised* bytes so far."""
+
+    reserve: Reserve
+    promised: int = 0
+
+    async def extend(self, size: int) -> None:
+        """It is to have *size* bytes in all. Raises: DiskReserve, Busy, SpoolUnavailable."""
+        if size > self.promised:
+            await self.reserve.promise(size - self.promised, to_who_has=self.promised)
+            self.promised = size
 
 
 def free_bytes(folder: Path) -> int:
@@ -424,7 +450,7 @@ class Access:
         await self._uploads.hit(address)
         await self._reserve.check()
 
-    def room(self, size: int) -> AbstractAsyncContextManager[None]:
+    def room(self, size: int) -> AbstractAsyncContextManager[Room]:
         """See `Reserve.room`."""
         return self._reserve.room(size)
 

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,6 +81,9 @@ BATCH = 100
 """Rows that a sweep takes at a time."""
 
 MINUTE = timedelta(minutes=1)
+
+LAST_END = datetime(9999, 1, 1, tzinfo=UTC)
+"""No picture ends later: at the end of that year it is over in some time zones, and the calendar with it."""
 
 STORED_FORMATS = frozenset({"jpg", "png", "gif", "webp", "avif"})
 """What an original is stored as; other formats become one of them on arrival."""
@@ -229,10 +232,9 @@ class Service:
         if limits.max is not None and asked > limits.max:
             longest = str(limits.max).removesuffix(", 0:00:00")
             raise BadParameter(f"expiration: this site keeps pictures for {longest} at most")
-        try:
-            return created + asked
-        except OverflowError as error:
-            raise BadParameter("expiration: too far away") from error
+        if asked > LAST_END - created:
+            raise BadParameter("expiration: too far away")
+        return created + asked
 
     @property
     def _limits(self) -> Limits:

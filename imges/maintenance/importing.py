@@ -30,7 +30,7 @@ from imges.maintenance.parallel import each
 from imges.maintenance.records import Record, Records
 from imges.maintenance.tools import Tools
 from imges.maintenance.tree import OldFile, Refused, images_folder, walk
-from imges.service import Place, holds, stored_file, token_hash
+from imges.service import LAST_END, Place, holds, stored_file, token_hash
 from imges.storage import KeyExists, NewObject, put_all
 
 LIST = "pictures.jsonl"
@@ -254,7 +254,7 @@ class _Import:
             tags=record.tags,
             nsfw=record.nsfw,
             exif=record.exif,
-            expires=record.expires,
+            expires=record.expires and min(record.expires, LAST_END),
         )
 
     def _id(self, record: Record) -> str | None:

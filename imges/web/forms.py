@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 from aiohttp import web
 
+from imges.access import Room
 from imges.errors import Base64ByGet, FileTooLarge, MalformedBody, NoSource
 from imges.intake import Intake, Received, Spooled, SpoolWriter, Text, base64_text_limit
 from imges.web.body import Field, events
@@ -35,18 +36,26 @@ class UploadForm:
         """What the query string says; an API call by GET is nothing else."""
         return cls(fields={_plain(name): value for name, value in request.query.items()})
 
-    async def read(self, request: web.Request, folder: Path, limit: int) -> None:
+    async def read(self, request: web.Request, folder: Path, limit: int, room: Room) -> None:
         """Add the body, which wins over the query: pictures below *folder*, of *limit* bytes at most.
 
-        Raises: MalformedBody, CompressedBody, BodyTooSlow, FileTooLarge, DiskReserve, SpoolUnavailable.
+        What comes is promised *room* on the disk before it is written.
+
+        Raises: MalformedBody, CompressedBody, BodyTooSlow, FileTooLarge, DiskReserve, Busy, SpoolUnavailable.
         """
-        if request.content_length is not None and request.content_length > base64_text_limit(limit):
+        most = base64_text_limit(limit)
+        if request.content_length is not None and request.content_length > most:
             raise FileTooLarge(limit)
-        reader = _FieldReader(self, folder, limit)
+        reader, received = _FieldReader(self, folder, limit), 0
         async for event in events(request):
             if isinstance(event, Field):
                 reader.begin(event)
             elif event is not None:
+                received += len(event)
+                if received > most:
+                    raise FileTooLarge(limit)
+                if received > room.promised:
+                    await room.extend(received)
                 await reader.add(event)
             else:
                 await reader.end()

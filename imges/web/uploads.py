@@ -8,7 +8,7 @@ from aiohttp import web
 from imges import metrics
 from imges.catalog.types import ApiKey
 from imges.errors import ImgesError
-from imges.intake import Source
+from imges.intake import HEAD, Source
 from imges.service import Uploaded, Uploader
 from imges.web import present
 from imges.web.forms import UploadForm
@@ -42,14 +42,16 @@ async def receive(request: web.Request, form: UploadForm, identify: Identify) ->
 async def _receive(request: web.Request, form: UploadForm, identify: Identify) -> tuple[Uploaded, Source]:
     access, intake, address = request.app[ACCESS], request.app[INTAKE], client_address(request)
     await access.admit_upload(address)
-    async with access.room(_announced(request, intake.limit)), intake.spool.open() as folder:
+    async with access.room(_announced(request, intake.limit)) as room, intake.spool.open() as folder:
         if request.method == "POST":
             with metrics.step("receive"):
-                await form.read(request, folder, intake.limit)
+                await form.read(request, folder, intake.limit, room)
         if FORMAT in request:
             request[FORMAT] = form.format
         key = await identify(form)
         options = upload_options(form.fields, request.app[SETTINGS].images.max_side)
+        if form.source == "text":  # what it stands for lies beside it, and a short one may be an address
+            await room.extend(room.promised + (intake.limit if room.promised <= HEAD else room.promised))
         with metrics.step("take"):
             received = await form.receive(intake, folder, by_get=request.method == "GET")
         metrics.received(received.source, received.file.size)

@@ -5,6 +5,8 @@ import base64
 import gzip
 import struct
 import zlib
+from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
 
@@ -16,6 +18,7 @@ from tests.web.conftest import Answer, Server, Start
 
 PNG = pictures.png()
 BASE64 = base64.b64encode(PNG).decode()
+BEHIND = str(int((datetime(9999, 12, 31, 23, tzinfo=UTC) - datetime.now(UTC)).total_seconds()))
 LARGE = BytesIO(b"source=" + b"A" * (45 * 2**20))
 URLENCODED = {"Content-Type": "application/x-www-form-urlencoded"}
 BOUND = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -93,6 +96,7 @@ FORMS: list[Any] = [
     pytest.param({"data": {"source": BASE64, "expiration": "soon"}}, 400, 150, id="expiration-text"),
     pytest.param({"data": {"source": BASE64, "expiration": "P"}}, 400, 150, id="expiration-empty-duration"),
     pytest.param({"data": {"source": BASE64, "expiration": "P999999999Y"}}, 400, 150, id="expiration-never"),
+    pytest.param({"data": {"source": BASE64, "expiration": BEHIND}}, 400, 150, id="expiration-in-the-last-year"),
     pytest.param({"data": {"source": BASE64, "nsfw": "maybe"}}, 400, 150, id="nsfw"),
     pytest.param({"data": {"source": BASE64, "title": "x" * 301}}, 400, 150, id="title-too-long"),
     pytest.param({"data": b"x", "headers": {"Content-Type": "text/plain"}}, 400, 130, id="no-form"),
@@ -216,6 +220,30 @@ async def test_disk_reserve(start: Start):
     async with start(LIMITS__DISK_RESERVE="900 TB") as server:
         assert (await server.upload(PNG)).error == (507, 507)
         assert await server.nothing_beyond(set())
+
+
+async def test_a_body_without_a_length_is_held_to_the_limit_as_a_whole(start: Start):
+    """Whatever it is cut into; else one request without a key could fill the disk."""
+    async with start(IMAGES__MAX_SIZE="1 MB") as server:
+        spool = server.data_dir / "spool"
+        most, sent = 0, 0
+
+        async def body() -> AsyncGenerator[bytes]:
+            nonlocal most, sent
+            for _ in range(30):
+                yield b'--x\r\nContent-Disposition: form-data; name="source"\r\n\r\n'
+                for _ in range(15):
+                    yield b"A" * 2**16
+                    sent += 2**16
+                    most = max(most, sum(file.stat().st_size for file in spool.glob("*/upload-*/*")))
+                    await asyncio.sleep(0)
+                yield b"\r\n"
+            yield b"--x--\r\n"
+
+        answer = await server.post(data=body(), headers={"Content-Type": "multipart/form-data; boundary=x"})
+        assert answer.error == (413, 313)
+        assert most < 4 * 2**20
+        assert sent < 10 * 2**20
 
 
 async def test_a_storage_that_cannot_be_written(start: Start):

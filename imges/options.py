@@ -40,6 +40,8 @@ SECONDS = {
     **dict.fromkeys(("d", "day", "days"), 86400),
     **dict.fromkeys(("week", "weeks"), 7 * 86400),
 }
+MOST_BYTES = 2**63
+"""What databases count to."""
 LONGEST = timedelta(days=36500)
 """Longer ones are slips of the pen, and would lead beyond the calendar's last year."""
 
@@ -54,7 +56,10 @@ class Rate:
 
 def size(value: object) -> int:
     """Bytes, from `20 MB` (1024-based) or a plain number. Raises: ValueError."""
-    return round(_amount(value, SIZES, "should be a size such as 20 MB"))
+    read = round(_amount(value, SIZES, "should be a size such as 20 MB"))
+    if read >= MOST_BYTES:
+        raise ValueError("should be less than 8388608 TB")
+    return read
 
 
 def pixels(value: object) -> int:

@@ -57,6 +57,12 @@ def test_what_is_no_such_value_is_refused_with_what_would_be_right(read, wrong):
         read(wrong)
 
 
+def test_a_size_beyond_what_can_be_counted_is_refused():
+    assert size("8388607 TB") == 8388607 * 2**40
+    with pytest.raises(ValueError, match="less than"):
+        size("8388608 TB")
+
+
 def test_a_duration_beyond_the_calendar_is_refused():
     with pytest.raises(ValueError, match="at most 36500 days"):
         duration("99999999999 weeks")

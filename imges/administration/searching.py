@@ -47,7 +47,7 @@ def _digest(text: str | None) -> str | None:
 
 def _size(text: str | None) -> int | None:
     try:
-        return None if text is None else min(size(text), 2**62)
+        return None if text is None else size(text)
     except ValueError as error:
         raise BadParameter(f"size: {error}") from error
 

@@ -25,7 +25,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from imges import metrics
 from imges.catalog import schema
 from imges.catalog.database import Run
-from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
+from imges.errors import BadParameter, CatalogFull, CatalogUnavailable, SettingsError
 
 try:
     import asyncpg
@@ -73,6 +73,8 @@ TROUBLE = ("08", "25006", "42501", "53", "55P03", "57", "58", "F0", "XX")
 """… that speak of the server's state and not of our statements: read-only, refused, too much of something, stopped."""
 
 DISK_FULL = "53100"
+NO_TEXT = "22021"
+"""A NUL, which SQLite keeps and PostgreSQL does not."""
 
 UNUSABLE = ("08P01", "0A", "28", "3D", "3F", "42501", "22023", "42704")
 """… that waiting does not mend when they come while opening: a wrong password, no such database, no right to it."""
@@ -306,6 +308,8 @@ def _is_lost(error: Exception) -> bool:
 def _raise_translated(error: Exception) -> NoReturn:
     """Raises what *error* is for the rest of the program; itself where it speaks of our statements."""
     state = _state(error)
+    if state == NO_TEXT:
+        raise BadParameter("a text has a character that the catalog cannot keep") from error
     lost = _is_lost(error) or isinstance(error, PoolTimeoutError) or state.startswith(TROUBLE)
     if not lost:
         raise error

@@ -90,6 +90,9 @@ class Connection(web.RequestHandler):
             super().data_received(data)
         finally:
             self._waiter = waiter
+        for number, (message, payload) in enumerate(self._messages):
+            if isinstance(message, RawRequestMessage) and "Expect" in message.headers:
+                self._messages[number] = _expecting_what_we_do(message), payload
         if waiter is None or waiter.done():
             return
         if not self._messages:
@@ -163,6 +166,18 @@ class Connection(web.RequestHandler):
         )
         response.force_close()
         return response
+
+
+def _expecting_what_we_do(message: RawRequestMessage) -> RawRequestMessage:
+    """*message* without an expectation that we do not know, which may be ignored (RFC 9110, 10.1.1).
+
+    aiohttp would refuse it before any of our code sees the request, and quote it.
+    """
+    if [expected.strip().lower() for expected in message.headers.getall("Expect")] == ["100-continue"]:
+        return message
+    headers = message.headers.copy()
+    headers.popall("Expect")
+    return message._replace(headers=type(message.headers)(headers))
 
 
 @web.middleware

@@ -248,7 +248,13 @@ async def test_odd_forms_are_refused_in_words(imges: Server, owner: Owner):
     charset = urlencoded | {"Content-Type": "application/x-www-form-urlencoded; charset=utf-16"}
     assert (await imges.post("/admin/pictures", data="a=b", headers=charset)).status == 400
     assert (await owner.post("/admin/pictures", action="explode")).status == 400
-    assert (await owner.get("/admin?older=x")).status == 400
+    for place in ("x", "-99999999999999999~1", "-62135596800000001~1"):
+        assert (
+            (await owner.get(f"/admin?older={place}")).status
+            == (await owner.get(f"/admin?newer={place}")).status
+            == 400
+        )
+    assert (await owner.post("/admin/keys", action="add", name="x", quota="8388608 TB")).status == 400
     assert (await owner.get("/admin/deleting?total=x")).status == 400
     for query in ("address=everywhere", "digest=1", "from=yesterday", "to=2014-02-31", "least=much", "from=0001-01-01"):
         page = await owner.get(f"/admin?{query}")

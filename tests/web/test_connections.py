@@ -64,6 +64,20 @@ async def test_who_does_not_come_to_the_point_is_cut_off(imges: Server, data: by
     assert await say(imges, data, within=3) == b""
 
 
+@pytest.mark.parametrize("expected", [b"foo", b"\xff", b"100-continue\r\nExpect: foo"])
+async def test_an_unknown_expectation_is_passed_over(imges: Server, expected: bytes):
+    told = await say(
+        imges, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: " + expected + b"\r\n\r\n"
+    )
+    assert b" 200 " in told.splitlines()[0]
+    smuggled = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n"
+    for coding in (b"chunked", b"gzip, chunked"):
+        head = b"POST /api/1/upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + coding + b"\r\nExpect: " + expected
+        told = await say(imges, head + b"\r\n\r\n0\r\n\r\n" + smuggled)
+        assert b" 40" in told.splitlines()[0]
+        assert json.loads(told.partition(b"\r\n\r\n")[2])["status_code"] // 100 == 4  # and nothing behind it
+
+
 async def test_who_has_said_what_it_wants_is_not(imges: Server, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("imges.web.listen.HEADERS_WITHIN", 1.0)
     reader, writer = await imges.connect()

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -188,9 +189,10 @@ def _cursor(request: web.Request, name: str) -> Cursor | None:
     if text is None:
         return None
     found = re.fullmatch("(-?[0-9]{1,17})~([0-9]{1,18})", text)
-    if found is None:
-        raise BadParameter(f"{name}: a place in the list")
-    return Cursor(EPOCH + timedelta(microseconds=int(found[1])), int(found[2]))
+    with suppress(OverflowError):  # before or behind the calendar
+        if found is not None:
+            return Cursor(EPOCH + timedelta(microseconds=int(found[1])), int(found[2]))
+    raise BadParameter(f"{name}: a place in the list")
 
 
 def _written(cursor: Cursor) -> str:

@@ -79,8 +79,6 @@ def create_app(
     app.add_routes(api_v1.routes(settings.api.prefixes))
     for handlers in (files, upload_page, viewer, deletion, setup_page, site_files, openapi, health, admin):
         app.add_routes(handlers.routes())
-    for prefix in (pages.static_prefix(), "/static"):
-        app.router.add_static(prefix, pages.static_folder())
     app.on_response_prepare.extend((complete, last_answer, remember))
 
     async def running_service(app: web.Application) -> AsyncGenerator[None]:

@@ -6,7 +6,8 @@ is migrated, restored or served by another node.
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate
 
 from aiohttp import ETag, web
 
@@ -38,6 +39,38 @@ def evaluate(request: web.BaseRequest, *, etag: str | None, modified: datetime, 
     return Span(200, 0, size)
 
 
+def headers(
+    span: Span, *, etag: str | None, modified: datetime, size: int, media_type: str, caching: str | None
+) -> dict[str, str]:
+    """What an answer by *span* says about the object; *caching* only where it is one of the object.
+
+    412 and 416 answer one client's conditions: a cache that kept them would give them to everybody.
+    """
+    said = {"Accept-Ranges": "bytes", "Last-Modified": format_datetime(modified, usegmt=True)}
+    if etag is not None:
+        said["ETag"] = f'"{etag}"'
+    if caching is not None and span.status in {200, 206, 304}:
+        said["Cache-Control"] = caching
+    if span.status in {206, 416}:
+        said["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}" if span.stop else f"bytes */{size}"
+    if not span.is_empty:
+        said["Content-Type"] = media_type
+        said["Content-Length"] = str(span.stop - span.start)
+    return said
+
+
+def _date(request: web.BaseRequest, header: str) -> datetime | None:
+    """The date in *header*; `None` where it is none, and the header to be ignored.
+
+    aiohttp's own properties raise where a number is too large for C.
+    """
+    try:
+        fields = parsedate(request.headers.get(header))
+        return None if fields is None else datetime(*fields[:6], tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 def _matches(etag: str | None, listed: tuple[ETag, ...], *, weak: bool) -> bool:
     return any(item.value == "*" or (item.value == etag and (weak or not item.is_weak)) for item in listed)
 
@@ -45,14 +78,14 @@ def _matches(etag: str | None, listed: tuple[ETag, ...], *, weak: bool) -> bool:
 def _if_match_holds(request: web.BaseRequest, etag: str | None, modified: datetime) -> bool:
     if request.if_match is not None:
         return _matches(etag, request.if_match, weak=False)
-    since = request.if_unmodified_since
+    since = _date(request, "If-Unmodified-Since")
     return since is None or modified.replace(microsecond=0) <= since
 
 
 def _unchanged(request: web.BaseRequest, etag: str | None, modified: datetime) -> bool:
     if request.if_none_match is not None:
         return _matches(etag, request.if_none_match, weak=True)
-    since = request.if_modified_since
+    since = _date(request, "If-Modified-Since")
     return since is not None and modified.replace(microsecond=0) <= since
 
 
@@ -62,7 +95,7 @@ def _if_range_holds(request: web.BaseRequest, etag: str | None, modified: dateti
         return True
     if condition.endswith('"'):
         return etag is not None and condition == f'"{etag}"'
-    return request.if_range is not None and modified.replace(microsecond=0) == request.if_range
+    return modified.replace(microsecond=0) == _date(request, "If-Range")
 
 
 def _ranged(header: str, size: int) -> Span:

@@ -5,13 +5,13 @@ along with a redirect, for clients repeat it where they are sent to.
 """
 
 import asyncio
+import errno
 import logging
 import os
-from collections.abc import Generator
+from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from pathlib import Path
 from stat import S_ISREG
 from typing import NoReturn
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 WHOLE = 128 * 1024
 """Bytes up to which a file is read and sent at once, in one hop to a thread; larger ones go by sendfile."""
+
+READING = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+"""Opening what somebody laid there that is no file, a pipe for one, must not hold us."""
 
 REDIRECT_LIFE = timedelta(minutes=10)
 """How long a redirect to a permanent address is cached: the picture may be moved to another place."""
@@ -73,11 +76,25 @@ async def _send(request: web.Request, found: Located) -> web.StreamResponse:
     file = await asyncio.get_running_loop().run_in_executor(_THREADS, _open, found)
     if file is None:
         return await (_redirect(request, found, found.address) if found.address else _send_stream(request, found))
-    try:
+    async with _closing(file):
         return await _send_file(request, found, file)
-    finally:
-        if not file.file.closed:
-            await asyncio.to_thread(file.close)
+
+
+async def send_path(
+    request: web.Request, path: Path, *, media_type: str, caching: str, headers: dict[str, str]
+) -> web.StreamResponse:
+    """A file that is the owner's and no picture of the catalog. Raises: NotFound."""
+    try:
+        file = await asyncio.get_running_loop().run_in_executor(_THREADS, _LocalFile, path)
+    except OSError as error:
+        raise NotFound from error
+    async with _closing(file):
+        etag = f"{round(file.modified.timestamp() * 1e6):x}-{file.size:x}"
+        span = conditional.evaluate(request, etag=etag, modified=file.modified, size=file.size)
+        own = conditional.headers(
+            span, etag=etag, modified=file.modified, size=file.size, media_type=media_type, caching=caching
+        )
+        return await _send_span(request, file, span, headers | own)
 
 
 class _LocalFile:
@@ -87,9 +104,9 @@ class _LocalFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.file = path.open("rb", buffering=0)
+        self.file = os.fdopen(os.open(path, READING), "rb", buffering=0)
         try:
-            stat = os.fstat(self.file.fileno())
+            stat = _status(self.file.fileno())
             self.size = stat.st_size
             self.modified = datetime.fromtimestamp(stat.st_mtime, UTC)
             self.content = self.file.read() if self.size <= WHOLE else None
@@ -101,6 +118,23 @@ class _LocalFile:
 
     def close(self) -> None:
         self.file.close()
+
+
+@asynccontextmanager
+async def _closing(file: _LocalFile) -> AsyncGenerator[None]:
+    try:
+        yield
+    finally:
+        if not file.file.closed:
+            await asyncio.to_thread(file.close)
+
+
+def _status(descriptor: int) -> os.stat_result:
+    """Raises: FileNotFoundError for a pipe, and whatever else is no file."""
+    status = os.fstat(descriptor)
+    if not S_ISREG(status.st_mode):
+        raise FileNotFoundError(errno.ENOENT, "no file")
+    return status
 
 
 def _open(found: Located) -> _LocalFile | None:
@@ -140,10 +174,10 @@ def _hand_over(
     What the client has already is settled here, by our ETag; nginx passes that on where its configuration says so.
     """
     span = conditional.evaluate(request, etag=_etag(found), modified=modified, size=size)
-    headers = _common_headers(found, modified=modified)
-    if span.status in {304, 412}:
-        return _head(span, headers)
-    headers["Content-Type"] = found.media_type
+    if span.is_empty:
+        return _head(span, _headers(found, span, size=size, modified=modified))
+    headers = _headers(found, conditional.Span(200, 0, size), size=size, modified=modified)
+    del headers["Content-Length"]  # the body is nginx's
     request[FOUND] = found
     headers["X-Accel-Redirect"] = f"{location.rstrip('/')}/{quote(found.place)}/{quote(found.key)}"
     return web.Response(headers=headers)
@@ -151,12 +185,17 @@ def _hand_over(
 
 async def _send_file(request: web.Request, found: Located, file: _LocalFile) -> web.StreamResponse:
     span = conditional.evaluate(request, etag=_etag(found), modified=file.modified, size=file.size)
-    headers = _headers(found, span, size=file.size, modified=file.modified)
+    if span.status == 200 and file.content is not None:
+        request[FOUND] = found
+    return await _send_span(request, file, span, _headers(found, span, size=file.size, modified=file.modified))
+
+
+async def _send_span(
+    request: web.Request, file: _LocalFile, span: conditional.Span, headers: dict[str, str]
+) -> web.StreamResponse:
     if span.is_empty or request.method == "HEAD":
         return _head(span, headers)
     if file.content is not None:
-        if span.status == 200:
-            request[FOUND] = found
         return web.Response(status=span.status, headers=headers, body=file.content[span.start : span.stop])
     response = web.StreamResponse(status=span.status, headers=headers)
     await response.prepare(request)
@@ -235,22 +274,11 @@ def _etag(found: Located) -> str | None:
 
 
 def _headers(found: Located, span: conditional.Span, *, size: int, modified: datetime) -> dict[str, str]:
-    headers = _common_headers(found, modified=modified)
-    if span.status in {206, 416}:
-        headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{size}" if span.stop else f"bytes */{size}"
-    if not span.is_empty:
-        headers["Content-Type"] = found.media_type
-        headers["Content-Length"] = str(span.stop - span.start)
-    return headers
-
-
-def _common_headers(found: Located, *, modified: datetime) -> dict[str, str]:
-    """What every answer about an object says, be it 200, 206 or 304."""
-    headers = PICTURE | {
-        "Accept-Ranges": "bytes",
-        "Cache-Control": caching(found),
-        "Last-Modified": format_datetime(modified, usegmt=True),
-    }
-    if found.file:
-        headers["ETag"] = f'"{found.file.md5}"'
-    return headers
+    return PICTURE | conditional.headers(
+        span,
+        etag=_etag(found),
+        modified=modified,
+        size=size,
+        media_type=found.media_type,
+        caching=caching(found),
+    )

@@ -7,11 +7,13 @@ from aiohttp import web
 
 from imges.service import Located
 from imges.web.keys import SERVICE
-from imges.web.pages import static_prefix
 from imges.web.request_ids import HEADER, REQUEST_ID
 from imges.web.uploads import FORMAT
 
 YEAR = 365 * 86_400
+
+FOR_GOOD = f"public, max-age={YEAR}, immutable"
+"""How long is kept what never changes under its address."""
 
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -44,7 +46,7 @@ def caching(found: Located) -> str:
     if found.file is None:
         return "no-store"  # the catalog is out of reach: nobody knows how long it lives
     if found.expires is None:
-        return f"public, max-age={YEAR}, immutable"
+        return FOR_GOOD
     left = int((found.expires - datetime.now(UTC)).total_seconds())
     return f"public, max-age={max(0, min(YEAR, left))}"
 
@@ -57,8 +59,6 @@ async def complete(request: web.Request, response: web.StreamResponse) -> None:
     elif response.content_type == "text/html":
         origins = await request.app[SERVICE].redirect_origins()
         defaults |= page(origins) | {"Cache-Control": "no-cache"}
-    elif request.path.startswith(static_prefix()):
-        defaults |= {"Cache-Control": f"public, max-age={YEAR}, immutable"}
     if REQUEST_ID in request:
         defaults[HEADER] = request[REQUEST_ID]
     for name, value in defaults.items():

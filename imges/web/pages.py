@@ -3,11 +3,13 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from mimetypes import MimeTypes
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import jinja2
@@ -21,6 +23,10 @@ from imges.web.languages import Language
 
 FORMATS = ("number", "size", "pixels", "span", "distance", "moment", "date")
 """What `Language` writes, each a filter of templates."""
+
+_TYPES = MimeTypes()  # the library's own, whatever the machine has in /etc
+for _suffix, _type in {".js": "text/javascript", ".webp": "image/webp", ".avif": "image/avif"}.items():
+    _TYPES.add_type(_type, _suffix)  # Python 3.11 has an old name for the first, and none for the others
 
 SOON = 1.0
 """Seconds from the start until the templates are compiled."""
@@ -77,6 +83,34 @@ def static_folder() -> Path:
     return Path(str(files("imges.templates").joinpath("static")))
 
 
+def media_type(path: Path) -> str:
+    """By the name."""
+    return _TYPES.guess_type(path.name)[0] or "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A static file, with all its bytes: they are few."""
+
+    content: bytes
+    media_type: str
+    modified: datetime
+    etag: str
+    """A digest, the same on every node."""
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        content = path.read_bytes()
+        modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        return cls(content, media_type(path), modified, hashlib.sha256(content).hexdigest()[:32])
+
+
+@cache
+def static_files() -> dict[str, StaticFile]:
+    """All static files by their names, as they were at the start: whatever is asked for, no path is made of it."""
+    return {path.name: StaticFile.read(path) for path in sorted(static_folder().iterdir())}
+
+
 @cache
 def static_prefix() -> str:
     """Where pages fetch their static files from: below a digest of them all.
@@ -85,8 +119,8 @@ def static_prefix() -> str:
     relative addresses included.
     """
     digest = hashlib.sha256()
-    for file in sorted(static_folder().iterdir()):
-        digest.update(file.name.encode() + file.read_bytes())
+    for name, file in static_files().items():
+        digest.update(name.encode() + file.content)
     return f"/static/{digest.hexdigest()[:12]}"
 
 

@@ -1,20 +1,24 @@
-"""What browsers and crawlers ask a whole site for: icon, logo, colour, manifest, service worker, robots.txt."""
+"""What browsers and crawlers ask a whole site for: its static files, icon, logo, colour, manifest, robots.txt."""
 
 from aiohttp import web
 
 from imges.errors import NotFound
-from imges.web import accent
-from imges.web.headers import PICTURE
+from imges.web import accent, conditional
+from imges.web.files import send_path
+from imges.web.headers import FOR_GOOD, PICTURE
 from imges.web.keys import SETTINGS
-from imges.web.pages import render, render_text, static_folder, static_prefix
+from imges.web.pages import StaticFile, media_type, render, render_text, static_files, static_prefix
 
-DAY = {"Cache-Control": "public, max-age=86400"}
+FOR_A_DAY = "public, max-age=86400"
+DAY = {"Cache-Control": FOR_A_DAY}
 LOGO_CSP = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox"}
 """An SVG may bring its style, and nothing that runs or calls out."""
 
 
 def routes() -> list[web.RouteDef]:
     return [
+        web.get(f"{static_prefix()}/{{name}}", static_for_good),
+        web.get("/static/{name}", static),
         web.get("/history", history),
         web.get("/offline", offline),
         web.get("/robots.txt", robots),
@@ -24,6 +28,32 @@ def routes() -> list[web.RouteDef]:
         web.get("/manifest.webmanifest", manifest),
         web.get("/service-worker.js", service_worker),
     ]
+
+
+async def static_for_good(request: web.Request) -> web.StreamResponse:
+    """A static file under the address that pages name, which another release does not have."""
+    return _send(request, _static(request), FOR_GOOD)
+
+
+async def static(request: web.Request) -> web.StreamResponse:
+    return _send(request, _static(request), None)
+
+
+def _static(request: web.Request) -> StaticFile:
+    file = static_files().get(request.match_info["name"])
+    if file is None:
+        raise NotFound
+    return file
+
+
+def _send(request: web.Request, file: StaticFile, caching: str | None) -> web.StreamResponse:
+    """*file*, or what the conditions of *request* come to."""
+    size = len(file.content)
+    span = conditional.evaluate(request, etag=file.etag, modified=file.modified, size=size)
+    headers = conditional.headers(
+        span, etag=file.etag, modified=file.modified, size=size, media_type=file.media_type, caching=caching
+    )
+    return web.Response(status=span.status, headers=headers, body=file.content[span.start : span.stop])
 
 
 async def history(request: web.Request) -> web.StreamResponse:
@@ -46,16 +76,16 @@ async def robots(request: web.Request) -> web.StreamResponse:
     return web.Response(text="\n".join(lines) + "\n")
 
 
-async def favicon(_: web.Request) -> web.StreamResponse:
-    return web.FileResponse(static_folder() / "icon.svg", headers={"Content-Type": "image/svg+xml"} | DAY)
+async def favicon(request: web.Request) -> web.StreamResponse:
+    return _send(request, static_files()["icon.svg"], FOR_A_DAY)
 
 
 async def logo(request: web.Request) -> web.StreamResponse:
     """`site.logo`, of the type that its name says."""
-    file = request.app[SETTINGS].site.logo
-    if file is None:
+    path = request.app[SETTINGS].site.logo
+    if path is None:
         raise NotFound
-    return web.FileResponse(file, headers=PICTURE | LOGO_CSP | DAY)
+    return await send_path(request, path, media_type=media_type(path), caching=FOR_A_DAY, headers=PICTURE | LOGO_CSP)
 
 
 async def accent_style(request: web.Request) -> web.StreamResponse:

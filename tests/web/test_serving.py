@@ -1,6 +1,7 @@
 """What comes back from `/images/…`: exact bytes and types, caching, conditions, ranges."""
 
 import asyncio
+import os
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
@@ -116,6 +117,52 @@ async def test_conditions(imges: Server, served: tuple[str, bytes]):
             assert (answer.headers["ETag"], answer.headers["Cache-Control"]) == (etag, first.headers["Cache-Control"])
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Wed, 21 Oct 99999999999999999999 07:28:00 GMT",
+        "Wed, 99999999999999999999 Oct 2015 07:28:00 GMT",
+        "Wed, 21 Oct 2015 99999999999999999999:28:00 GMT",
+        f"Wed, 21 Oct {'9' * 5000} 07:28:00 GMT",
+        "Wed, 31 Feb 2015 07:28:00 GMT",
+    ],
+    ids=["year", "day", "hour", "digits", "February"],
+)
+async def test_dates_out_of_bounds_are_ignored(imges: Server, served: tuple[str, bytes], date: str):
+    url, content = served
+    for headers in (
+        {"If-Modified-Since": date},
+        {"If-Unmodified-Since": date},
+        {"If-Range": date, "Range": "bytes=0-3"},
+    ):
+        answer = await imges.get(url, headers=headers)
+        assert (answer.status, answer.body) == (200, content), headers
+
+
+CONDITIONS_THAT_FAIL = [({"If-Match": '"other"'}, 412), ({"Range": "bytes=99999999-"}, 416)]
+
+
+@pytest.mark.parametrize(("headers", "status"), CONDITIONS_THAT_FAIL)
+async def test_failed_conditions_are_not_kept_by_caches(
+    imges: Server, served: tuple[str, bytes], headers: dict[str, str], status: int
+):
+    """Whoever asks next has other conditions."""
+    answer = await imges.get(served[0], headers=headers)
+    assert (answer.status, answer.body) == (status, b"")
+    assert "Cache-Control" not in answer.headers
+
+
+@pytest.mark.parametrize(("headers", "status"), CONDITIONS_THAT_FAIL)
+async def test_failed_conditions_are_not_kept_where_nginx_sends_files(
+    start: Start, headers: dict[str, str], status: int
+):
+    async with start(SERVER__ACCEL_REDIRECT="/protected") as server:
+        url = (await server.uploaded(pictures.png()))["url"]
+        answer = await server.get(url, headers=headers)
+        assert answer.status == status
+        assert not {"Cache-Control", "X-Accel-Redirect"} & set(answer.headers)
+
+
 async def test_a_browser_may_ask_before_it_fetches(imges: Server):
     url = (await imges.uploaded(pictures.png()))["url"]
     answer = await imges.request("OPTIONS", url, headers={"Origin": "https://other.example"})
@@ -167,6 +214,16 @@ async def test_a_link_out_of_the_folder_is_not_followed(start: Start, tmp_path: 
         answer = await server.get(image["url"])
         assert answer.status == 404
         assert b"secret" not in answer.body
+
+
+async def test_a_pipe_in_the_place_of_a_picture_holds_nobody_up(start: Start):
+    async with start() as server:
+        image = await server.uploaded(pictures.png(), "a.png")
+        path = server.data_dir / "images" / image["url"].partition("/images/")[2]
+        path.unlink()
+        os.mkfifo(path)
+        async with asyncio.timeout(20):
+            assert (await server.get(image["url"])).status == 404
 
 
 async def test_an_expiring_picture_is_cached_no_longer_than_it_lives(imges: Server):

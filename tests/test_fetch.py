@@ -46,7 +46,7 @@ async def fetched(
     url: str, *, limit: int = LIMIT, getaddrinfo: Callable[..., Any] = socket.getaddrinfo, **urls: Any
 ) -> tuple[str, bytes]:
     """Name and bytes of what is at *url*, where 127.0.0.1 counts as outside unless *urls* say otherwise."""
-    defaults: dict[str, Any] = {"allow_private": (LOCALHOST,), "timeout": timedelta(seconds=2)}
+    defaults: dict[str, Any] = {"allow_private": (LOCALHOST,), "timeout": timedelta(seconds=20)}
     settings = Urls(**{**defaults, **urls})
     async with Fetcher(settings, getaddrinfo) as fetcher, fetcher.fetch(url, limit=limit) as picture:
         return picture.name, b"".join([chunk async for chunk in picture.chunks()])

@@ -175,16 +175,18 @@ async def test_memory_is_for_all_together_and_free_when_a_process_dies():
     pairs = [socket.socketpair() for _ in range(2)]
     attending = [asyncio.create_task(hub.attend(parent, print)) for parent, _ in pairs]
     async with Link.open(pairs[1][1]) as link:
-        mine = SharedSlots(Slots(2, 100, tells=False), link, patience=0.2)
+        own = Slots(2, 100, tells=False)
+        mine, in_a_hurry = SharedSlots(own, link), SharedSlots(own, link, patience=0.2)
         async with Link.open(pairs[0][1]) as other:
             async with other.held(60), mine.held(40):
                 with pytest.raises(Busy):
-                    async with mine.held(1):
+                    async with in_a_hurry.held(1):
                         pass
+            await until_free(hub, 100)
             holding = asyncio.create_task(hold_for_ever(SharedSlots(Slots(2, 100, tells=False), other), 60))
-            await asyncio.sleep(0.05)
+            await until_free(hub, 40)
             with pytest.raises(Busy):
-                async with mine.held(50):
+                async with in_a_hurry.held(50):
                     pass
         async with mine.held(100):
             pass
@@ -232,6 +234,12 @@ async def test_who_talks_nonsense_is_let_go_and_nobody_else():
             await wild.ask("hit", "a", 1, 60)
         assert await sound.ask("hit", "a", 1, 60)
     await asyncio.gather(*attending)
+
+
+async def until_free(hub: Hub, memory: int) -> None:
+    async with asyncio.timeout(20):
+        while hub.slots._free_memory != memory:
+            await asyncio.sleep(0.01)
 
 
 async def hold_for_ever(slots: SharedSlots, memory: int) -> None:

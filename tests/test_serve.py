@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from tests import pictures
+from tests.crash.stored import spooled
 from tests.served import IMGES, Served, serving
 
 
@@ -37,9 +38,10 @@ def test_the_first_start_makes_a_key_and_says_where_it_is(tmp_path: Path):
 
 def test_sigterm_finishes_what_runs_and_exits_0(tmp_path: Path):
     big = pictures.encoded(pictures.noise(1500, 1500), "PNG")
-    with serving(tmp_path) as served, ThreadPoolExecutor(4) as clients:
+    with serving(tmp_path, SERVER__DRAIN="0 s") as served, ThreadPoolExecutor(4) as clients:
         running = [clients.submit(served.upload, big) for _ in range(4)]
-        time.sleep(0.3)
+        while not (spooled(tmp_path) or any(each.done() for each in running)):
+            time.sleep(0.02)
         served.process.send_signal(signal.SIGTERM)
         acknowledged = [each.result()["url"] for each in running if not isinstance(each.exception(), OSError)]
         assert served.process.wait(30) == 0

@@ -74,7 +74,8 @@ def test_killed_while_it_uploads_nothing_acknowledged_is_lost_and_nothing_else_s
     load = Load()
     for round_ in range(2):
         with serving(tmp_path, **bucket.environ()) as served, load.on(served):
-            time.sleep(1.5 + 0.3 * round_)
+            load.wait_for_more()
+            time.sleep(0.5 + 0.3 * round_)
             served.process.kill()
             served.process.wait()
     assert load.acknowledged

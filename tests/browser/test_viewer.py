@@ -110,8 +110,7 @@ async def test_click_and_wheel_zoom(visitor: Visitor):
         assert box["width"] == 1600
         await page.mouse.move(300, 300)
         await page.mouse.wheel(0, 200)
-        await page.wait_for_timeout(200)
-        assert await page.evaluate("document.getElementById('picture').getBoundingClientRect().width") < 1600
+        await page.wait_for_function("() => document.getElementById('picture').getBoundingClientRect().width < 1600")
 
 
 async def test_not_safe_for_work_stays_blurred_without_script(visitor: Visitor):

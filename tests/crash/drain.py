@@ -21,6 +21,8 @@ def rounds(count: int, folder: Path, seed: int = 0) -> tuple[Load, float]:
     load, moments, longest = Load(), random.Random(seed), 0.0
     for number in range(count):
         with serving(folder) as served, load.on(served):
+            if not load.acknowledged:
+                load.wait_for_more()
             time.sleep(moments.uniform(0, 0.8))
             began = time.monotonic()
             served.process.send_signal(signal.SIGTERM)

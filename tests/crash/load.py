@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import random
 import threading
+import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -31,6 +32,13 @@ class Load:
         self._clients = clients
         self._seeds = count()
         self._lock = threading.Lock()
+
+    def wait_for_more(self) -> None:
+        """Until one more upload is acknowledged than were before, so that there is something to lose."""
+        before, deadline = len(self.acknowledged), time.monotonic() + 60
+        while len(self.acknowledged) <= before:
+            assert time.monotonic() < deadline, "nothing is acknowledged"
+            time.sleep(0.02)
 
     @contextmanager
     def on(self, served: Served) -> Generator[None]:

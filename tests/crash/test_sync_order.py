@@ -50,7 +50,7 @@ def events(trace: str) -> list[Event]:
 
 @contextmanager
 def traced(served: Served, file: Path) -> Generator[None]:
-    """The calls of the server, in all its threads and workers, end up in *file*."""
+    """The calls of the server, in all its threads and workers, up to its answer, end up in *file*."""
     strace = [
         "strace",
         "-f",
@@ -70,7 +70,9 @@ def traced(served: Served, file: Path) -> Generator[None]:
         while not attached(served.process.pid) and time.monotonic() < deadline:
             time.sleep(0.02)
         yield
-        time.sleep(0.1)
+        deadline = time.monotonic() + 20
+        while not answers(events(file.read_text())) and time.monotonic() < deadline:
+            time.sleep(0.02)
         running.terminate()
 
 
@@ -110,8 +112,12 @@ def committed(calls: list[Event]) -> list[Event]:
     return found
 
 
+def answers(calls: list[Event]) -> list[Event]:
+    return the(calls, "sendto|write|writev|sendmsg", r"HTTP/1\.1 200")
+
+
 def answer(calls: list[Event]) -> Event:
-    (found,) = the(calls, "sendto|write|writev|sendmsg", r"HTTP/1\.1 200")
+    (found,) = answers(calls)
     return found
 
 

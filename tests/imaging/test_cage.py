@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -232,7 +233,7 @@ async def test_a_worker_that_dies_costs_its_own_call(tmp_path: Path):
             await worker.call(os.abort, seconds=20)
         assert await worker.call(os.getpid, seconds=20) != pid
         with pytest.raises(OutOfTime):
-            await worker.call(time.sleep, 30, seconds=0.2)
+            await worker.call(time.sleep, 30, seconds=3)  # so long that it has begun
         assert await worker.call(os.getpid, seconds=20) != pid
 
 
@@ -259,14 +260,17 @@ async def test_what_a_job_raises_when_nobody_waits_any_more_is_not_told(
     told: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
 
+    given_up = threading.Event()
+
     def job() -> None:
-        time.sleep(0.3)
+        given_up.wait(20)
         raise Died
 
     async with one(tmp_path / "spool") as worker:
         with pytest.raises(Busy):
             await worker.run(job, seconds=0.05)
-        await asyncio.sleep(0.5)
+        given_up.set()
+        await worker.run(lambda: None, seconds=20)  # in the same thread, so behind it
         gc.collect()
     assert told == []
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 import time
@@ -171,19 +172,30 @@ def test_an_import_that_was_killed_is_run_again(tmp_path: Path):
     for n in range(30):
         put(tmp_path / "old", f"{DAY}/{n}.jpg", pictures.jpeg(600 + n))
     database = tmp_path / "data/imges.db"
-    for _ in range(2):
-        running = subprocess.Popen([*IMGES, "import", "old"], cwd=tmp_path, stdout=subprocess.DEVNULL)
-        deadline, before = time.monotonic() + 60, rows(database)
-        while rows(database) < before + 3 and running.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        running.kill()
-        assert running.wait() < 0, "it was over before it could be killed"
+    for _ in range(5):
+        if killed_while_it_imports(tmp_path, database) and killed_while_it_imports(tmp_path, database):
+            break
+        shutil.rmtree(tmp_path / "data")  # a busy machine did not come to kill it in time
+    else:
+        pytest.fail("it was over before it could be killed")
     finished = run(tmp_path, "import", "old")
     assert finished.returncode == 0
     assert "left out" not in finished.stdout
     assert rows(database) == 30
     assert run(tmp_path, "fsck", "--digests").stdout == "nothing is wrong\n"
     assert [file.name for file in (tmp_path / "data").glob("upkeep-*")] == []
+
+
+def killed_while_it_imports(folder: Path, database: Path) -> bool:
+    """Whether it was killed before it was over."""
+    running = subprocess.Popen([*IMGES, "import", "old"], cwd=folder, stdout=subprocess.DEVNULL)
+    deadline, before = time.monotonic() + 60, rows(database)
+    while rows(database) < before + 3 and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    running.kill()
+    status = running.wait()
+    assert status <= 0
+    return status < 0
 
 
 def rows(database: Path) -> int:

@@ -148,6 +148,25 @@ def test_png_chunks_that_are_too_much_are_dropped(chunk):
     assert time.process_time() - began < 1
 
 
+@pytest.mark.parametrize(
+    ("name", "behind"),
+    [
+        pytest.param(b"x", SECRET.encode(), id="bytes behind it"),
+        pytest.param(SECRET.encode(), b"", id="a name that tells something"),
+        pytest.param(b"", b"", id="no name"),
+        pytest.param(b"\n\xff" * 200, SECRET.encode(), id="a name that is none"),
+    ],
+)
+def test_of_a_profile_in_a_png_the_profile_alone_stays(name, behind):
+    data = samples.picture("png")
+    profile = name + b"\0\0" + zlib.compress(samples.profile()) + behind
+    clean = stripped(data[:33] + samples.png_chunk(b"iCCP", profile) + data[33:])
+    said = samples.png_chunk(b"iCCP", b"ICC\0\0" + zlib.compress(samples.profile()))
+    assert clean == data[:33] + said + data[33:]
+    assert samples.opened(clean).info["icc_profile"] == samples.profile()
+    assert stripped(clean) == clean
+
+
 @pytest.mark.parametrize("kind", [pytest.param(b"CgBI", id="not in the standard"), pytest.param(b"ABCD", id="made up")])
 def test_a_png_that_needs_a_chunk_we_do_not_know_is_refused(kind):
     data = samples.picture("png")
@@ -183,6 +202,59 @@ def test_a_webp_says_only_what_is_in_it():
     assert clean[20] == 0x20  # the ICC profile's flag alone
     assert struct.unpack_from("<I", clean, 4)[0] == len(clean) - 8
     assert stripped(samples.full_of_metadata("webp", 6))[20] == 0x28
+
+
+def webp_of(*chunks: bytes, flags: int = 0) -> bytes:
+    """A WebP with a header of its own, of 64 by 48 pixels."""
+    header = bytes([flags, 0, 0, 0]) + (63).to_bytes(3, "little") + (47).to_bytes(3, "little")
+    return samples.riff(samples.riff_chunk(b"VP8X", header) + b"".join(chunks))
+
+
+def webp_chunks(image: Image.Image, **options: bool) -> list[bytes]:
+    """All chunks of a still but the header."""
+    data = encoded(image, "WEBP", **options)
+    found: list[bytes] = []
+    at = 12
+    while at < len(data):
+        size = 8 + struct.unpack_from("<I", data, at + 4)[0]
+        found.append(data[at : at + size + size % 2])
+        at += len(found[-1])
+    return [chunk for chunk in found if not chunk.startswith(b"VP8X")]
+
+
+LOSSY, LOSSLESS = webp_chunks(gradient(64, 48)), webp_chunks(gradient(64, 48), lossless=True)
+TRANSPARENT = webp_chunks(Image.merge("RGBA", [*gradient(64, 48).split(), Image.linear_gradient("L").resize((64, 48))]))
+STRAY = [samples.riff_chunk(kind, SECRET.encode()) for kind in (b"ALPH", b"VP8 ", b"VP8L", b"ANIM")]
+FRAME = bytes(6) + (63).to_bytes(3, "little") + (47).to_bytes(3, "little") + bytes([50, 0, 0, 0])
+
+
+@pytest.mark.parametrize("stray", [pytest.param(chunk, id=chunk[:4].decode()) for chunk in STRAY])
+@pytest.mark.parametrize("picture", [pytest.param(LOSSY, id="lossy"), pytest.param(TRANSPARENT, id="transparent")])
+def test_webp_chunks_that_are_out_of_place_are_dropped(picture, stray):
+    data = webp_of(*picture, flags=0x10 if len(picture) > 1 else 0)
+    assert stripped(data) == data
+    dirty = webp_of(*picture, stray, flags=data[20])
+    assert stripped(dirty) == data
+    assert len(frames(data)) == 1
+
+
+def test_transparency_before_what_has_its_own_and_frames_of_no_animation_are_dropped():
+    data = webp_of(*LOSSLESS)
+    assert stripped(webp_of(STRAY[0], *LOSSLESS)) == data
+    assert stripped(webp_of(*LOSSLESS, samples.riff_chunk(b"ANMF", FRAME + STRAY[0] + LOSSY[0]))) == data
+
+
+@pytest.mark.parametrize("stray", [pytest.param(chunk, id=chunk[:4].decode()) for chunk in STRAY])
+def test_webp_chunks_that_are_out_of_place_in_a_frame_are_dropped(stray):
+    loops = samples.riff_chunk(b"ANIM", bytes(6))
+
+    def animation(*more: bytes) -> bytes:
+        shown = [samples.riff_chunk(b"ANMF", FRAME + b"".join([*p, *more])) for p in (TRANSPARENT, LOSSY, LOSSLESS)]
+        return webp_of(loops, *shown, *more, flags=0x12)
+
+    assert stripped(animation()) == animation()
+    assert len(frames(animation())) == 3
+    assert stripped(animation(stray)) == animation()
 
 
 @pytest.mark.parametrize("seed", range(8))

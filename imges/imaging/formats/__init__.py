@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from imges.errors import NotAnImage
-from imges.imaging.formats import bmp, gif, heif, jpeg, png, tiff, webp
+from imges.imaging.formats import bmp, gif, heif, heif_filter, jpeg, png, tiff, webp
 from imges.imaging.formats.parts import Parts
 from imges.imaging.types import Header
 
@@ -26,7 +26,7 @@ _READERS: MappingProxyType[str, Callable[[bytes], Header]] = MappingProxyType(
     }
 )
 _FILTERS: MappingProxyType[str, Callable[[bytes, int], Parts]] = MappingProxyType(
-    {"jpg": jpeg.strip, "png": png.strip, "gif": gif.strip, "webp": webp.strip, "avif": heif.strip}
+    {"jpg": jpeg.strip, "png": png.strip, "gif": gif.strip, "webp": webp.strip, "avif": heif_filter.strip}
 )
 CONVERTED = frozenset(_READERS) - frozenset(_FILTERS)
 """Formats that become another on arrival: no browser shows them, or they are too large to be served."""

@@ -49,7 +49,3 @@ def orientation(tiff: bytes) -> int:
 def minimal(value: int) -> bytes:
     """A TIFF structure that tells the orientation and nothing else."""
     return struct.pack(">4sIH HHIHH I", b"MM\0*", 8, 1, ORIENTATION, SHORT, 1, value, 0, 0)
-
-
-EMPTY = struct.pack(">4sIHI", b"MM\0*", 8, 0, 0)
-"""A TIFF structure that tells nothing."""

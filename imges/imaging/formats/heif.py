@@ -1,15 +1,11 @@
-"""AVIF and HEIC: items and their properties in ISO base media boxes (ISO/IEC 14496-12, 23008-12).
-
-Offsets inside are counted from the start of the file, so nothing is moved: what has to go is overwritten in place.
-"""
+"""AVIF and HEIC as they are read: items and their properties in ISO base media boxes (ISO/IEC 14496-12, 23008-12)."""
 
 import struct
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from imges.errors import FormatRefused, NotAnImage
-from imges.imaging.formats import exif
-from imges.imaging.formats.parts import Parts
 from imges.imaging.types import Header
 
 AVIF_BRANDS = {b"avif", b"avis"}
@@ -20,15 +16,10 @@ ANY_BRANDS = {b"mif1", b"msf1"}
 MEDIA = b"mdat"
 TOP = {b"ftyp", b"meta", b"moov", MEDIA, b"free", b"skip", b"uuid", b"styp", b"sidx", b"idat"}
 """Boxes that a file is made of; behind the last of them begins what is not the picture's."""
-INERT = {b"free", b"skip", b"uuid", b"udta"}
-"""Boxes that no decoder needs, wherever they stand."""
-FOLDERS = {b"moov", b"trak", b"mdia", b"minf", b"stbl"}
-CLOCKS = {b"mvhd", b"tkhd", b"mdhd"}
-"""Boxes that say when the file was made."""
-METADATA = {b"Exif", b"mime", b"uri "}
-"""Item types; `mime` is XMP, among others."""
+
 MAX_EXTENTS = 10_000
 MAX_BOXES = 100_000
+"""Of anything in one list: boxes, items, properties of items, references, samples, chunks."""
 
 ORIENTATIONS: dict[tuple[int, int | None], int] = {
     # (quarter turns anticlockwise, mirrored by: None, 0 = top and bottom, 1 = left and right): EXIF orientation
@@ -47,19 +38,40 @@ class Box(NamedTuple):
     stop: int
 
 
-class Item(NamedTuple):
-    """One item of the meta box: its type, and the extents in the file that hold its bytes."""
+class Locations(NamedTuple):
+    """Where the items' bytes are in the file; and what of the box, which is read up to *stop*, says so: that item by
+    item, and what is ignored.
+    """
 
-    kind: bytes
-    extents: list[tuple[int, int]]
+    extents: dict[int, list[tuple[int, int]]]
+    numbers: dict[int, list[tuple[int, int]]]
+    ignored: list[tuple[int, int]]
+    stop: int
+
+
+class Association(NamedTuple):
+    """That an item has the property *which*, counted from 1; said in the bytes from *start* to *stop*."""
+
+    which: int
+    essential: bool
+    start: int
+    stop: int
 
 
 class Meta(NamedTuple):
-    """What the meta box says: the items by number, the number of the picture's, and the picture's properties."""
+    """What the meta box says: its boxes, the first of each type; items by number, the picture's; all properties."""
 
-    items: dict[int, Item]
+    boxes: dict[bytes, Box]
+    kinds: dict[int, bytes]
+    locations: Locations
     primary: int
-    properties: list[Box]
+    every: list[Box]
+    associations: dict[int, list[Association]]
+
+    def properties(self, item: int) -> list[Box]:
+        """Those of one item, in the order in which they apply."""
+        numbers = [association.which for association in self.associations.get(item, [])]
+        return [self.every[number - 1] for number in numbers if 0 < number <= len(self.every)]
 
 
 def _box(data: bytes, at: int, stop: int) -> Box:
@@ -74,7 +86,7 @@ def _box(data: bytes, at: int, stop: int) -> Box:
     return Box(kind, at, body, end)
 
 
-def _boxes(data: bytes, at: int, stop: int) -> Iterator[Box]:
+def boxes_in(data: bytes, at: int, stop: int) -> Iterator[Box]:
     for _ in range(MAX_BOXES):
         if at >= stop:
             return
@@ -84,7 +96,7 @@ def _boxes(data: bytes, at: int, stop: int) -> Iterator[Box]:
     raise NotAnImage("the file is damaged")
 
 
-def _top(data: bytes) -> list[Box]:
+def top_boxes(data: bytes) -> list[Box]:
     """The boxes of the file itself, up to the first thing that is none."""
     boxes: list[Box] = []
     at = 0
@@ -94,18 +106,18 @@ def _top(data: bytes) -> list[Box]:
     return boxes
 
 
-def _child(data: bytes, parent: Box, kind: bytes, skip: int = 0) -> Box | None:
-    return next((box for box in _boxes(data, parent.body + skip, parent.stop) if box.kind == kind), None)
+def child_of(data: bytes, parent: Box, kind: bytes, skip: int = 0) -> Box | None:
+    return next((box for box in boxes_in(data, parent.body + skip, parent.stop) if box.kind == kind), None)
 
 
-def _needed(data: bytes, parent: Box, kind: bytes, skip: int = 0) -> Box:
-    box = _child(data, parent, kind, skip)
+def needed_child(data: bytes, parent: Box, kind: bytes, skip: int = 0) -> Box:
+    box = child_of(data, parent, kind, skip)
     if box is None:
         raise NotAnImage("the file is damaged: it does not say where the picture is")
     return box
 
 
-class _Reader:
+class Reader:
     """Reads numbers one after the other. Raises: struct.error at the end of the data."""
 
     def __init__(self, data: bytes, at: int) -> None:
@@ -124,73 +136,107 @@ class _Reader:
         return self.number(1), self.number(3)
 
 
-def _meta(data: bytes, boxes: list[Box]) -> Meta:
+def read_meta(data: bytes, boxes: list[Box]) -> Meta:
     meta = next((box for box in boxes if box.kind == b"meta"), None)
     if meta is None:
         raise NotAnImage("the file has no picture in it")
-    kinds = _kinds(data, _needed(data, meta, b"iinf", 4))
-    idat = _child(data, meta, b"idat", 4)
-    places = _places(data, _needed(data, meta, b"iloc", 4), idat)
-    items = {number: Item(kind, places.get(number, [])) for number, kind in kinds.items()}
-    pitm = _Reader(data, _needed(data, meta, b"pitm", 4).body)
+    inside: dict[bytes, Box] = {}
+    for box in boxes_in(data, meta.body + 4, meta.stop):
+        inside.setdefault(box.kind, box)
+    if not inside.keys() >= {b"iinf", b"iloc", b"pitm", b"iprp"}:
+        raise NotAnImage("the file is damaged: it does not say where the picture is")
+    pitm = Reader(data, inside[b"pitm"].body)
     version, _ = pitm.version()
-    primary = pitm.number(4 if version else 2)
-    return Meta(items, primary, _properties(data, _needed(data, meta, b"iprp", 4), primary))
+    ipco = needed_child(data, inside[b"iprp"], b"ipco")
+    return Meta(
+        inside,
+        _kinds(data, inside[b"iinf"]),
+        _locations(data, inside[b"iloc"], inside.get(b"idat")),
+        pitm.number(4 if version else 2),
+        list(boxes_in(data, ipco.body, ipco.stop)),
+        _associations(data, inside[b"iprp"]),
+    )
+
+
+def entries_of(data: bytes, iinf: Box) -> Iterator[Box]:
+    return boxes_in(data, iinf.body + (6 if data[iinf.body] == 0 else 8), iinf.stop)
 
 
 def _kinds(data: bytes, iinf: Box) -> dict[int, bytes]:
-    """The items' types by their numbers."""
-    skip = 6 if data[iinf.body] == 0 else 8
+    """The items' types by their numbers. Raises: NotAnImage for a number that is there twice."""
     kinds: dict[int, bytes] = {}
-    for infe in _boxes(data, iinf.body + skip, iinf.stop):
-        reader = _Reader(data, infe.body)
+    for infe in entries_of(data, iinf):
+        reader = Reader(data, infe.body)
         version, _ = reader.version()
         number = reader.number(2 if version < 3 else 4)
+        if infe.kind != b"infe" or number in kinds:
+            raise NotAnImage("the file is damaged")
         kinds[number] = data[reader.at + 2 : reader.at + 6] if version >= 2 else b"mime"
     return kinds
 
 
-def _places(data: bytes, iloc: Box, idat: Box | None) -> dict[int, list[tuple[int, int]]]:
-    """The items' extents in the file. Raises: NotAnImage for one that lies outside."""
-    reader = _Reader(data, iloc.body)
+def _locations(data: bytes, iloc: Box, idat: Box | None) -> Locations:
+    """The items' extents in the file. Raises: NotAnImage for one that lies outside, and an item that is there twice."""
+    reader = Reader(data, iloc.body)
     version, _ = reader.version()
     sizes = reader.number(2)
     offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
     index_size = sizes & 15 if version else 0
-    places: dict[int, list[tuple[int, int]]] = {}
+    extents: dict[int, list[tuple[int, int]]] = {}
+    numbers: dict[int, list[tuple[int, int]]] = {}
+    ignored: list[tuple[int, int]] = []
     room = MAX_EXTENTS
     for _ in range(reader.number(4 if version == 2 else 2)):
         number = reader.number(4 if version == 2 else 2)
         method = reader.number(2) & 15 if version else 0
+        ignored.append((reader.at, reader.at + 2))  # which file they are in
         reader.number(2)
+        numbers[number] = [(reader.at, reader.at + base_size)]
         base = reader.number(base_size)
         count = reader.number(2)
         room -= count
-        if room < 0 or method > 1 or (method == 1 and idat is None):
+        if room < 0 or len(ignored) > MAX_BOXES or number in extents:
+            raise NotAnImage("the file is damaged")
+        if method > 1 or (method == 1 and idat is None):
             raise NotAnImage("the file is damaged")
         start, stop = (idat.body, idat.stop) if method == 1 and idat else (0, len(data))
-        places[number] = []
+        extents[number] = []
         for _ in range(count):
+            ignored.append((reader.at, reader.at + index_size))
             reader.number(index_size)
             begin = start + base + reader.number(offset_size)
             end = begin + reader.number(length_size) if length_size else stop
             if not begin <= end <= stop:
                 raise NotAnImage("the file is damaged or incomplete")
-            places[number].append((begin, end))
-    return places
+            extents[number].append((begin, end))
+        numbers[number].append((reader.at - count * (index_size + offset_size + length_size), reader.at))
+    return Locations(extents, numbers, ignored, reader.at)
 
 
-def _properties(data: bytes, iprp: Box, item: int) -> list[Box]:
-    """The properties of one item, in the order in which they apply."""
-    every = list(_boxes(data, (ipco := _needed(data, iprp, b"ipco")).body, ipco.stop))
-    reader = _Reader(data, _needed(data, iprp, b"ipma").body)
-    version, flags = reader.version()
-    for _ in range(reader.number(4)):
-        number = reader.number(4 if version else 2)
-        indexes = [reader.number(2) & 0x7FFF if flags & 1 else reader.number(1) & 0x7F for _ in range(reader.number(1))]
-        if number == item:
-            return [every[index - 1] for index in indexes if 0 < index <= len(every)]
-    return []
+def _associations(data: bytes, iprp: Box) -> dict[int, list[Association]]:
+    """Which properties each item has. Raises: NotAnImage for too many."""
+    found: defaultdict[int, list[Association]] = defaultdict(list)
+    room = MAX_BOXES
+    for ipma in boxes_in(data, iprp.body, iprp.stop):
+        if ipma.kind != b"ipma":
+            continue
+        reader = Reader(data, ipma.body)
+        version, flags = reader.version()
+        size = 2 if flags & 1 else 1
+        essential = 1 << (8 * size - 1)
+        for _ in range(reader.number(4)):
+            number = reader.number(4 if version else 2)
+            count = reader.number(1)
+            room -= 1 + count
+            if room < 0:
+                raise NotAnImage("the file is damaged")
+            for _ in range(count):
+                value = reader.number(size)
+                said = Association(value & ~essential, value >= essential, reader.at - size, reader.at)
+                found[number].append(said)
+        if reader.at != ipma.stop:
+            raise NotAnImage("the file is damaged or incomplete")
+    return found
 
 
 def kind(data: bytes) -> str:
@@ -203,8 +249,8 @@ def kind(data: bytes) -> str:
     if brands & HEIC_BRANDS:
         return "heic"
     if brands & ANY_BRANDS:
-        meta = _meta(data, _top(data))
-        boxes = {box.kind for box in meta.properties}
+        meta = read_meta(data, top_boxes(data))
+        boxes = {box.kind for box in meta.properties(meta.primary)}
         if b"av1C" in boxes:
             return "avif"
         if b"hvcC" in boxes:
@@ -222,9 +268,10 @@ def read_heic(data: bytes) -> Header:
 
 def _read(data: bytes, format: str) -> Header:
     """The header, from the properties of the primary item; of a sequence the frames are counted."""
-    boxes = _top(data)
-    meta = _meta(data, boxes)
-    properties = {box.kind: box for box in meta.properties}
+    boxes = top_boxes(data)
+    meta = read_meta(data, boxes)
+    applied = meta.properties(meta.primary)
+    properties = {box.kind: box for box in applied}
     if b"ispe" not in properties:
         raise NotAnImage("the file is damaged: it does not say how large the picture is")
     width, height = struct.unpack_from(">II", data, properties[b"ispe"].body + 4)
@@ -236,7 +283,7 @@ def _read(data: bytes, format: str) -> Header:
         format,
         width,
         height,
-        _orientation(data, meta.properties),
+        _orientation(data, applied),
         frames=_frames(data, moov) if moov else 1,
         bits=_bits(data, properties),
     )
@@ -263,50 +310,16 @@ def _bits(data: bytes, properties: dict[bytes, Box]) -> int:
     return 8
 
 
-def _inside(data: bytes, box: Box) -> Iterator[Box]:
-    """All boxes below a movie box, folders opened."""
-    for child in _boxes(data, box.body, box.stop):
-        yield child
-        if child.kind in FOLDERS:
-            yield from _inside(data, child)
+def below(data: bytes, box: Box, *kinds: bytes) -> Box | None:
+    """The box in the box in *box*, and so on."""
+    found: Box | None = box
+    for kind in kinds:
+        found = child_of(data, found, kind) if found else None
+    return found
 
 
 def _frames(data: bytes, moov: Box) -> int:
     """The samples of the longest track."""
-    counts = [struct.unpack_from(">I", data, box.body + 8)[0] for box in _inside(data, moov) if box.kind == b"stsz"]
-    return max(1, *counts) if counts else 1
-
-
-def strip(data: bytes, _orientation: int) -> Parts:
-    """The same boxes: bytes of metadata items and inert boxes are overwritten, what lies behind the last is gone."""
-    boxes = _top(data)
-    meta = _meta(data, boxes)
-    blank = bytearray(data[: boxes[-1].stop])
-    for item in meta.items.values():
-        if item.kind in METADATA:
-            for begin, end in item.extents:
-                blank[begin:end] = bytes(end - begin)
-            if item.kind == b"Exif":
-                _write_empty_exif(blank, item.extents)
-    for box in _everywhere(data, boxes):
-        if box.kind in INERT or (box.kind == b"meta" and box not in boxes):
-            blank[box.start + 4 : box.start + 8] = b"free"
-            blank[box.body : box.stop] = bytes(box.stop - box.body)
-        elif box.kind in CLOCKS:
-            times = slice(box.body + 4, box.body + (20 if data[box.body] else 12))
-            blank[times] = bytes(times.stop - times.start)
-    return [bytes(blank)]
-
-
-def _everywhere(data: bytes, boxes: list[Box]) -> Iterator[Box]:
-    for box in boxes:
-        yield box
-        if box.kind == b"moov":
-            yield from _inside(data, box)
-
-
-def _write_empty_exif(blank: bytearray, extents: list[tuple[int, int]]) -> None:
-    """An Exif item must hold a TIFF structure, behind the offset of its start; some decoders refuse the file else."""
-    for begin, end in extents[:1]:
-        if end - begin >= 4 + len(exif.EMPTY):
-            blank[begin + 4 : begin + 4 + len(exif.EMPTY)] = exif.EMPTY
+    tracks = [box for box in boxes_in(data, moov.body, moov.stop) if box.kind == b"trak"]
+    tables = [below(data, track, b"mdia", b"minf", b"stbl", b"stsz") for track in tracks]
+    return max([1, *(struct.unpack_from(">I", data, table.body + 8)[0] for table in tables if table)])

@@ -14,13 +14,14 @@ from imges.imaging.types import Header
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
+PROFILE = b"iCCP"
 PICTURE = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"}
 DISPLAY = {
     b"tRNS": 256,
     b"gAMA": 4,
     b"cHRM": 32,
     b"sRGB": 1,
-    b"iCCP": MAX_ICC,
+    PROFILE: MAX_ICC,
     b"sBIT": 4,
     b"bKGD": 6,
     b"pHYs": 9,
@@ -29,6 +30,8 @@ DISPLAY = {
     b"cLLI": 8,
 }
 """Chunks that say how to show the picture, each once, and their most bytes: more would be something else."""
+PROFILE_START = b"ICC\0\0"
+"""The name of a profile, which could be any text, and how it is compressed."""
 STILL = {b"IHDR", b"PLTE", *DISPLAY}
 """All that the pixels of a still need beside them."""
 PALETTE = 3
@@ -154,32 +157,32 @@ def strip(data: bytes, orientation: int) -> Parts:
         (checksum,) = struct.unpack_from(">I", data, chunk.stop - 4)
         if deflate.crc32(view[chunk.start + 4 : chunk.stop - 4]) != checksum:
             raise NotAnImage("the PNG is damaged: a checksum is wrong")
-        if _is_kept(chunk, view, seen):
-            parts.append(view[chunk.start : chunk.stop])
+        if _is_kept(chunk, seen):
+            parts.append(view[chunk.start : chunk.stop] if chunk.kind != PROFILE else _profile(data[chunk.body]))
         seen.add(chunk.kind)
         if chunk.kind == b"IHDR" and orientation != 1:
             parts.append(_chunk(b"eXIf", exif.minimal(orientation)))
     return parts
 
 
-def _is_kept(chunk: Chunk, view: memoryview, seen: set[bytes]) -> bool:
+def _is_kept(chunk: Chunk, seen: set[bytes]) -> bool:
     if chunk.kind in PICTURE:
         return True
     if not chunk.kind[0] & 0x20:
         raise NotAnImage("the PNG cannot be shown without a chunk that is not in the standard")
-    if chunk.kind not in DISPLAY or chunk.kind in seen or chunk.stop - chunk.start - 12 > DISPLAY[chunk.kind]:
-        return False
-    return chunk.kind != b"iCCP" or _is_sane_profile(bytes(view[chunk.body]))
+    return chunk.kind in DISPLAY and chunk.kind not in seen and chunk.stop - chunk.start - 12 <= DISPLAY[chunk.kind]
 
 
-def _is_sane_profile(body: bytes) -> bool:
-    """Whether a profile inflates to all of itself within the limit."""
+def _profile(body: bytes) -> bytes:
+    """The chunk of a profile, without its name and what follows it; nothing where that is broken or too much."""
     inflate = zlib.decompressobj()
     try:
-        inflate.decompress(body[body.index(b"\0") + 2 :], MAX_ICC)
+        packed = body[body.index(b"\0") + 2 :]
+        inflate.decompress(packed, MAX_ICC)
     except (zlib.error, ValueError):
-        return False
-    return inflate.eof
+        return b""
+    body = PROFILE_START + packed[: len(packed) - len(inflate.unused_data)]
+    return _chunk(PROFILE, body) if inflate.eof and len(body) <= MAX_ICC else b""
 
 
 def written(pixels: bytes, width: int, height: int, level: int) -> bytes:

@@ -10,9 +10,9 @@ from imges.imaging.formats.parts import MAX_CHUNKS, MAX_ICC, Parts
 from imges.imaging.types import Header
 
 EXTENDED, LOSSY, LOSSLESS = b"VP8X", b"VP8 ", b"VP8L"
-FRAME = b"ANMF"
+ALPHA = b"ALPH"
+ANIMATION, FRAME = b"ANIM", b"ANMF"
 HAS_ICC, HAS_EXIF, HAS_XMP, HAS_ANIMATION = 0x20, 0x08, 0x04, 0x02
-PICTURE = {LOSSY, LOSSLESS, b"ALPH", b"ANIM"}
 FRAME_HEADER = 16
 
 
@@ -53,7 +53,7 @@ def read(data: bytes) -> Header:
     first = chunks[0]
     width, height = _size(data, first)
     blocks = [data[chunk.start : chunk.stop] for chunk in chunks if chunk.kind == b"EXIF"]
-    animated = first.kind == EXTENDED and data[first.start] & HAS_ANIMATION
+    animated = _is_animated(data, first)
     return Header(
         "webp",
         width,
@@ -61,6 +61,10 @@ def read(data: bytes) -> Header:
         exif.orientation(blocks[0].removeprefix(b"Exif\0\0")) if blocks else 1,
         frames=max(1, sum(chunk.kind == FRAME for chunk in chunks)) if animated else 1,
     )
+
+
+def _is_animated(data: bytes, first: Chunk) -> bool:
+    return first.kind == EXTENDED and bool(data[first.start] & HAS_ANIMATION)
 
 
 def _size(data: bytes, chunk: Chunk) -> tuple[int, int]:
@@ -78,8 +82,10 @@ def _size(data: bytes, chunk: Chunk) -> tuple[int, int]:
 
 
 def strip(data: bytes, orientation: int) -> Parts:
-    """The picture, its frames and its ICC profile; the flags of the header follow what is left."""
+    """The picture or its frames, and its ICC profile; the flags of the header follow what is left."""
     chunks = _all_chunks(data)
+    animated = _is_animated(data, chunks[0])
+    shown = [c for c in chunks if c.kind == ANIMATION][:1] if animated else _picture(chunks)
     profile = next((c for c in chunks if c.kind == b"ICCP" and c.stop - c.start <= MAX_ICC), None)
     parts: Parts = []
     for chunk in chunks:
@@ -87,21 +93,31 @@ def strip(data: bytes, orientation: int) -> Parts:
             flags = data[chunk.start] & ~(HAS_EXIF | HAS_XMP | HAS_ICC)
             flags |= (HAS_ICC if profile else 0) | (HAS_EXIF if orientation != 1 else 0)
             parts += _chunk(EXTENDED, [bytes([flags]), b"\0\0\0", data[chunk.start + 4 : chunk.start + 10]])
-        elif chunk.kind == FRAME:
+        elif chunk.kind == FRAME and animated:
             parts += _frame(data, chunk)
-        elif chunk.kind in PICTURE or chunk is profile:
+        elif chunk in shown or chunk is profile:
             parts += _chunk(chunk.kind, [memoryview(data)[chunk.start : chunk.stop]])
     if orientation != 1:
         parts += _chunk(b"EXIF", [exif.minimal(orientation)])
     return [struct.pack("<4sI4s", b"RIFF", 4 + sum(map(len, parts)), b"WEBP"), *parts]
 
 
+def _picture(chunks: list[Chunk]) -> list[Chunk]:
+    """The first picture, and the transparency before it, which only a lossy one has apart (RFC 9649, 2.7.1)."""
+    before: list[Chunk] = []
+    for chunk in chunks:
+        if chunk.kind in (LOSSY, LOSSLESS):
+            return [*before, chunk] if chunk.kind == LOSSY else [chunk]
+        if chunk.kind == ALPHA:
+            before = [chunk]
+    return []
+
+
 def _frame(data: bytes, frame: Chunk) -> Parts:
     """A frame of an animation has chunks of its own."""
     body: Parts = [data[frame.start : frame.start + FRAME_HEADER]]
-    for chunk in _chunks(data, frame.start + FRAME_HEADER, frame.stop):
-        if chunk.kind in PICTURE:
-            body += _chunk(chunk.kind, [memoryview(data)[chunk.start : chunk.stop]])
+    for chunk in _picture(list(_chunks(data, frame.start + FRAME_HEADER, frame.stop))):
+        body += _chunk(chunk.kind, [memoryview(data)[chunk.start : chunk.stop]])
     return _chunk(FRAME, body)
 
 

@@ -19,6 +19,7 @@ from typing import Any, NoReturn, cast
 from aiohttp import web
 from multidict import CIMultiDict
 
+from imges.access import Reserve
 from imges.errors import ImgesError, UrlRefused
 from imges.fetch import Fetcher
 from imges.intake import Intake, Spool
@@ -129,6 +130,7 @@ class _AtOnce(ThreadPoolExecutor):
 _folder = tempfile.TemporaryDirectory(prefix="form-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
 _loop = asyncio.new_event_loop()
 _loop.set_default_executor(_AtOnce())
+_reserve = Reserve([Path(_folder.name)], 0, lambda: 0.0)
 
 
 def _run(work: Any) -> Any:
@@ -150,7 +152,8 @@ async def _outcome(kind: str, body: bytes, size: int) -> tuple[object, ...]:
 async def _read(kind: str, body: bytes, size: int, folder: Path) -> tuple[object, ...]:
     form = UploadForm()
     request = _Sent(_Pieces(body, size), CIMultiDict({"Content-Type": kind}))
-    await form.read(cast("web.Request", request), folder, LIMIT)
+    async with _reserve.room(0) as room:
+        await form.read(cast("web.Request", request), folder, LIMIT, room)
     assert len(form.fields) + len(form.files) + len(form.texts) <= MAX_FIELDS
     assert sum(map(len, form.fields.values())) <= MAX_TEXT
     assert sum(file.stat().st_size for file in folder.iterdir()) <= len(body)

@@ -42,6 +42,9 @@ KEEP_ALIVE = 75.0
 """Seconds that a connection may be idle between requests: longer than proxies keep theirs, so that they close first."""
 
 
+UNMET = "Expect-Unmet"
+"""A header of our own: see `_expecting_what_we_do`."""
+
 SENDS_WITHIN = 60_000
 """Milliseconds that a client may leave what we sent unread."""
 READ_AHEAD = 256 * 1024
@@ -169,14 +172,16 @@ class Connection(web.RequestHandler):
 
 
 def _expecting_what_we_do(message: RawRequestMessage) -> RawRequestMessage:
-    """*message* without an expectation that we do not know, which may be ignored (RFC 9110, 10.1.1).
+    """*message* with an expectation that we do not know under a name that only `note_request` does, which refuses it.
 
     aiohttp would refuse it before any of our code sees the request, and quote it.
     """
-    if [expected.strip().lower() for expected in message.headers.getall("Expect")] == ["100-continue"]:
+    expected = ",".join(message.headers.getall("Expect"))
+    if expected.strip().lower() == "100-continue":
         return message
     headers = message.headers.copy()
     headers.popall("Expect")
+    headers[UNMET] = expected
     return message._replace(headers=type(message.headers)(headers))
 
 
@@ -188,6 +193,8 @@ async def note_request(request: web.Request, handler: Handler) -> web.StreamResp
     """
     if isinstance(request.protocol, Connection):
         request.protocol.request_came()
+    if UNMET in request.headers:
+        raise BadHttpMessage("an expectation that is not known")
     chunked = _is_chunked(request)
     response = await handler(request)
     if chunked:

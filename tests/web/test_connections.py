@@ -65,17 +65,21 @@ async def test_who_does_not_come_to_the_point_is_cut_off(imges: Server, data: by
 
 
 @pytest.mark.parametrize("expected", [b"foo", b"\xff", b"100-continue\r\nExpect: foo"])
-async def test_an_unknown_expectation_is_passed_over(imges: Server, expected: bytes):
-    told = await say(
-        imges, b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: " + expected + b"\r\n\r\n"
+@pytest.mark.parametrize("coding", [b"identity", b"chunked", b"gzip, chunked"])
+async def test_an_unknown_expectation_is_refused_and_ends_the_connection(imges: Server, expected: bytes, coding: bytes):
+    head = b"POST /api/1/upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + coding + b"\r\nExpect: " + expected
+    behind = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n"
+    told = await say(imges, head + b"\r\n\r\n0\r\n\r\n" + behind)
+    assert b" 400 " in told.splitlines()[0]
+    assert json.loads(told.partition(b"\r\n\r\n")[2])["status_code"] == 400  # and nothing behind it
+
+
+async def test_who_expects_to_be_asked_for_the_body_is(imges: Server):
+    head = (
+        b"POST /api/1/upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-Continue\r\n"
+        b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 9\r\n\r\n"
     )
-    assert b" 200 " in told.splitlines()[0]
-    smuggled = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n"
-    for coding in (b"chunked", b"gzip, chunked"):
-        head = b"POST /api/1/upload HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: " + coding + b"\r\nExpect: " + expected
-        told = await say(imges, head + b"\r\n\r\n0\r\n\r\n" + smuggled)
-        assert b" 40" in told.splitlines()[0]
-        assert json.loads(told.partition(b"\r\n\r\n")[2])["status_code"] // 100 == 4  # and nothing behind it
+    assert (await say(imges, head + b"--x--\r\n\r\n")).startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 4")
 
 
 async def test_who_has_said_what_it_wants_is_not(imges: Server, monkeypatch: pytest.MonkeyPatch):

@@ -3,6 +3,7 @@ and no client gets another's answer.
 """
 
 import http.client
+import socket
 import ssl
 from collections.abc import Generator
 from contextlib import closing
@@ -17,7 +18,9 @@ from tests.hostile.wire import connecting, request, say
 from tests.served import Served, multipart, serving
 from tests.shipping.proxies import HOST, Site, running_proxy
 
-SETTINGS = {"nginx": {"SERVER__ACCEL_REDIRECT": "/protected"}, "haproxy": {}}
+SETTINGS = {"nginx": {"SERVER__ACCEL_REDIRECT": "/protected"}, "haproxy": {}, "caddy": {}}
+DOUBTFUL = ["nginx", "haproxy"]
+"""Those that pass doubts on, or refuse them; Caddy mends them, and sends what it has understood."""
 CONTENTS = [pictures.png(20 + n, 10) for n in range(3)]
 ANSWERED = 3.0
 """Seconds after which a connection that a proxy keeps open is given up."""
@@ -46,7 +49,9 @@ class Behind:
     def look_around(self) -> None:
         """Other clients get their own answers, over connections to imges that the proxy uses again and again."""
         for path, content in self.others.items():
-            with closing(http.client.HTTPSConnection("127.0.0.1", self.proxy.https, context=self.tls)) as connection:
+            with closing(http.client.HTTPConnection("127.0.0.1", self.proxy.https)) as connection:
+                plain = socket.create_connection(("127.0.0.1", self.proxy.https), timeout=20)
+                connection.sock = self.tls.wrap_socket(plain, server_hostname=HOST)
                 for _ in range(2):
                     connection.request("GET", path, headers={"Host": HOST})
                     answer = connection.getresponse()
@@ -67,6 +72,7 @@ def behind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             yield Behind(served, proxy, tls, others)
 
 
+@pytest.mark.parametrize("behind", DOUBTFUL, indirect=True)
 def test_the_tail_is_not_answered_and_nobody_gets_anothers_answer(behind: Behind):
     behind.look_around()
     wrong: list[str] = []
@@ -81,6 +87,23 @@ def test_the_tail_is_not_answered_and_nobody_gets_anothers_answer(behind: Behind
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize(
+    ("behind", "target"),
+    [("nginx", "/"), ("nginx", "img.test:443"), ("haproxy", "/"), ("caddy", "/"), ("caddy", "img.test:443")],
+    indirect=["behind"],
+)
+def test_what_comes_with_a_tunnel_that_is_asked_for_is_not_answered(behind: Behind, target: str):
+    """To imges CONNECT has no body, to a proxy it may have one. (haproxy takes the second form as imges does.)"""
+    number = 700 + len(target)
+    tail = framing.tail(number).replace(b"img.test", HOST.encode())
+    head = f"CONNECT {target} HTTP/1.1\r\nHost: img.test\r\nContent-Length: {len(tail)}\r\n\r\n"
+    told = behind.sent(head.encode(), number)
+    assert len(told) <= 1
+    assert set(told) <= REFUSED
+    assert f"/smuggled/{number} " not in behind.served.log
+
+
+@pytest.mark.parametrize("behind", DOUBTFUL, indirect=True)
 def test_what_a_proxy_mends_is_answered_to_who_sent_it(behind: Behind):
     """Proxies take some chunks that imges alone would refuse, and pass them on well-formed. Then the tail is a request
     of the same client; what must not be is that anybody else gets its answer.

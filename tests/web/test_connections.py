@@ -74,6 +74,15 @@ async def test_an_unknown_expectation_is_refused_and_ends_the_connection(imges: 
     assert json.loads(told.partition(b"\r\n\r\n")[2])["status_code"] == 400  # and nothing behind it
 
 
+@pytest.mark.parametrize("target", [b"/", b"x:443", b"http://x/"])
+async def test_a_tunnel_is_refused_and_what_comes_with_it_is_not_answered(imges: Server, target: bytes):
+    behind = b"GET /robots.txt HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = b"CONNECT " + target + b" HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(behind)
+    told = await say(imges, head + behind)
+    assert b" 400 " in told.splitlines()[0]
+    assert json.loads(told.partition(b"\r\n\r\n")[2])["status_code"] == 400
+
+
 async def test_who_expects_to_be_asked_for_the_body_is(imges: Server):
     head = (
         b"POST /api/1/upload HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-Continue\r\n"

@@ -18,7 +18,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mappi
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from stat import S_ISDIR, S_ISLNK, S_ISREG
@@ -37,6 +37,7 @@ from imges.storage import (
     StorageRefused,
     StorageUnavailable,
     checked_key,
+    moment_of,
     round_trip,
 )
 
@@ -505,7 +506,7 @@ def _claim_and_rename(staging: int, staged: str, folder: int, name: str, key: st
 
 
 def _modified(status: os.stat_result) -> datetime:
-    return datetime.fromtimestamp(status.st_mtime, UTC)
+    return moment_of(status.st_mtime)
 
 
 def _is_key(name: str) -> bool:

@@ -98,7 +98,6 @@ class Spool:
 
     def _prepare(self) -> list[Path]:
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._folder.mkdir(mode=0o700, parents=True)
         return [_made_below(self._folder) for _ in range(KEPT)]
 
     @asynccontextmanager
@@ -128,10 +127,18 @@ class Spool:
             raise translated(error) from error
 
     async def _empty(self) -> None:
-        """Empty the folders of ended uploads, as many at a time as there are: nobody waits for it."""
+        """Empty the folders of ended uploads, as many at a time as there are: nobody waits for it.
+
+        Where one of them is gone, somebody took away what is in the spool: the free ones are not relied on either.
+        """
         while self._ended:
             ended, self._ended = self._ended, []
-            self._free += await asyncio.to_thread(_emptied, ended, keep=KEPT - len(self._free))
+            kept = await asyncio.to_thread(_emptied, ended, keep=KEPT - len(self._free))
+            if kept is None:
+                gone, self._free = self._free, []
+                await asyncio.to_thread(_remove, gone)
+            else:
+                self._free += kept
         self._emptying = None
 
 
@@ -141,6 +148,7 @@ def _try_out(folder: Path) -> None:
 
 
 def _made_below(folder: Path) -> Path:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Path(tempfile.mkdtemp(prefix="upload-", dir=folder))
 
 
@@ -149,12 +157,14 @@ def _remove(folders: list[Path]) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _emptied(folders: list[Path], *, keep: int) -> list[Path]:
-    """Take the files of *folders* away. Up to *keep* folders that can be used again; the others are gone.
+def _emptied(folders: list[Path], *, keep: int) -> list[Path] | None:
+    """Take the files of *folders* away. Up to *keep* folders that can be used again; the others are gone. `None`: one
+    was gone before.
 
     Each gets a new name first, so that a thread of a request that was broken off cannot write into another's.
     """
     kept: list[Path] = []
+    lost = False
     for old in folders:
         new = old.with_name(f"upload-{secrets.token_hex(8)}")
         try:
@@ -165,9 +175,13 @@ def _emptied(folders: list[Path], *, keep: int) -> list[Path]:
                 kept.append(new)
             else:
                 new.rmdir()
+        except FileNotFoundError:
+            lost = True
         except OSError:
             _remove([new, old])
-    return kept
+    if lost:
+        _remove([*folders, *kept])
+    return None if lost else kept
 
 
 class SpoolWriter:

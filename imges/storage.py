@@ -15,13 +15,16 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
 from imges.errors import ImgesError, SettingsError
 from imges.options import read_options
+
+LATEST = 2**37
+"""Seconds since 1970 that a file may be of, some four thousand years."""
 
 ENTRY_POINTS = "imges.storages"
 """The entry-point group that backends are registered under."""
@@ -317,6 +320,11 @@ def _temporary_file(content: bytes) -> Path:
 
 
 # The registry
+
+
+def moment_of(seconds: float) -> datetime:
+    """A file's time, in *seconds* since 1970, within the years that the calendar has: file systems know others."""
+    return datetime.fromtimestamp(min(max(seconds, 0), LATEST), UTC)
 
 
 async def open_storage(place: str, given: Mapping[str, Any]) -> Storage:

@@ -96,6 +96,15 @@ def test_a_hangup_reloads_what_it_can_and_names_what_it_cannot(tmp_path: Path, w
         assert shown(served, b"After")
 
 
+def test_hangups_while_processes_start_end_nobody(tmp_path: Path):
+    with serving(tmp_path, SERVER__WORKERS="3") as served:
+        while "with 3 processes" not in served.log:
+            served.process.send_signal(signal.SIGHUP)
+            time.sleep(0.01)
+        assert "takes its place" not in served.log
+        assert "Traceback" not in served.log
+
+
 def shown(served: Served, name: bytes) -> bool:
     """Whether the page comes to show *name*, whichever process answers."""
     deadline, good = time.monotonic() + 20, 0

@@ -64,6 +64,8 @@ class SqliteDatabase:
         self._reading = _Connections(path, waits=True)
         self._writer = GroupCommit(self._transaction, lambda connection, text: _driver(connection).execute(text))
         self._readers = ThreadPoolExecutor(READERS, "catalog-reader")
+        self._file: int | None = None
+        """Kept open, and closed last: to close any descriptor of the file ends SQLite's locks on it."""
 
     @classmethod
     async def open(cls, path: Path) -> Self:
@@ -127,11 +129,18 @@ class SqliteDatabase:
             driver = _driver(connection)
             _patiently(partial(driver.execute, "BEGIN IMMEDIATE"), deadline)
             try:
+                self._refuse_a_lost_file()
                 yield connection
             except BaseException:
                 driver.rollback()
                 raise
             driver.commit()
+
+    def _refuse_a_lost_file(self) -> None:
+        """Raises: CatalogUnavailable where somebody took the file away: what is written to it now goes with us."""
+        if self._file is not None and (not os.fstat(self._file).st_nlink or not self._path.exists()):
+            log.error("the catalog's file %s is gone; put it back, and restart", self._path)
+            raise CatalogUnavailable
 
     def _look(self, work: Callable[[Connection], T]) -> T:
         with _translated(), self._reading.one() as connection:
@@ -142,12 +151,14 @@ class SqliteDatabase:
         self._readers.shutdown()
         self._reading.close()
         self._writing.close()
+        if self._file is not None:
+            os.close(self._file)
 
     # Opening
 
     def _check(self) -> None:
         with _usable(self._path):
-            os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE))
+            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
             with self._reading.one() as connection:
                 self._check_file(_driver(connection), time.monotonic() + PATIENCE)
 

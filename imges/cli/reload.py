@@ -48,7 +48,7 @@ def reload(app: web.Application | None, settings: Settings, path: Path | None) -
     for name in live:
         _put(settings, new, name)
     log.configure(settings.log.level, settings.log.format)
-    if app is not None:
+    if app is not None and INTAKE in app:  # else it is still starting, with these settings
         app[ACCESS].follow(settings)
         app[INTAKE].limit = settings.images.max_size
     logger.info("settings are reloaded; changed: %s", ", ".join(live) or "nothing")

@@ -206,6 +206,9 @@ class Worker:
         """Its folder, once the process is there: started, or started anew where it died. Raises: SpoolUnavailable."""
         if self._closed:
             raise Busy
+        if self._folder is not None and not self._folder.is_dir():  # somebody took it away
+            self._end()
+            self._folder = None
         if self._folder is None:
             try:
                 self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)

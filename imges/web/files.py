@@ -11,7 +11,7 @@ import os
 from collections.abc import AsyncGenerator, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from stat import S_ISREG
 from typing import NoReturn
@@ -21,7 +21,7 @@ from aiohttp import web
 
 from imges.errors import NotFound
 from imges.service import Located
-from imges.storage import Address, KeyMissing, StorageError, StorageUnavailable
+from imges.storage import Address, KeyMissing, StorageError, StorageUnavailable, moment_of
 from imges.web import conditional
 from imges.web.headers import PICTURE, caching
 from imges.web.keys import SERVICE, SETTINGS
@@ -108,7 +108,7 @@ class _LocalFile:
         try:
             stat = _status(self.file.fileno())
             self.size = stat.st_size
-            self.modified = datetime.fromtimestamp(stat.st_mtime, UTC)
+            self.modified = moment_of(stat.st_mtime)
             self.content = self.file.read() if self.size <= WHOLE else None
         except BaseException:
             self.close()
@@ -163,7 +163,7 @@ def _looked_up(found: Located) -> tuple[datetime, int] | None:
         stat = path.stat()
         if not S_ISREG(stat.st_mode):
             raise FileNotFoundError
-    return datetime.fromtimestamp(stat.st_mtime, UTC), stat.st_size
+    return moment_of(stat.st_mtime), stat.st_size
 
 
 def _hand_over(

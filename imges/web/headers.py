@@ -59,6 +59,8 @@ async def complete(request: web.Request, response: web.StreamResponse) -> None:
     elif response.content_type == "text/html":
         origins = await request.app[SERVICE].redirect_origins()
         defaults |= page(origins) | {"Cache-Control": "no-cache"}
+    if response.status >= 400:
+        defaults.setdefault("Cache-Control", "no-store")  # nothing's address may be a picture's in a moment
     if REQUEST_ID in request:
         defaults[HEADER] = request[REQUEST_ID]
     for name, value in defaults.items():

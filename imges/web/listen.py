@@ -195,7 +195,7 @@ async def note_request(request: web.Request, handler: Handler) -> web.StreamResp
         request.protocol.request_came()
     if UNMET in request.headers:
         raise BadHttpMessage("an expectation that is not known")
-    if request.method == "CONNECT":  # to us it has no body, to some proxies it has: what comes next must not be answered
+    if request.method == "CONNECT":  # to us it has no body, to some proxies it has, and then that is no next request
         raise BadHttpMessage("a tunnel is asked for")
     chunked = _is_chunked(request)
     response = await handler(request)

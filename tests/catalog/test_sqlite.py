@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import sqlite3
 import threading
 import time
@@ -243,6 +244,31 @@ async def writer_held(catalog: Catalog, *, until: int) -> AsyncGenerator[None]:
     finally:
         letting_go.cancel()
         await holding
+
+
+@pytest.mark.parametrize("way", ["unlinked", "moved", "replaced"])
+async def test_a_file_that_was_taken_away_takes_no_pictures(catalog: Catalog, lease: str, file: Path, way: str):
+    """What would be written to it would be gone with the process."""
+    image = await published(catalog, lease, new_image())
+    elsewhere = file.with_name("elsewhere.db")
+    os.link(file, elsewhere)
+    if way == "unlinked":
+        file.unlink()
+        elsewhere.unlink()
+    elif way == "moved":
+        file.unlink()
+    else:
+        shutil.copy(file, other := file.with_name("other.db"))
+        elsewhere.unlink()
+        other.replace(file)
+    with pytest.raises(CatalogUnavailable):
+        await catalog.reserve(new_image("b"), lease=lease)
+    with pytest.raises(CatalogUnavailable):
+        await catalog.check()
+    assert await catalog.by_id(image.id, NOON) == image
+    if way == "moved":
+        elsewhere.rename(file)
+        assert await catalog.reserve(new_image("b"), lease=lease)
 
 
 async def test_writers_in_line_share_a_commit(catalog: Catalog, lease: str):

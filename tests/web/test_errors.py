@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import gzip
+import shutil
 import struct
 import zlib
 from collections.abc import AsyncGenerator
@@ -262,6 +263,19 @@ async def test_a_storage_that_cannot_be_written(start: Start):
         await server.service.sweep()  # what could not be taken back while the disk was away
         assert await server.rows() == 1
         assert (await server.upload(PNG)).status == 200
+        assert (await server.get("/readyz")).status == 200
+
+
+@pytest.mark.parametrize("what", ["all in it", "itself"])
+async def test_a_spool_that_was_taken_away_is_made_again(start: Start, what: str):
+    async with start() as server:
+        await server.uploaded(PNG)
+        spool = server.data_dir / "spool"
+        for folder in spool.iterdir() if what == "all in it" else [spool]:
+            shutil.rmtree(folder, ignore_errors=True)  # what an upload had is being renamed
+        answers = [(await server.upload(PNG)).status for _ in range(50)]
+        assert set(answers) <= {200, 503}  # whose folder had been there already has bad luck
+        assert answers[-30:] == [200] * 30
         assert (await server.get("/readyz")).status == 200
 
 

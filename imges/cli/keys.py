@@ -10,9 +10,33 @@ from imges.access import KeyRing, check_key_name
 from imges.catalog import ApiKey, Catalog, Scope
 from imges.cli.common import settings_option, with_catalog
 from imges.errors import BadParameter
-from imges.options import size
+from imges.options import MOST_BYTES, size
 from imges.settings import Settings
 from imges.web.present import size_formatted
+
+PICTURES = click.IntRange(0, MOST_BYTES - 1)
+"""Databases count pictures no further than bytes."""
+
+
+def _name(ctx: click.Context, param: click.Parameter, name: str) -> str:  # noqa: ARG001  (click's)
+    """The callback of an argument that takes the name of a key."""
+    try:
+        check_key_name(name)
+    except BadParameter as error:
+        raise click.BadParameter(error.message) from error
+    return name
+
+
+def _quota(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int | None, int | None]:
+    """The callback of `--quota`: pictures and bytes; digits alone are pictures."""
+    if text is None:
+        return None, None
+    if text.isascii() and text.isdigit():
+        return PICTURES(text, param, ctx), None
+    try:
+        return None, size(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
 
 
 @click.group()
@@ -21,10 +45,12 @@ def keys() -> None:
 
 
 @keys.command()
-@click.argument("name")
+@click.argument("name", callback=_name)
 @click.option("--scope", type=click.Choice([s.value for s in Scope]), default="upload", help="admin includes upload.")
-@click.option("--quota", help="The most it may store: a size such as 10GB, or a number of pictures such as 500.")
-@click.option("--quota-pictures", type=click.IntRange(0), help="The most pictures it may have, beside a size.")
+@click.option(
+    "--quota", callback=_quota, help="The most it may store: a size such as 10GB, or a number of pictures such as 500."
+)
+@click.option("--quota-pictures", type=PICTURES, help="The most pictures it may have, beside a size.")
 @click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), help="The first day (UTC) on which it no longer works.")
 @settings_option
 def add(
@@ -32,16 +58,12 @@ def add(
     *,
     name: str,
     scope: str,
-    quota: str | None,
+    quota: tuple[int | None, int | None],
     quota_pictures: int | None,
     expires: datetime | None,
 ) -> None:
     """Add a key and print it: it is stored hashed, and cannot be shown again."""
-    try:
-        check_key_name(name)
-    except BadParameter as error:
-        raise click.BadParameter(error.message, param_hint="NAME") from error
-    pictures, quota_bytes = _quota(quota)
+    pictures, quota_bytes = quota
     if pictures is not None and quota_pictures is not None:
         raise click.UsageError("--quota is a number of pictures already; with --quota-pictures it is a size.")
 
@@ -56,18 +78,6 @@ def add(
         )
 
     click.echo(with_catalog(settings, use))
-
-
-def _quota(text: str | None) -> tuple[int | None, int | None]:
-    """Pictures and bytes: digits alone are pictures."""
-    if text is None:
-        return None, None
-    if text.isascii() and text.isdigit():
-        return int(text), None
-    try:
-        return None, size(text)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--quota") from error
 
 
 @keys.command(name="list")
@@ -102,7 +112,7 @@ def _day(moment: datetime | None) -> str:
 
 
 @keys.command()
-@click.argument("name")
+@click.argument("name", callback=_name)
 @settings_option
 def enable(settings: Settings, name: str) -> None:
     """Let a disabled key upload again."""
@@ -110,7 +120,7 @@ def enable(settings: Settings, name: str) -> None:
 
 
 @keys.command()
-@click.argument("name")
+@click.argument("name", callback=_name)
 @settings_option
 def disable(settings: Settings, name: str) -> None:
     """Let a key upload no more, for now."""
@@ -118,7 +128,7 @@ def disable(settings: Settings, name: str) -> None:
 
 
 @keys.command()
-@click.argument("name")
+@click.argument("name", callback=_name)
 @settings_option
 def revoke(settings: Settings, name: str) -> None:
     """Take a key away for good; its pictures stay."""

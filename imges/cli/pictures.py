@@ -20,9 +20,18 @@ def _network(ctx: click.Context, param: click.Parameter, text: str | None) -> IP
         raise click.BadParameter("an address such as 192.0.2.7, or a network such as 192.0.2.0/24") from error
 
 
+def _text(ctx: click.Context, param: click.Parameter, text: str | None) -> str | None:  # noqa: ARG001  (click's)
+    """Only what a catalog can hold: an import takes names of keys from its list as they stand there."""
+    try:
+        (text or "").encode()
+    except UnicodeEncodeError as error:
+        raise click.BadParameter("it is not UTF-8") from error
+    return text
+
+
 @click.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@click.option("--key", help="All pictures of the API key of this name…")
+@click.option("--key", callback=_text, help="All pictures of the API key of this name…")
 @click.option("--address", callback=_network, help="… sent from this address or network…")
 @click.option(
     "--before", type=click.DateTime(["%Y-%m-%d"]), help="… before this day (UTC); all that are given must hold."

@@ -174,10 +174,8 @@ class _Migration:
         if source is None:
             raise StorageError(f"the settings do not know the storage {image.place}")
         for _ in range(TRIES):
-            async with self._tools.room.folder() as folder:
-                for file in reversed(image.files()):  # the original last
-                    await self._copy(image, source, file, folder / file.md5)
-            if await self._catalog.relocate(image, self._move.to.name):
+            missing = await self._copy_all(image, source)
+            if missing is None and await self._catalog.relocate(image, self._move.to.name):
                 self._moved.pictures += 1
                 self._moved.size += image.stored_bytes
                 if not self._move.keep:
@@ -187,10 +185,22 @@ class _Migration:
             if kept is None or kept.image.state != State.PUBLISHED:  # deleted meanwhile: so are our copies
                 await _delete(self._move.to, image)
                 return
-            if kept.image.place != image.place:  # another has moved it
+            if kept.image.place != image.place:  # another has moved it, and may have taken the source from under us
                 return
+            if missing is not None and kept.image.files() == image.files():
+                raise missing
             image = kept.image
         raise Changed
+
+    async def _copy_all(self, image: Image, source: Place) -> KeyMissing | None:
+        """What the source does not have (any more); `None`: all is copied. Raises: as `_copy`."""
+        async with self._tools.room.folder() as folder:
+            try:
+                for file in reversed(image.files()):  # the original last
+                    await self._copy(image, source, file, folder / file.md5)
+            except KeyMissing as error:
+                return error
+        return None
 
     async def _copy(self, image: Image, source: Place, file: StoredFile, path: Path) -> None:
         """Raises: Damaged, InTheWay, KeyMissing, and what the places raise."""

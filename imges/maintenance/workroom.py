@@ -1,4 +1,4 @@
-"""Folders for files on their way, below the data folder; a server that starts empties its own spool, and not these."""
+"""Folders for files on their way; a server that starts empties its own spool, and not these."""
 
 import asyncio
 import fcntl
@@ -13,10 +13,12 @@ from imges.intake import translated
 
 PREFIX = "upkeep-"
 LEASE = "lease"
+IN_USE = "in-use"
+"""A file that its folder's process has locked."""
 
 
 class Workroom:
-    """A folder of this process alone."""
+    """A folder of this process alone, below the data folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -70,3 +72,25 @@ def _locked(folder: Path) -> Generator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def folder_beside(parent: Path, prefix: str) -> Generator[Path]:
+    """A new folder in *parent*, gone at the end; what killed processes left of theirs goes at the start.
+
+    *parent* is anybody's: ours are known by a file that is locked before it has its name, so that nothing else is taken
+    away, be it named alike, and nothing of a process that lives. Blocking. Raises: OSError.
+    """
+    for left in parent.glob(f"{prefix}*/{IN_USE}"):
+        with suppress(OSError), left.open("r+") as lock:  # to write, or NFS would not lock it
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left.parent)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    try:
+        with (folder / f"{IN_USE}.part").open("w") as lock:
+            with suppress(OSError):  # where nothing can be locked, nothing is taken for left behind
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                Path(lock.name).replace(folder / IN_USE)
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -13,7 +13,7 @@ import pytest
 from imges.catalog import Image
 from imges.catalog.upkeep import Upkeep
 from imges.errors import Gone
-from imges.maintenance.migrate import Move, Moved, migrate
+from imges.maintenance.migrate import Move, Moved, _Migration, migrate
 from imges.maintenance.tools import Tools
 from imges.storage import CHECK_PREFIX, StorageUnavailable
 from tests import pictures
@@ -145,6 +145,31 @@ async def test_a_picture_deleted_meanwhile_leaves_nothing(
     assert objects(seaweedfs, bucket) == {}
     with pytest.raises(Gone):
         await library.service.view(image.id)
+
+
+async def test_pictures_that_another_run_moves_meanwhile_are_no_failures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It has read the rows, and finds the sources gone."""
+    attic = {"STORAGES__ATTIC__TYPE": "datefolder", "STORAGES__ATTIC__ROOT": str(tmp_path / "attic")}
+    async with open_library(tmp_path / "data", **attic) as library:
+        images = [await library.upload(pictures.png(8 + n), f"{n}.png") for n in range(3)]
+        gone = await library.upload(pictures.png(20), "gone.png")
+        library.file(gone.original.key).unlink()
+        copy, others = _Migration._copy, []
+
+        async def after_another(self: _Migration, *arguments: Any) -> Any:
+            monkeypatch.setattr(_Migration, "_copy", copy)
+            others.append(await moved(library, to="attic"))
+            return await copy(self, *arguments)
+
+        monkeypatch.setattr(_Migration, "_copy", after_another)
+        result, said = await moved(library, to="attic", parallel=1)
+        ((other, _),) = others
+        assert (other.pictures, other.failed, result.pictures, result.failed) == (3, 1, 0, 1)
+        assert [f"there is no object {gone.original.key}" in line for line in said] == [True]
+        assert [await library.now(image) is not None for image in images] == [True] * 3
+        assert all((tmp_path / "attic" / file.key).is_file() for image in images for file in image.files())
 
 
 async def test_sources_that_clients_are_sent_to_go_last(

@@ -112,6 +112,15 @@ def test_uploads_print_the_links_asked_for_and_go_on_after_a_refusal(served: Ser
     assert (nobody.returncode, "did not answer" in nobody.stderr) == (1, True)
 
 
+def test_what_is_no_file_is_not_uploaded(served: Served, tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "a.png").write_bytes(pictures.png())
+    server = {"IMGES_SERVER": f"http://127.0.0.1:{served.port}", "IMGES_KEY": served.key}
+    said = imges(tmp_path, "upload", "pipe.png", "a.png", **server)
+    assert (said.returncode, said.stdout.count("\n")) == (1, 1)
+    assert said.stderr.strip() == "pipe.png: it cannot be read: it is no file"
+
+
 @pytest.mark.parametrize(
     ("status", "body"), [(200, b"{}"), (502, b""), (200, b'{"image": 1}'), (500, b'{"error": "x"}')]
 )

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,11 +9,12 @@ from pathlib import Path
 import click
 
 from imges.catalog import open_catalog
-from imges.cli.common import settings_option
+from imges.cli.common import settings_option, telling_os_errors
 from imges.cli.upkeep import sqlite_file
-from imges.errors import ImgesError, SettingsError
+from imges.errors import SettingsError
 from imges.lock import held
 from imges.maintenance.backup import Backup, back_up, opened, put_in_place, read_settings
+from imges.maintenance.workroom import folder_beside
 from imges.settings import PREFIX, Settings, load_settings, prepare_data_dir, settings_file
 
 
@@ -30,7 +30,7 @@ def backup(settings: Settings, file: Path) -> None:
     database = _database(settings, "back it up with `pg_dump --format=custom --file FILE`")
     if not database.is_file():
         raise SettingsError(f"there is no catalog at {database} to back up")
-    with _telling_os_errors():
+    with telling_os_errors(file):
         back_up(
             file,
             database,
@@ -38,7 +38,7 @@ def backup(settings: Settings, file: Path) -> None:
             settings_file=_given_settings(),
             environment=sorted(name for name in os.environ if name.startswith(PREFIX)),
         )
-    click.echo(f"the catalog, its key and settings are in {file}; now copy the pictures:")
+    click.echo(f"the catalog, its key and settings are in {click.format_filename(file)}; now copy the pictures:")
     _tell_places(settings)
 
 
@@ -53,7 +53,7 @@ def restore(settings: Settings, file: Path) -> None:
     """
     otherwise = "restore it with `pg_restore --clean --if-exists --dbname DATABASE FILE`"
     _database(settings, otherwise)
-    with _telling_os_errors(), _settings_in(file) as settings_of_backup:
+    with telling_os_errors(file), _settings_in(file) as settings_of_backup:
         if settings_of_backup is not None:
             settings = load_settings(settings_of_backup)
         database = _database(settings, otherwise)
@@ -89,8 +89,8 @@ def _settings_in(backup: Path) -> Generator[Path | None]:
     if text is None:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=Path()) as folder:
-        file = Path(folder, "settings.yaml")
+    with folder_beside(Path(), ".restore-") as folder:
+        file = folder / "settings.yaml"
         file.write_bytes(text)
         yield file
 
@@ -120,11 +120,3 @@ def _tell_places(settings: Settings) -> None:
     for name, given in sorted(settings.storages.items()):
         where = f"the folder {given['root']}" if "root" in given else "keep its own copies, or the place itself"
         click.echo(f"  storage {name} ({given['type']}): {where}")
-
-
-@contextmanager
-def _telling_os_errors() -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ImgesError(f"{error.filename}: {error.strerror}") from error

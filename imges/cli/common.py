@@ -52,6 +52,15 @@ def telling_errors() -> Generator[None]:
         sys.exit(1)
 
 
+@contextmanager
+def telling_os_errors(where: Path) -> Generator[None]:
+    """`OSError` → an error of ours with the name of the file, or *where* it was (a full disk names none)."""
+    try:
+        yield
+    except OSError as error:
+        raise ImgesError(f"{error.filename or where}: {error.strerror or error}") from error
+
+
 def with_service(settings: Settings, use: Callable[["Service"], Awaitable[T]]) -> T:
     """The result of *use*, called with a service like the server's; both may be open on one data folder."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from imges.catalog import GUEST, NoSuchApiKey
-from imges.cli.common import settings_option
+from imges.cli.common import settings_option, telling_os_errors
 from imges.cli.upkeep import with_tools
 from imges.maintenance.exporting import Exported, take_out
 from imges.maintenance.importing import Imported, Wanted, bring_in
@@ -32,7 +32,8 @@ def import_(settings: Settings, folder: Path, *, strip: bool, dump: Path | None,
 
     DIR is Chevereto's `images` folder, an export of imges, or any folder with folders of dates:
     2014/06/04/example.png is served as /images/2014/06/04/example.png. Interrupted, it is run again. Files that are
-    not taken are told, with the reason; exits with 1 if nothing at all came in for such reasons.
+    not taken are told, with the reason; exits with 1 if nothing at all came in for such reasons, or if a line of
+    pictures.jsonl could not be read.
     """
 
     async def use(tools: Tools) -> Imported:
@@ -40,17 +41,19 @@ def import_(settings: Settings, folder: Path, *, strip: bool, dump: Path | None,
             raise NoSuchApiKey(key)
         return await bring_in(tools, Wanted(folder, strip=strip, dump=dump, api_key=key, parallel=_workers(settings)))
 
-    done = with_tools(settings, use)
+    with telling_os_errors(folder):
+        done = with_tools(settings, use)
     metadata = "without their metadata" if strip else "as they were"
     click.echo(f"{done.pictures} pictures came in ({size_formatted(done.size)}), {metadata}")
     for count, what in (
         (done.present, "were here already"),
         (done.refused, "files were left out, as told above"),
+        (done.unreadable, "lines of pictures.jsonl could not be read: mend them, and run it again"),
         (done.without_file, "pictures that the list or dump tells of have no file here"),
     ):
         if count:
             click.echo(f"{count} {what}")
-    if done.refused and not done.pictures + done.present:
+    if done.unreadable or (done.refused and not done.pictures + done.present):
         raise SystemExit(1)
 
 
@@ -61,14 +64,15 @@ def export(settings: Settings, folder: Path) -> None:
     """Write every original, and a line of JSON for each picture (pictures.jsonl), to DIR.
 
     `imges import DIR` reads it back, ids and delete links included. Interrupted, it is run again. Exits with 1 if a
-    picture could not be written.
+    picture could not be written, as where a folder or a pipe is in its place.
     """
 
     async def use(tools: Tools) -> Exported:
         return await take_out(tools, folder, parallel=4)
 
-    done = with_tools(settings, use)
-    click.echo(f"{done.pictures} pictures ({size_formatted(done.size)}) are in {folder}")
+    with telling_os_errors(folder):
+        done = with_tools(settings, use)
+    click.echo(f"{done.pictures} pictures ({size_formatted(done.size)}) are in {click.format_filename(folder)}")
     if done.failed:
         click.echo(f"{done.failed} could not be written", err=True)
         raise SystemExit(1)

@@ -1,9 +1,10 @@
 """`imges upload`: send pictures to a server, this one or another, and print their links."""
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import aiohttp
 import click
@@ -66,21 +67,21 @@ async def _upload(
     session: aiohttp.ClientSession, file: Path, server: str, key: str, progress: Progress
 ) -> dict[str, Any]:
     """The `image` of the server's answer. Raises: UploadRefused."""
-    task = progress.add_task(file.name, total=file.stat().st_size)  # noqa: ASYNC240  (nothing else runs in this process)
+    with _opened(file) as opened:
+        task = progress.add_task(file.name, total=os.fstat(opened.fileno()).st_size)
 
-    async def content() -> AsyncGenerator[bytes]:
-        with file.open("rb") as opened:
+        async def content() -> AsyncGenerator[bytes]:
             while chunk := opened.read(CHUNK):
                 yield chunk
                 progress.advance(task, len(chunk))
 
-    form = aiohttp.FormData()
-    form.add_field("source", content(), filename=file.name, content_type="application/octet-stream")
-    try:
-        async with session.post(f"{server}/api/1/upload", data=form, headers={"X-API-Key": key}) as answer:
-            told = await answer.json(content_type=None)
-    except (aiohttp.ClientError, ValueError, TimeoutError) as error:
-        raise UploadRefused(f"{server} did not answer as an API v1 server does: {error}") from error
+        form = aiohttp.FormData()
+        form.add_field("source", content(), filename=file.name, content_type="application/octet-stream")
+        try:
+            async with session.post(f"{server}/api/1/upload", data=form, headers={"X-API-Key": key}) as answer:
+                told = await answer.json(content_type=None)
+        except (aiohttp.ClientError, ValueError, TimeoutError) as error:
+            raise UploadRefused(f"{server} did not answer as an API v1 server does: {error}") from error
     match told:
         case {"image": {"url": str(), "url_viewer": str(), "display_url": str()} as image} if answer.status == 200:
             return image
@@ -88,3 +89,13 @@ async def _upload(
             raise UploadRefused(message)
         case _:
             raise UploadRefused(f"{server} did not answer as an API v1 server does: HTTP {answer.status}")
+
+
+def _opened(file: Path) -> BinaryIO:
+    """Raises: UploadRefused, also for a pipe, which might hold us for ever."""
+    try:
+        if file.is_file():
+            return file.open("rb")
+    except OSError as error:
+        raise UploadRefused(f"it cannot be read: {error.strerror}") from error
+    raise UploadRefused("it cannot be read: it is no file")

@@ -1,14 +1,15 @@
 """A stored original that no row knows becomes a picture again."""
 
 import secrets
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time, tzinfo
 from pathlib import Path
 
-from imges.catalog import GUEST, Image, NewImage, StoredFile
+from imges.catalog import GUEST, Image, NewImage, StoredFile, utc_now
 from imges.errors import FormatRefused, NotAnImage
 from imges.imaging import MEDIA_TYPES, Header
 from imges.maintenance.objects import Copy, fetched
 from imges.maintenance.old_keys import OldKey
+from imges.maintenance.records import FIRST, is_in_bounds
 from imges.maintenance.tools import Tools
 from imges.service import Place, stored_file, token_hash
 from imges.storage import KeyMissing
@@ -18,6 +19,18 @@ def described(key: str, file: Copy, header: Header) -> StoredFile:
     """What the catalog keeps of the object *key*, which is *file*."""
     width, height = header.displayed
     return StoredFile(key, file.size, file.md5, width, height, header.bits, header.channels)
+
+
+def created_on(day: date | None, modified: datetime | None, zone: tzinfo) -> datetime:
+    """*modified*, if that was on the *day* of the folder; else the beginning of that day.
+
+    A time that no picture can have, or that nobody can tell (`None`), is none: without a day it is now.
+    """
+    if modified is not None and is_in_bounds(modified) and (day is None or modified.astimezone(zone).date() == day):
+        return modified
+    if day is None:
+        return utc_now()
+    return max(datetime.combine(day, time(), zone).astimezone(UTC), FIRST)
 
 
 async def adopt(tools: Tools, place: Place, name: OldKey, *, modified: datetime) -> Image:
@@ -43,13 +56,12 @@ async def adopt(tools: Tools, place: Place, name: OldKey, *, modified: datetime)
             if made.medium:
                 medium = stored_file(name.medium, made.medium)
                 await place.storage.put(name.medium, made.medium.path, media_type=media_type, replace=True)
-        created = _created(tools, name, modified)
         new = NewImage(
             id=service.fresh_id(),
             place=place.name,
             extension=name.extension,
             media_type=media_type,
-            created=created,
+            created=created_on(name.day, modified, tools.settings.site.time_zone),
             original_filename=name.key.rpartition("/")[2],
             original=described(name.key, original, header),
             thumb=thumb,
@@ -71,11 +83,3 @@ async def _present(tools: Tools, place: Place, key: str, path: Path) -> StoredFi
         return described(key, file, await tools.service.look(path))
     except (KeyMissing, NotAnImage, FormatRefused):
         return None
-
-
-def _created(tools: Tools, name: OldKey, modified: datetime) -> datetime:
-    """When the object was stored, if that was on the day of its folder; else the beginning of that day."""
-    zone = tools.settings.site.time_zone
-    if name.day is None or modified.astimezone(zone).date() == name.day:
-        return modified
-    return datetime.combine(name.day, time(), zone).astimezone(UTC)

@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import IO, Any
 from imges import __version__
 from imges.catalog import copy_sqlite
 from imges.errors import ImgesError, SettingsError
+from imges.maintenance.workroom import folder_beside
 
 DATABASE, KEY_FILE, SETTINGS, ABOUT = "imges.db", "api.key", "settings.yaml", "about.json"
 PRIVATE = 0o600
@@ -41,14 +41,14 @@ def back_up(file: Path, database: Path, *, key_file: Path, settings_file: Path |
     """
     if file.exists():
         raise SettingsError(f"{file} exists; name a new file, or move that one away")
-    with tempfile.TemporaryDirectory(prefix=".backup-", dir=file.absolute().parent) as folder:
-        copy, part = Path(folder, DATABASE), Path(folder, "archive")
+    with folder_beside(file.absolute().parent, ".backup-") as folder:
+        copy, part = folder / DATABASE, folder / "archive"
         copy_sqlite(database, copy)
         about = {"imges": __version__, "time": datetime.now(UTC).isoformat(), "environment": environment}
-        (Path(folder) / ABOUT).write_text(json.dumps(about) + "\n")
+        (folder / ABOUT).write_text(json.dumps(about) + "\n")
         with _new_file(part) as opened:
             with tarfile.open(fileobj=opened, mode="w:gz", compresslevel=3) as archive:
-                archive.add(Path(folder) / ABOUT, ABOUT)
+                archive.add(folder / ABOUT, ABOUT)
                 archive.add(copy, DATABASE)
                 for path, name in ((key_file, KEY_FILE), (settings_file, SETTINGS)):
                     if path is not None and path.is_file():
@@ -89,8 +89,7 @@ def opened(file: Path, beside: Path) -> Generator[Backup]:
 
     Raises: NotABackup, OSError.
     """
-    with tempfile.TemporaryDirectory(prefix=".restore-", dir=beside) as name:
-        folder = Path(name)
+    with folder_beside(beside, ".restore-") as folder:
         try:
             with gzip.open(file) as whole, tarfile.open(fileobj=whole) as archive:
                 for member in archive:

@@ -4,7 +4,8 @@
 - An original that decodes, as after the restore of a catalog older than the files: taken in as a picture, with the
   thumb and medium beside it. In a folder of this machine, which is ours alone, it may lie anywhere; in a bucket, which
   others may use too, only in a date folder.
-- Anything else in a date folder, or of a picture's name, may be somebody's only copy: moved to `lost+found`.
+- Anything else in a date folder, or of a picture's name (also one that is too long for a thumb beside it), may be
+  somebody's only copy: moved to `lost+found`.
 - All the rest is not ours. It is counted, and left alone.
 - A copy of a picture whose row says another place, as a migration leaves it for a moment or by wish: counted.
 """
@@ -98,9 +99,10 @@ class StrayObjects:
         if name and name.original and not self._findings.repair and await _is_there(place, name.original):
             return  # it goes with its original, of which was told
         problem = "no picture in the catalog has it"
-        if name and name.original is None and (self._findings.repair or await self._looks_good(place, key)):
+        original = name if name and name.original is None and name.has_room else None
+        if original and (self._findings.repair or await self._looks_good(place, key)):
             remedy = "taken in as a picture of the guests', without title, expiry and delete link"
-            take_in = partial(self._adopt, place, name, modified)
+            take_in = partial(self._adopt, place, original, modified)
             await self._findings.wrong(where, problem, remedy, take_in, quiet=self._quiet)
         else:
             await self._findings.wrong(where, problem, self._to_lost, partial(self._save, place, key))

@@ -6,14 +6,13 @@ that an import can be interrupted and run again. What is known of a picture besi
 """
 
 import asyncio
-import json
 import re
 import secrets
 import shutil
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time, tzinfo
+from datetime import UTC, datetime, tzinfo
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
@@ -22,15 +21,15 @@ from imges.catalog import GUEST, Image, KeyTaken, NewImage, State, StoredFile, u
 from imges.errors import FormatRefused, ImgesError, NotAnImage
 from imges.imaging import MEDIA_TYPES, Header
 from imges.intake import Spooled, translated
-from imges.maintenance.adopt import described
+from imges.maintenance.adopt import created_on, described
 from imges.maintenance.chevereto import Dump, id_encoder
 from imges.maintenance.objects import OUT_OF_ORDER, Copy
 from imges.maintenance.old_keys import OldKey
 from imges.maintenance.parallel import each
-from imges.maintenance.records import Record, Records
+from imges.maintenance.records import NotARecord, Put, Record, Records, likely_key, read_line
 from imges.maintenance.tools import Tools
-from imges.maintenance.tree import OldFile, Refused, images_folder, walk
-from imges.service import LAST_END, Place, holds, stored_file, token_hash
+from imges.maintenance.tree import NoFile, OldFile, Refused, images_folder, opened, walk
+from imges.service import Place, holds, stored_file, token_hash
 from imges.storage import KeyExists, NewObject, put_all
 
 LIST = "pictures.jsonl"
@@ -56,17 +55,23 @@ class Wanted:
 
 @dataclass(slots=True)
 class Imported:
-    """How many pictures came in, were here before, were left out for a reason; and records without a file."""
+    """How many pictures came in, were here before, were left out for a reason; and records without a file.
+
+    *unreadable*: lines of the list that no export wrote.
+    """
 
     pictures: int = 0
     size: int = 0
     present: int = 0
     refused: int = 0
     without_file: int = 0
+    unreadable: int = 0
 
 
 async def bring_in(tools: Tools, wanted: Wanted) -> Imported:
     """Import all there is; whoever is interrupted may run it again.
+
+    A line of the list that no export wrote is told, and what may be its picture left out.
 
     Raises: NotTaken for a folder, dump or list that cannot be read; StorageUnavailable, StorageFull, ServerError.
     """
@@ -84,6 +89,7 @@ class _Import:
         self._place: Place = tools.service.places[tools.settings.storage]
         self._encode: Callable[[int], str] | None = None
         self._folders: frozenset[str] = frozenset()
+        self._has_nameless = False  # a line of the list: nobody knows of which picture
         self._imported = Imported()
 
     async def run(self) -> Imported:
@@ -116,17 +122,35 @@ class _Import:
         listed = self._wanted.folder / LIST
         if await asyncio.to_thread(listed.is_file):
             self._tools.progress.stage(f"reading {LIST}")
-            await self._records.fill(partial(_read_list, listed))
+            await self._records.fill(partial(self._read_list, listed))
 
-    def _read_dump(self, dump: Dump, file: Path, put: Callable[[str, Record], None]) -> frozenset[str]:
+    def _read_dump(self, dump: Dump, file: Path, put: Put) -> frozenset[str]:
         """The folders that its pictures are in which are not of a day."""
         folders: set[str] = set()
         for key, number, record in dump.pictures(file):
-            put(key, replace(record, number=number))
+            try:
+                put(key, replace(record, number=number))
+            except NotARecord as error:
+                dump.unreadable.append(f"image_id {number}: {error}")
+                put(key, None)
             if OldKey.read(key) is None:
                 folders.add(key.rpartition("/")[0])
             self._tools.progress.advance()
         return frozenset(folders)
+
+    def _read_list(self, file: Path, put: Put) -> None:
+        """Raises: OSError."""
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    put(*read_line(line))
+                except NotARecord as error:
+                    self._imported.unreadable += 1
+                    self._tools.progress.say(f"{LIST}: line {number} is not of an export: {error}")
+                    if key := likely_key(line):
+                        put(key, None)
+                    else:
+                        self._has_nameless = True
 
     def _count(self, folder: Path) -> int:
         return sum(isinstance(found, OldFile) for found in walk(folder, self._folders))
@@ -158,7 +182,10 @@ class _Import:
 
     async def _take(self, file: OldFile) -> None:
         key = file.name.key
-        record = await self._records.get(key) or Record()
+        record = await self._records.get(key)
+        if record is None and self._has_nameless:  # without its id and its end it would come in for good
+            raise NotTaken(f"a line of {LIST} that cannot be read may be of it")
+        record = record or Record()
         if record.expires is not None and record.expires <= utc_now():
             raise NotTaken("it has expired")
         async with self._tools.room.folder() as folder:
@@ -224,9 +251,7 @@ class _Import:
                 return None
             copy = await _copied(source, path)
             return described(key, copy, await self._service.look(path)), path
-        except FileNotFoundError:
-            return None
-        except (NotAnImage, FormatRefused):
+        except (FileNotFoundError, NoFile, NotAnImage, FormatRefused):
             return None
 
     def _row(self, file: OldFile, picture: "_Picture", record: Record) -> NewImage:
@@ -254,7 +279,7 @@ class _Import:
             tags=record.tags,
             nsfw=record.nsfw,
             exif=record.exif,
-            expires=record.expires and min(record.expires, LAST_END),
+            expires=record.expires,
         )
 
     def _id(self, record: Record) -> str | None:
@@ -316,10 +341,10 @@ async def _copied(source: Path, target: Path) -> Copy:
     """A copy of our own, for a storage may link what it is given. Raises: OSError of the source; SpoolUnavailable, …"""
 
     def copy() -> Copy:
-        with source.open("rb") as opened:
+        with opened(source) as reading:
             try:
                 with target.open("wb") as writing:
-                    shutil.copyfileobj(opened, writing, 2**20)
+                    shutil.copyfileobj(reading, writing, 2**20)
             except OSError as error:
                 raise translated(error) from error
         return Copy.of(Spooled(target, target.stat().st_size))
@@ -327,24 +352,13 @@ async def _copied(source: Path, target: Path) -> Copy:
     return await asyncio.to_thread(copy)
 
 
-def _read_list(file: Path, put: Callable[[str, Record], None]) -> None:
-    """Raises: NotTaken, OSError."""
-    with file.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                found = json.loads(line)
-                put(found["key"], Record.from_json(found))
-            except (ValueError, KeyError, TypeError) as error:
-                raise NotTaken(f"{file}: line {number} is not of an export: {error}") from error
-
-
 def _created(file: OldFile, zone: tzinfo) -> datetime:
     """When the file was written, if that was on the day of its folder; else the beginning of that day."""
-    modified = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
-    day = file.name.day
-    if day is None or modified.astimezone(zone).date() == day:
-        return modified
-    return datetime.combine(day, time(), zone).astimezone(UTC)
+    try:
+        modified = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
+    except (ValueError, OverflowError):  # some file systems keep times beyond the calendar
+        modified = None
+    return created_on(file.name.day, modified, zone)
 
 
 def _address(text: str | None) -> str | None:

@@ -19,15 +19,17 @@ FORMATS = {
 }
 """Endings of names, in small letters, and the format that each tells of."""
 
-_DAY = re.compile(r"(\d{4})/(\d\d)/(\d\d)/[^/]+")
+_DAY = re.compile(r"(?!9999)([1-9]\d{3})/(\d\d)/(\d\d)/[^/]+", re.ASCII)
+"""Years of four digits, but for the last one: no picture is of another, and the calendar's ends have no moment in some
+time zones."""
+
 _PICTURE = re.compile(r"(.*/)?[^/]+\.(?P<extension>[A-Za-z]+)")
 _DERIVED = re.compile(r"(?P<stem>.+)\.(th|md)")
-_DATE_FOLDER = re.compile(r"\d{4}/\d\d/\d\d/[^/]+")
 
 
 def is_in_date_folder(key: str) -> bool:
     """Whether *key* lies where imges puts objects, whatever it is."""
-    return _DATE_FOLDER.fullmatch(key) is not None
+    return _DAY.fullmatch(key) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,14 @@ class OldKey:
         """The key of the original that this is the thumb or medium of; `None` for an original."""
         match = _DERIVED.fullmatch(self._stem)
         return f"{match['stem']}.{self.extension}" if match else None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether thumb and medium, which have longer names, can lie beside it."""
+        try:
+            return all(map(checked_key, (self.thumb, self.medium)))
+        except InvalidKey:
+            return False
 
 
 def _day(key: str) -> date | None:

@@ -1,15 +1,25 @@
 """A folder of pictures in date folders, as Chevereto and others leave it: which of its files are originals."""
 
+import errno
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
+from stat import S_ISREG
 
 from imges.maintenance.old_keys import OldKey
 from imges.storage import InvalidKey, checked_key
 
 SILENT = {"pictures.jsonl", "index.html", "index.php", ".htaccess", ".gitkeep", ".DS_Store", "Thumbs.db", ".staging"}
 """Names that such folders have, and that are worth no word."""
+
+
+class NoFile(OSError):
+    """A pipe, a socket, a device or a folder, where a file should be."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(errno.EINVAL, "it is no file", str(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,15 @@ def images_folder(folder: Path) -> Path:
     return inner if not has_years and inner.is_dir() else folder
 
 
+def opened(path: Path) -> BufferedReader:
+    """The file *path*, to be read; a pipe that somebody laid there does not hold us. Raises: NoFile, OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise NoFile(path)
+
+
 def walk(folder: Path, also: frozenset[str] = frozenset()) -> Iterator[OldFile | Refused]:
     """Every file below *folder*, by name; what is in memory is the names of one folder, and of those still to come.
 
@@ -52,16 +71,18 @@ def walk(folder: Path, also: frozenset[str] = frozenset()) -> Iterator[OldFile |
             if entry.name in SILENT:
                 continue
             if entry.is_symlink():
-                yield Refused(_shown(path), "it is a link")
+                yield Refused(printable(path), "it is a link")
             elif entry.is_dir():
                 waiting.append(f"{path}/")
+            elif not entry.is_file():
+                yield Refused(printable(path), "it is no file")
             elif found := _judged(folder, path, above, names, also):
                 yield found
 
 
 def _judged(folder: Path, path: str, above: str, names: set[str], also: frozenset[str]) -> OldFile | Refused | None:
     """`None` for the thumb or medium of an original beside it."""
-    shown = _shown(path)
+    shown = printable(path)
     try:
         checked_key(path)
     except InvalidKey:
@@ -74,9 +95,11 @@ def _judged(folder: Path, path: str, above: str, names: set[str], also: frozense
         if name.original.rpartition("/")[2] in names:
             return None
         return Refused(shown, "it is a thumb or medium without its picture")
+    if not name.has_room:
+        return Refused(shown, "its name is too long for a thumb beside it")
     return OldFile(folder / path, name)
 
 
-def _shown(path: str) -> str:
+def printable(path: str) -> str:
     """*path* in letters that do nothing to a terminal."""
     return path if path.isprintable() else ascii(path)[1:-1]

@@ -2,19 +2,23 @@
 
 import os
 import shutil
+import signal
 import sqlite3
 import stat
+import subprocess
 import tarfile
 import threading
+import time
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests import pictures
 from tests.maintenance.commands import run
-from tests.served import Served, serving
+from tests.served import IMGES, Served, serving
 
 
 def test_a_backup_under_load_restores_on_an_empty_host(tmp_path: Path):
@@ -163,6 +167,72 @@ def test_a_damaged_backup_is_told_and_changes_nothing(
     assert "damaged" in restored.stderr
     assert not (fresh / "data/imges.db").exists()
     assert [file.name for file in (fresh / "data").glob(".restore*")] == []
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """A folder whose backup takes a second or two, for what gzip cannot make smaller."""
+    assert run(tmp_path, "keys", "list").returncode == 0
+    (tmp_path / "data/api.key").write_bytes(os.urandom(64 * 2**20))
+    return tmp_path
+
+
+@contextmanager
+def backing_up(folder: Path, file: str, *before: str) -> Generator[subprocess.Popen[bytes]]:
+    """`imges backup` in the middle of its work."""
+    known, deadline = set(folder.glob(".backup-*/archive")), time.monotonic() + 60
+    with subprocess.Popen([*before, *IMGES, "backup", file], cwd=folder) as process:
+        try:
+            while set(folder.glob(".backup-*/archive")) <= known:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.001)
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("before", [(), ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")], ids=["alone", "of a script"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_backup_that_is_ended_leaves_nothing(slow: Path, number: signal.Signals, before: tuple[str, ...]):
+    """What a script starts in the background ignores SIGINT."""
+    there = set(slow.iterdir())
+    with backing_up(slow, "backup.tar.gz", *before) as process:
+        process.send_signal(number)
+        assert process.wait(60) == -number
+    assert set(slow.iterdir()) == there
+
+
+def test_what_a_killed_backup_left_goes_with_the_next_one(slow: Path):
+    """Not what one that runs is working with, nor what somebody has named alike."""
+    there = set(slow.iterdir())
+    (slow / ".backup-mine").mkdir()
+    (slow / ".backup-mine/imges.db").write_bytes(b"mine")
+    with backing_up(slow, "killed.tar.gz") as process:
+        process.send_signal(signal.SIGSTOP)
+        left = {file for folder in slow.glob(".backup-*") for file in folder.iterdir()}
+        (slow / "data/api.key").write_bytes(b"key")
+        assert run(slow, "backup", "first.tar.gz").returncode == 0
+        assert {file for folder in slow.glob(".backup-*") for file in folder.iterdir()} == left
+        process.kill()
+        process.wait()
+    assert run(slow, "backup", "second.tar.gz").returncode == 0
+    assert set(slow.iterdir()) - there == {slow / name for name in (".backup-mine", "first.tar.gz", "second.tar.gz")}
+    assert (slow / ".backup-mine/imges.db").read_bytes() == b"mine"
+
+
+def test_what_a_killed_restore_left_goes_with_the_next_one(backed_up: Path, tmp_path_factory: pytest.TempPathFactory):
+    fresh = tmp_path_factory.mktemp("fresh")
+    script = (
+        "import os, signal; from imges.cli import backup, main; "
+        "backup.put_in_place = lambda *_: os.kill(os.getpid(), signal.SIGKILL); main.main()"
+    )
+    killed = subprocess.run([*IMGES[:1], "-c", script, "restore", backed_up / "backup.tar.gz"], cwd=fresh, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(list(fresh.glob("data/.restore-*/imges.db"))) == 1
+    restored = run(fresh, "restore", str(backed_up / "backup.tar.gz"))
+    assert restored.returncode == 0, restored.stderr
+    assert list(fresh.rglob(".restore-*")) == []
 
 
 def test_postgresql_is_backed_up_by_its_own_means(tmp_path: Path):

@@ -293,3 +293,17 @@ def change(library: Library, *statements: str) -> None:
     with closing(sqlite3.connect(library.settings.data_dir / "imges.db")) as db, db:
         for statement in statements:
             db.execute(statement)
+
+
+@pytest.mark.parametrize("length", [253, 255])
+@pytest.mark.parametrize("folder", [f"{OTHER_DAY}/", ""])
+async def test_an_original_whose_thumb_could_have_no_name_goes_to_lost_and_found(
+    library: Library, length: int, folder: str
+):
+    key = f"{folder}{'n' * (length - 4)}.png"
+    file = library.file(key)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(pictures.png())
+    assert "lost+found" in await wrong_then_mended(library, key)
+    assert (library.settings.data_dir / "lost+found/disk" / key).read_bytes() == pictures.png()
+    assert await library.rows() == []

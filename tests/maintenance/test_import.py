@@ -322,7 +322,8 @@ async def test_a_file_of_an_export_that_was_changed_is_left_out(tmp_path: Path):
         assert "not the file" in said.lines[0]
 
 
-async def test_a_list_that_is_not_of_an_export_is_refused(library: Library, tmp_path: Path):
-    put(tmp_path / "old", "pictures.jsonl", b'{"key": "a"}\n[1]\n')
-    with pytest.raises(NotTaken, match="line 2"):
-        await imported(library, tmp_path / "old")
+async def test_a_list_that_cannot_be_read_is_refused(library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder = tree(tmp_path / "old", a__png=pictures.png())
+    (folder / "pictures.jsonl").symlink_to("/proc/self/mem")
+    with pytest.raises(NotTaken, match="cannot be read"):
+        await imported(library, folder)

@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
+from imges.cli.reload import reload
+from imges.settings import load_settings
 from tests.served import IMGES, Served, serving
 
 Told = Generator[socket.socket]
@@ -94,6 +97,15 @@ def test_a_hangup_reloads_what_it_can_and_names_what_it_cannot(tmp_path: Path, w
         wait_for_line(served, "settings are not reloaded: nonsense")
         assert "Traceback" not in served.log
         assert shown(served, b"After")
+
+
+def test_a_hangup_while_the_application_starts_is_heeded(tmp_path: Path):
+    file = tmp_path / "settings.yaml"
+    file.write_text("site: {name: Before}\n")
+    settings = load_settings(file, {})
+    file.write_text("site: {name: After}\n")
+    reload(web.Application(), settings, file)
+    assert settings.site.name == "After"
 
 
 def test_hangups_while_processes_start_end_nobody(tmp_path: Path):

@@ -129,7 +129,7 @@ class Server:
 
     async def nothing_beyond(self, files: set[str]) -> bool:
         """Whether that is so soon: the spool is emptied once an answer has gone out."""
-        for _ in range(250):
+        for _ in range(1000):
             if self.files() <= files:
                 return True
             await asyncio.sleep(0.02)

@@ -5,7 +5,6 @@ stays, and when it is well again everything goes on without a restart.
 import errno
 import json
 import os
-import subprocess
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -19,9 +18,8 @@ from tests import pictures
 from tests.crash import stored
 from tests.crash.held import Call, Holder, Watch
 from tests.crash.operations import held_server
+from tests.disks import needs_root, small_disk
 from tests.served import Served, multipart, serving
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 SMALL = pictures.encoded(pictures.noise(60, 60), "PNG")
 LARGE = pictures.encoded(pictures.noise(900, 900), "PNG")
@@ -31,11 +29,8 @@ LARGE = pictures.encoded(pictures.noise(900, 900), "PNG")
 @pytest.fixture
 def disk(tmp_path: Path) -> Generator[Path]:
     """The data folder, on a file system of its own of 8 MB."""
-    folder = tmp_path / "data"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", folder], check=True)
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    with small_disk(tmp_path / "data", "8m") as folder:
+        yield folder
 
 
 def tried(served: Served, content: bytes) -> tuple[int, dict[str, Any]]:

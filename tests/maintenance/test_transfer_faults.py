@@ -15,11 +15,10 @@ from imges.maintenance.adopt import created_on
 from imges.maintenance.exporting import take_out
 from imges.service import LAST_END
 from tests import pictures
+from tests.disks import needs_root, small_disk
 from tests.maintenance.collection import Library, open_library
 from tests.maintenance.commands import run
 from tests.maintenance.test_import import DAY, DUMP, at, imported, put, tree
-
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 KEY = f"{DAY}/a.png"
 GOOD = {
@@ -227,11 +226,8 @@ def test_an_export_to_no_place_is_told_in_a_sentence(tmp_path: Path, exported: l
 @pytest.fixture
 def disk(tmp_path: Path) -> Generator[Path]:
     """A file system of its own, of 1 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], check=True)
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    with small_disk(tmp_path / "disk", "1m") as folder:
+        yield folder
 
 
 @needs_root

@@ -221,45 +221,45 @@ def old_bucket(bucket: S3Backing) -> dict[str, str]:
     return {name: value for name, value in bucket.environ().items() if name != "STORAGE"}
 
 
-async def test_a_place_of_old_pictures_fails_alone_and_comes_back(
+@pytest_asyncio.fixture(loop_scope="session")
+async def without_old_place(
     start: Start, way: Way, far: S3Backing, monkeypatch: pytest.MonkeyPatch
-):
+) -> AsyncGenerator[tuple[Server, str]]:
+    """A server whose place of old pictures was out of reach when it started; and the path of a picture there."""
     monkeypatch.setattr("imges.places.RETRY", 0.1)
     async with start(far) as imges:
         old = await imges.uploaded(PNG)
     await way.refuse()
     async with start(DiskBacking(imges.data_dir), **old_bucket(far)) as imges:
-        new = await imges.uploaded(PNG)
-        ready = await imges.get("/readyz")
-        assert (ready.status, ready.json["ready"]) == (200, True)
-        assert ready.json["failing"]["storage bucket"].startswith("storages.bucket.endpoint_url: nothing answers there")
-        assert (await imges.get(new["url"])).body == PNG
-        path = old["url"].partition("/images/")[1:]
-        lost = await imges.get("".join(path))
-        assert (lost.status, "bucket" in lost.text) == (503, False)
-        await way.heal()
-        async with asyncio.timeout(20):
-            while (await imges.get("".join(path))).body != PNG:
-                await asyncio.sleep(0.05)
-        assert (await imges.get("/readyz")).json == {"ready": True}
+        yield imges, "".join(old["url"].partition("/images/")[1:])
 
 
-async def test_no_page_waits_for_a_place_of_old_pictures(
-    start: Start, way: Way, far: S3Backing, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("imges.places.RETRY", 0.1)
-    async with start(far) as imges:
-        old = await imges.uploaded(PNG)
-    await way.refuse()
-    async with start(DiskBacking(imges.data_dir), **old_bucket(far)) as imges:
-        await way.heal()
-        await way.break_by(Fault(up=0, then="hang"))
-        async with asyncio.timeout(20):
-            while not way.befell:  # it is tried again, and what it does not answer takes eight seconds
-                await asyncio.sleep(0.05)
-        async with asyncio.timeout(5):
-            for path in ("/", "".join(old["url"].partition("/images/")[1:]), "/nothing"):
-                await imges.get(path, headers={"Accept": "text/html"})
+async def test_a_place_of_old_pictures_fails_alone_and_comes_back(without_old_place: tuple[Server, str], way: Way):
+    imges, path = without_old_place
+    new = await imges.uploaded(PNG)
+    ready = await imges.get("/readyz")
+    assert (ready.status, ready.json["ready"]) == (200, True)
+    assert ready.json["failing"]["storage bucket"].startswith("storages.bucket.endpoint_url: nothing answers there")
+    assert (await imges.get(new["url"])).body == PNG
+    lost = await imges.get(path)
+    assert (lost.status, "bucket" in lost.text) == (503, False)
+    await way.heal()
+    async with asyncio.timeout(20):
+        while (await imges.get(path)).body != PNG:
+            await asyncio.sleep(0.05)
+    assert (await imges.get("/readyz")).json == {"ready": True}
+
+
+async def test_no_page_waits_for_a_place_of_old_pictures(without_old_place: tuple[Server, str], way: Way):
+    imges, picture = without_old_place
+    await way.heal()
+    await way.break_by(Fault(up=0, then="hang"))
+    async with asyncio.timeout(20):
+        while not way.befell:  # it is tried again, and what it does not answer takes eight seconds
+            await asyncio.sleep(0.05)
+    async with asyncio.timeout(5):
+        for path in ("/", picture, "/nothing"):
+            await imges.get(path, headers={"Accept": "text/html"})
 
 
 async def test_the_place_of_new_pictures_stops_the_start(start: Start, way: Way, far: S3Backing):

@@ -1,23 +1,23 @@
-# make serve     install what is missing into .venv, and serve on http://127.0.0.1:8080
-# make test      install what tests need too, Debian packages included, and run them all
-# make check     lint, formatting, types, import rules
-# make format    put the code into shape
+# make serve     install missing packages into .venv, and serve on http://127.0.0.1:8080
+# make test      install the packages of the tests too, also Debian's, and run all tests
+# make check     lint, formatting, words, sizes, types, import rules
+# make format    format the code
 # make bench     measure how fast it is, in less than five minutes; bench-quick: in one; bench-catalog: with 10^7 rows
-# make docs      build the documentation into build/docs; settings-reference: its list of settings anew
-# make binary    build dist/imges, one file that needs no Python; test-binary: and try it in an empty root
-# make release   wheel, sdist, binary, checksums, bill of materials and licences in dist/, each tried where nothing else is
+# make docs      build the documentation into build/docs; settings-reference: write its list of settings again
+# make binary    build dist/imges, one file that needs no Python; test-binary: build it and test it in an empty root
+# make release   wheel, sdist, binary, checksums, bill of materials and licences in dist/, each tested with nothing else installed
 # make screenshots  pictures of every page into build/screenshots/, the best into docs/pictures/; and the icons
-# make drain     stop the server under load again and again (ROUNDS=100, SEED=7)
-# make memory    the memory of all processes while the largest pictures come; slow: good uploads among 1,000 slow connections
-# make figures   what each page weighs, when it is painted, how much it jumps
-# make languages  bring the catalogs in templates/languages/ up to the texts of the sources (LANGUAGE=fr: begin another)
+# make drain     stop the server under load many times (ROUNDS=100, SEED=7)
+# make memory    measure the memory of all processes under the largest pictures; slow: good uploads among 1,000 slow connections
+# make figures   measure each page: its bytes, when it is painted, how much it shifts
+# make languages  update the catalogs in templates/languages/ from the texts in the sources (LANGUAGE=fr: begin a new one)
 # make crash     break an upload, a deletion, an expiry and a migration at each system call (ONLY=upload, PART=2/5);
-#                ROUNDS=1000: kill -9 under load, so many times
-# make fuzz      hostile input: mutated pictures (ROUNDS=10000, SEED=7) and those of Pillow's own tests through the server; the filter of
-#                metadata and forms by libFuzzer (SECONDS=240 each); lives of the service against a model (LIVES=500)
-# make hostile   what hostile clients send, group by group, with figures (GROUPS="framing forms": only these)
-# make audit     known holes of what is installed, by PyPI's advisories
-# make lock      write the lock files anew from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
+#                ROUNDS=1000: kill -9 under load, 1,000 times
+# make fuzz      hostile input: send mutated pictures (ROUNDS=10000, SEED=7) and those of Pillow's own tests to the server; run libFuzzer
+#                on the metadata filter and on forms (SECONDS=240 each); compare lives of the service with a model (LIVES=500)
+# make hostile   send hostile requests, group by group, and print figures (GROUPS="framing forms": only these)
+# make audit     list known holes of installed packages, from PyPI's advisories
+# make lock      write the lock files again from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -27,9 +27,9 @@ EXTRACT := $(BIN)/pybabel --quiet extract --mapping-file babel.cfg --no-default-
 PIP_COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras --generate-hashes \
 	--allow-unsafe --no-emit-index-url --no-emit-find-links --extra heic --extra postgres --extra redis --extra s3 $(UPGRADE)
 
-# What tests call, and the Debian package that it comes from
+# The programs that tests call, each with its Debian package
 TOOLS := exiftool:libimage-exiftool-perl strace:strace chromium:chromium nginx:nginx-light redis-server:redis-server \
-	caddy:caddy curl:curl haproxy:haproxy openssl:openssl ip:iproute2
+	caddy:caddy curl:curl haproxy:haproxy openssl:openssl ip:iproute2 wget:wget
 
 .PHONY: install serve test check format lock screenshots drain crash fuzz hostile audit tools bench bench-quick bench-catalog
 
@@ -53,6 +53,8 @@ bench-catalog: .venv/installed-dev
 check: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/python -m tests.house.words
+	$(BIN)/python -m tests.house.figures
 	$(BIN)/pyright
 	$(BIN)/lint-imports
 	$(MAKE) --no-print-directory docs
@@ -128,7 +130,7 @@ hostile: .venv/installed-dev tools
 audit: .venv/installed-dev
 	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.lock
 
-# The stamps are younger than what they were made from: a second run has nothing to do.
+# The stamps are newer than their sources, so a second run does nothing.
 .venv/installed: requirements.lock pyproject.toml
 	@echo "installing into .venv; this takes a minute or two" >&2
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv

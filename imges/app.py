@@ -1,4 +1,4 @@
-"""Wiring: settings → storages, catalog, processor, service → the application."""
+"""Wiring: settings → storages, catalog, processor, pictures → the application."""
 
 import math
 import os
@@ -13,40 +13,37 @@ from aiohttp import web
 from limits.aio.storage import Storage
 
 from imges import __version__, metrics
-from imges.access import Access, LocalCounts
+from imges.access.access import Access
+from imges.access.hits import LocalHits
+from imges.access.redis import RedisHits
 from imges.administration import Administration
 from imges.catalog import open_catalog
-from imges.counts import RedisCounts
-from imges.fetch import Fetcher
 from imges.imaging import open_imaging
-from imges.intake import Intake, Spool
-from imges.jobs import running_jobs
-from imges.lock import Lock
-from imges.places import none_lost, open_places, prove
-from imges.service import LEASE_LIFE, Service
+from imges.pictures import Pictures
+from imges.pictures.sweeping import LEASE_LIFE
+from imges.processes.hits import SharedHits
+from imges.processes.jobs import running_jobs
+from imges.processes.link import Link
+from imges.processes.lock import Lock
+from imges.receiving.fetch import Fetcher
+from imges.receiving.intake import Intake
+from imges.receiving.spool import Spool
 from imges.settings import Settings
-from imges.siblings import Link, SharedCounts
-from imges.web import (
-    admin,
-    api_v1,
-    deletion,
-    files,
-    health,
-    openapi,
-    pages,
-    setup_page,
-    site_files,
-    upload_page,
-    viewer,
-)
-from imges.web.ending import ENDING, Ending, last_answer
+from imges.storage.places import none_lost, open_places, prove
+from imges.web import health
+from imges.web.api import api_v1, openapi
+from imges.web.app_keys import ACCESS, ADMINISTRATION, DELETING, FINDING, HEALTH, INTAKE, SETTINGS, STORING, VIEWS
+from imges.web.connection.client_connection import ANSWERS_FROM_MEMORY, note_request
+from imges.web.connection.request_ids import identify_request
+from imges.web.connection.shutdown import SHUTDOWN, Shutdown, close_after_answer
 from imges.web.errors import answer_errors
 from imges.web.headers import complete
-from imges.web.keys import ACCESS, ADMINISTRATION, INTAKE, LANGUAGES, SERVICE, SETTINGS, TEMPLATES
-from imges.web.languages import open_languages
-from imges.web.listen import note_request
-from imges.web.recent import MEMORY, RECENT, Recent, remember
-from imges.web.request_ids import identify_request
+from imges.web.pages import admin, delete_page, rendering, setup_page, site_files, upload_page, viewer
+from imges.web.serving import objects, static_files
+from imges.web.serving.recent_answers import MEMORY, RECENT_ANSWERS, RecentAnswers, keep_answer
+
+PICTURES = web.AppKey("PICTURES", Pictures)
+"""All use cases together, for the wiring and for tests; a handler is given the single ones that it needs."""
 
 
 @dataclass(frozen=True)
@@ -73,61 +70,77 @@ def create_app(
     metrics.begin(__version__)
     app = web.Application(middlewares=[note_request, identify_request, answer_errors])
     app[SETTINGS] = settings
-    app[ENDING] = Ending()
-    app[TEMPLATES] = pages.template_environment()
-    app[LANGUAGES] = open_languages(settings.site.language)
+    app[SHUTDOWN] = Shutdown()
+    rendering.set_up_pages(app, settings.site.language)
     app.add_routes(api_v1.routes(settings.api.prefixes))
-    for handlers in (files, upload_page, viewer, deletion, setup_page, site_files, openapi, health, admin):
+    for handlers in (
+        objects,
+        static_files,
+        upload_page,
+        viewer,
+        delete_page,
+        setup_page,
+        site_files,
+        openapi,
+        health,
+        admin,
+    ):
         app.add_routes(handlers.routes())
-    app.on_response_prepare.extend((complete, last_answer, remember))
+    app.on_response_prepare.extend((complete, close_after_answer, keep_answer))
 
-    async def running_service(app: web.Application) -> AsyncGenerator[None]:
+    async def running_parts(app: web.Application) -> AsyncGenerator[None]:
         async with (
             Spool(spool_folder(settings, member)).prepared() as spool,
-            open_service(settings, member) as service,
-            _counts(settings, member) as counts,
-            Access.open(settings, service.catalog, counts=counts) as access,
-            Administration.open(service, access) as administration,
-            Fetcher(settings.urls) as fetcher,
+            open_pictures(settings, member) as pictures,
+            _hits(settings, member) as hits,
+            Access.open(settings, pictures.catalog, hits=hits) as access,
+            Administration.open(settings, pictures.catalog, pictures.deleting, access) as administration,
+            Fetcher(settings.urls, site=settings.server.public_url) as fetcher,
         ):
             for lease in lock.former_leases:
-                await service.catalog.give_lease_back(lease)
-            lock.note(service.lease)
-            app[SERVICE], app[ACCESS], app[ADMINISTRATION] = service, access, administration
-            app[RECENT] = Recent(settings, service, app[ENDING], MEMORY // (settings.server.workers if member else 1))
+                await pictures.catalog.leases.give_back(lease)
+            lock.note(pictures.lease)
+            app[PICTURES] = pictures
+            app[STORING], app[FINDING], app[VIEWS] = pictures.storing, pictures.finding, pictures.views
+            app[DELETING], app[HEALTH] = pictures.deleting, pictures.health
+            app[ACCESS], app[ADMINISTRATION] = access, administration
+            memory = MEMORY // (settings.server.workers if member else 1)
+            app[RECENT_ANSWERS] = app[ANSWERS_FROM_MEMORY] = RecentAnswers(
+                settings, pictures.finding, app[SHUTDOWN], memory
+            )
             app[INTAKE] = Intake(spool, fetcher, settings.images.max_size)
-            await service.catalog.check()
-            none_lost(service.places, await service.catalog.counts())
-            await prove(service.places, settings.storage)
-            async with running_jobs(service):
+            await pictures.catalog.check()
+            none_lost(pictures.places, await pictures.catalog.figures.by_place())
+            await prove(pictures.places, settings.storage)
+            async with running_jobs(pictures.sweeping, pictures.views):
                 started(access)
                 yield
 
-    app.cleanup_ctx.append(running_service)
-    app.cleanup_ctx.append(pages.compiling)
+    app.cleanup_ctx.append(running_parts)
+    app.cleanup_ctx.append(rendering.compiling)
     return app
 
 
 @asynccontextmanager
-async def _counts(settings: Settings, member: Member | None) -> AsyncGenerator[Storage]:
+async def _hits(settings: Settings, member: Member | None) -> AsyncGenerator[Storage]:
     """Where hits of client addresses are counted: in Redis, if it is set, else for this machine."""
-    local = SharedCounts(member.link) if member else LocalCounts(time.monotonic)
+    local = SharedHits(member.link) if member else LocalHits(time.monotonic)
     if settings.limits.redis_url is None:
         yield local
         return
-    async with RedisCounts.open(settings.limits.redis_url, local) as counts:
-        yield counts
+    async with RedisHits.open(settings.limits.redis_url, local) as hits:
+        yield hits
 
 
 @asynccontextmanager
-async def open_service(
+async def open_pictures(
     settings: Settings, member: Member | None = None, *, spool: Path | None = None
-) -> AsyncGenerator[Service]:
-    """The service and all that it stands on; of *member*, where several processes serve.
+) -> AsyncGenerator[Pictures]:
+    """The use cases of pictures and all that they stand on; of *member*, where several processes serve.
 
     Decoders work below *spool*; without it in that of uploads, which a server empties when it starts.
 
-    Raises: SettingsError, StorageError, CatalogUnavailable.
+    Raises `SettingsError`, `StorageError`, `CatalogUnavailable`.
     """
     processes = settings.server.workers if member else 1
     async with AsyncExitStack() as stack:
@@ -141,19 +154,20 @@ async def open_service(
                 memory=settings.images.memory,
                 spool=spool or spool_folder(settings, member),
                 budget=member and member.link,
+                most=settings.images.max_size,
             )
         )
         id_key = await catalog.secret("id_key", lambda: os.urandom(32))
-        lease = await catalog.take_lease(LEASE_LIFE)
-        stack.push_async_callback(catalog.give_lease_back, lease)
-        service = Service(settings, catalog, places, imaging, lease=lease, id_key=id_key)
-        stack.push_async_callback(service.finish)
+        lease = await catalog.leases.take(LEASE_LIFE)
+        stack.push_async_callback(catalog.leases.give_back, lease)
+        pictures = Pictures.over(settings, catalog, places, imaging, lease=lease, id_key=id_key)
+        stack.push_async_callback(pictures.background.finish)
         if member:
-            _forget_together(service, member.link)
-        yield service
+            _forget_together(pictures, member.link)
+        yield pictures
 
 
-def _forget_together(service: Service, link: Link) -> None:
+def _forget_together(pictures: Pictures, link: Link) -> None:
     """What is deleted by one process of this machine is gone from the others at once, even if its files are not yet.
 
     The same for API keys that are revoked.
@@ -161,12 +175,12 @@ def _forget_together(service: Service, link: Link) -> None:
 
     def forget(keys: list[str]) -> None:
         for key in keys:
-            service.look_again(key)
+            pictures.finding.forget_key(key)
 
     link.on("forget", forget)
-    service.on_gone = partial(link.tell, "forget")
-    link.on("forget keys", service.catalog.forget_keys)
-    service.catalog.on_keys_changed = partial(link.tell, "forget keys")
+    pictures.finding.on_gone = partial(link.tell, "forget")
+    link.on("forget keys", pictures.catalog.keys.forget_remembered)
+    pictures.catalog.keys.on_change = partial(link.tell, "forget keys")
 
 
 def spool_folder(settings: Settings, member: Member | None = None) -> Path:

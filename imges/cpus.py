@@ -1,7 +1,7 @@
-"""Which CPUs are used for what: a serving process keeps to one, and leaves the others to its decoders.
+"""Assigns CPUs: a serving process uses one and leaves the others to its decoding processes.
 
-Only one thread of a process runs Python at a time. Where its threads are spread over the CPUs, each hand-over between
-them wakes another CPU: an upload then costs half as much again as with all of them on one.
+Only one thread of a process runs Python at a time. If its threads are spread over several CPUs, each switch between
+threads wakes another CPU, and an upload costs half as much again as with all threads on one CPU.
 """
 
 import os
@@ -10,9 +10,9 @@ _given: frozenset[int] = frozenset()
 
 
 def keep_to_one(number: int) -> None:
-    """Run this process, the *number*-th that serves, and all threads that it starts from now on, on a single CPU.
+    """Restricts this process, the *number*-th that serves, and its future threads to a single CPU.
 
-    It is one of those that whoever started us allows; where the system knows no such thing, nothing happens.
+    The CPU is one of those that this process was started with. On systems without CPU affinity nothing happens.
     """
     global _given  # noqa: PLW0603 - the process's own
     if not hasattr(os, "sched_setaffinity"):  # macOS
@@ -22,11 +22,14 @@ def keep_to_one(number: int) -> None:
 
 
 def given() -> frozenset[int]:
-    """The CPUs that this process was started with, for processes of its own; empty where it keeps to them anyway."""
+    """Returns the CPUs that this process was started with, for its child processes.
+
+    The set is empty if `keep_to_one` has not restricted this process: children then inherit the CPUs.
+    """
     return _given
 
 
 def use(cpus: frozenset[int]) -> None:
-    """Run this process on *cpus* again."""
+    """Lets this process run on *cpus*, which `given` returned in its parent. Does nothing if they are empty."""
     if cpus:
         os.sched_setaffinity(0, cpus)

@@ -1,43 +1,78 @@
 """Every error that a user can meet, each with its HTTP status and the code of API v1.
 
     ImgesError
-    ├─ SettingsError                what stops the start (exit status 2)
-    ├─ CatalogDiffers               what `imges catalog copy` may find
-    ├─ RequestError                 what a client sent or asked for
-    │  ├─ access: KeyWrong, KeyUnusable, QuotaUsedUp, GuestsRefused, ForeignForm, Blocked, TooManyRequests,
-    │  │           MetricsRefused
-    │  ├─ request: UnknownVersion, UnknownAction, MethodNotAllowed, NoSource, Base64ByGet, NotBase64,
-    │  │           MalformedBody, CompressedBody, BodyTooSlow, BadParameter
-    │  ├─ fetch: UrlRefused, FetchFailed, FetchTimeout
-    │  └─ image: FileTooLarge, NotAnImage, FormatRefused, TooLargeImage, Duplicate, ProcessingFailed
-    ├─ NotFound, Gone               an address that never was, or is no more
-    └─ ServerError                  ours to mend: Busy, CatalogUnavailable (CatalogFull), SpoolUnavailable, DiskReserve,
-                                    Internal
+    ├── SettingsError                  stops the start (exit status 2)
+    ├── RequestError                   something in the request
+    │   ├── KeyWrong                   access
+    │   ├── KeyUnusable
+    │   │   └── QuotaUsedUp
+    │   ├── GuestsRefused
+    │   ├── ForeignForm
+    │   ├── Blocked
+    │   ├── TooManyRequests
+    │   ├── MetricsRefused
+    │   ├── UnknownVersion             the request itself
+    │   ├── UnknownAction
+    │   ├── MethodNotAllowed
+    │   ├── NoSource
+    │   ├── Base64ByGet
+    │   ├── NotBase64
+    │   ├── MalformedBody
+    │   ├── CompressedBody
+    │   ├── BodyTooSlow
+    │   ├── BadParameter
+    │   ├── UrlRefused                 upload by URL
+    │   ├── FetchFailed
+    │   │   └── FetchTimeout
+    │   ├── FileTooLarge               the picture
+    │   ├── NotAnImage
+    │   ├── FormatRefused
+    │   ├── TooLargeImage
+    │   ├── Duplicate
+    │   └── ProcessingFailed
+    ├── NotFound                       an address that never existed
+    ├── Gone                           an address that existed
+    ├── ServerError                    nothing is wrong with the request
+    │   ├── Busy
+    │   ├── CatalogUnavailable
+    │   │   └── CatalogFull
+    │   ├── SpoolUnavailable
+    │   ├── DiskReserve
+    │   └── Internal
+    └── CatalogDiffers                 a copy of the catalog that is not complete
 
 The storage protocol adds its own branch in `imges.storage`. Statuses and codes are those of API v1's table of errors
-(Chevereto's code where it has one). One middleware turns them into HTTP; nothing else does.
+(Chevereto's code where it has one). One middleware turns errors into HTTP answers.
 """
 
 from typing import Any, ClassVar
 
 
 class ImgesError(Exception):
-    """The root: a message for the user, an HTTP *status* and an API v1 *code*.
+    """The root of our errors: a message for the user, an HTTP *status* and an API v1 *code*.
 
-    `retry_after` (seconds), where it is set, becomes the Retry-After header.
+    `retry_after` (seconds) becomes the header Retry-After if it is set.
     """
 
     status: ClassVar[int] = 500
     code: ClassVar[int] = 500
     retry_after: int | None = None
 
+    def __init__(self, *message: str, **details: Any) -> None:
+        super().__init__(*message)
+        self.details: dict[str, Any] = details
+        """The values in the message, for programs that say it in another language. JSON can hold them."""
+
     @property
     def message(self) -> str:
-        """What was wrong and, where the user can do something, what."""
+        """What is wrong and, if the user can do something about it, what."""
         return str(self)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """As it is, from one process to another: most errors make their message from other arguments."""
+        """Pickles the finished error, for another process.
+
+        Most classes make their message from other arguments, so the default would call them with the message.
+        """
         return _as_it_was, (type(self), self.args), self.__dict__
 
 
@@ -48,7 +83,7 @@ def _as_it_was(kind: type[ImgesError], arguments: tuple[Any, ...]) -> ImgesError
 
 
 class SettingsError(ImgesError):
-    """Settings that cannot be served with; one sentence for each *problem*. Ends the process with exit status 2."""
+    """Settings with which imges cannot serve, one sentence for each *problem*. The command exits with 2."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))
@@ -56,7 +91,7 @@ class SettingsError(ImgesError):
 
 
 class RequestError(ImgesError):
-    """Something in the request; sending the same again will not help."""
+    """Something is wrong with the request. Sending it again does not help."""
 
     status = 400
 
@@ -72,19 +107,20 @@ class KeyWrong(RequestError):
 
 
 class KeyUnusable(RequestError):
-    """The key is known but disabled, expired, or its quota is used up."""
+    """The API key exists but is disabled or expired, its quota is used up, or its scope does not suffice."""
 
     status, code = 403, 105
 
 
 class QuotaUsedUp(KeyUnusable):
-    """One picture more would go beyond the key's number of pictures or bytes."""
+    """The API key has no pictures or bytes left."""
 
     def __init__(self, *, guests: bool = False) -> None:
         super().__init__(
             "the room that this site has for guests' pictures is used up"
             if guests
-            else "the quota of this API key is used up; delete pictures that are not needed any more"
+            else "the quota of this API key is used up; delete pictures that are not needed any more",
+            guests=guests,
         )
 
 
@@ -96,28 +132,30 @@ class GuestsRefused(RequestError):
 
 
 class ForeignForm(RequestError):
-    """A form of another site; the upload page takes only its own."""
+    """A form that another site has sent in a visitor's browser. The upload page accepts only its own form."""
 
     status, code = 403, 105
 
-    def __init__(self) -> None:
-        super().__init__("this form was sent from another site; open the upload page and send it from there")
+    def __init__(
+        self, message: str = "this form was sent from another site; open the upload page and send it from there"
+    ) -> None:
+        super().__init__(message)
 
 
 class Blocked(RequestError):
-    """An address, or a picture, that the site's owner has blocked."""
+    """The site's owner has blocked this client address or this picture."""
 
     status, code = 403, 106
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"this site does not take {what}")
+        super().__init__(f"this site does not take {what}", what=what)
 
 
 class TooManyRequests(RequestError):
     status, code = 429, 160
 
     def __init__(self, what: str, retry_after: int) -> None:
-        super().__init__(f"too many {what}; try again in {retry_after} s")
+        super().__init__(f"too many {what}; try again in {retry_after} s", what=what)
         self.retry_after = retry_after
 
 
@@ -125,7 +163,7 @@ class MetricsRefused(RequestError):
     status = code = 403
 
     def __init__(self) -> None:
-        super().__init__("metrics are told to the addresses in server.trusted_proxies alone")
+        super().__init__("only the addresses in server.trusted_proxies may read the metrics")
 
 
 # The request
@@ -149,7 +187,7 @@ class MethodNotAllowed(RequestError):
     status, code = 405, 405
 
     def __init__(self, allowed: str) -> None:
-        super().__init__(f"this address takes {allowed}")
+        super().__init__(f"this address takes {allowed}", allowed=allowed.split(", "))
         self.allowed = allowed
 
 
@@ -211,8 +249,8 @@ class UrlRefused(RequestError):
 class FetchFailed(RequestError):
     status, code = 502, 123
 
-    def __init__(self, message: str = "the address did not answer with a picture") -> None:
-        super().__init__(message)
+    def __init__(self, message: str = "the address did not answer with a picture", **details: Any) -> None:
+        super().__init__(message, **details)
 
 
 class FetchTimeout(FetchFailed):
@@ -229,11 +267,11 @@ class FileTooLarge(RequestError):
     status, code = 413, 313
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"the file is too large; this site takes up to {limit / 2**20:g} MB")
+        super().__init__(f"the file is too large; this site takes up to {limit / 2**20:g} MB", limit=limit)
 
 
 class NotAnImage(RequestError):
-    """Not an image at all, or damaged beyond decoding: it is refused, never repaired."""
+    """The file is not an image, or cannot be decoded. It is refused, never repaired."""
 
     status, code = 415, 311
 
@@ -242,16 +280,19 @@ class NotAnImage(RequestError):
 
 
 class FormatRefused(RequestError):
-    """An image of a format that is off or unknown here."""
+    """The image has a format that is switched off or unknown."""
 
     status, code = 415, 314
 
     def __init__(self, format: str | None = None) -> None:
-        super().__init__(f"this site does not take {format.upper()} images" if format else "this format is not taken")
+        many = format is not None and format.endswith("s") and not format.isupper()  # such as "videos"
+        kind = "this format" if format is None else format if many else f"{format.upper()} images"
+        message = f"{kind} is not taken" if format is None else f"this site does not take {kind}"
+        super().__init__(message, format=format)
 
 
 class TooLargeImage(RequestError):
-    """Too many pixels, sides or frames; judged from the header, before any pixel is decoded."""
+    """The image has too many pixels or frames, or too long a side. Its header says so: no pixel was decoded."""
 
     status, code = 413, 315
 
@@ -264,9 +305,11 @@ class Duplicate(RequestError):
 
 
 class ProcessingFailed(RequestError):
-    """A worker died over the image, or it took longer than `images.timeout`."""
+    """The worker that decoded the image died, or took longer than `images.timeout`."""
 
     status, code = 422, 320
+    out_of_time = False
+    """Whether it took longer: that is what the dearest pictures cost."""
 
     def __init__(self, message: str = "the image could not be processed") -> None:
         super().__init__(message)
@@ -283,7 +326,7 @@ class NotFound(ImgesError):
 
 
 class Gone(ImgesError):
-    """It was here; it was deleted or has expired."""
+    """The picture of this address was deleted or has expired."""
 
     status = code = 410
 
@@ -291,11 +334,11 @@ class Gone(ImgesError):
         super().__init__("this picture has been deleted or has expired")
 
 
-# Ours to mend
+# Errors of the server
 
 
 class ServerError(ImgesError):
-    """Nothing is wrong with the request."""
+    """The server failed. Nothing is wrong with the request."""
 
 
 class Busy(ServerError):
@@ -315,7 +358,7 @@ class CatalogUnavailable(ServerError):
 
 
 class CatalogFull(CatalogUnavailable):
-    """The disk of the catalog has no room left; what is there can still be read."""
+    """The disk of the catalog is full. The catalog can still be read."""
 
     status = code = 507
     retry_after = None
@@ -325,7 +368,7 @@ class CatalogFull(CatalogUnavailable):
 
 
 class CatalogDiffers(ImgesError):
-    """A copy of the catalog is not what it was copied from."""
+    """A copy of the catalog differs from the original (`imges catalog copy`)."""
 
     def __init__(self, table: str, wanted: int, found: int) -> None:
         super().__init__(
@@ -335,7 +378,7 @@ class CatalogDiffers(ImgesError):
 
 
 class SpoolUnavailable(ServerError):
-    """The data directory cannot be written."""
+    """The spool in the data folder cannot be written."""
 
     status, code = 503, 500
     retry_after = 10

@@ -1,4 +1,4 @@
-"""Encoded ids of pictures: URL-safe, case-sensitive, and not to be guessed from a neighbour's."""
+"""Makes the ids of pictures: URL-safe, case-sensitive, and impossible to guess from another id."""
 
 import secrets
 import string
@@ -9,22 +9,25 @@ BASE = len(ALPHABET)
 
 RANDOM_BITS = 64
 RANDOM_LENGTH = 11
-"""Letters that hold 64 bits in base 62."""
+"""Letters that 64 bits need in base 62."""
 
 ROUNDS = 12
-"""Of the Feistel network; so many because the shortest ids leave it only three bits a half."""
+"""Rounds of the Feistel network. The shortest ids have only three bits in each half and need this many."""
 
 
 def random_id() -> str:
-    """64 random bits, always eleven letters."""
+    """Returns 64 random bits as eleven letters."""
     return _encoded(secrets.randbits(RANDOM_BITS), RANDOM_LENGTH)
 
 
 def short_id(number: int, key: bytes) -> str:
-    """The id of the row *number* (from 1): as short as can be, and computed only by who has the secret *key*.
+    """Returns the id of the row *number* (from 1), as short as possible.
 
-    The key is 16 to 64 bytes. The first 62 numbers get the ids of one letter, the next 62² those of two, and so on;
-    within one length the order is a permutation that depends on the key.
+    The first 62 numbers get the ids of one letter, the next 62² those of two letters, and so on. Within one length the
+    order is a permutation that depends on the secret *key* (16 to 64 bytes): without it nobody can compute the id of
+    the next picture and open it.
+
+    Raises `ValueError` if *number* is less than 1.
     """
     index, length = number - 1, 1
     if index < 0:
@@ -44,9 +47,10 @@ def _encoded(value: int, length: int) -> str:
 
 
 def _permuted(index: int, length: int, key: bytes) -> int:
-    """*index* within the ids of *length* letters → another one there, one to one.
+    """Permutes *index* within the ids of *length* letters, one to one.
 
-    A Feistel network permutes a power of four that is somewhat larger; whoever lands outside walks on until inside.
+    A Feistel network permutes a range whose size is a power of four, somewhat larger than the number of ids. If a
+    result lies outside the ids, it is permuted again until one lies inside.
     """
     size = BASE**length
     half_bits = (size.bit_length() + 1) // 2

@@ -1,7 +1,8 @@
-"""Logging: one line for each event on standard error, as text or as JSON.
+"""Writes logs to standard error: one line for each event, as text or as JSON.
 
-Nothing here ever sees a query string (that of an upload holds the API key); the token of a delete link is masked, and
-addresses of clients are not logged at all. Whatever a client can bring into a message stays on its line.
+A reader of the log must not gain the rights or learn the addresses of clients. So no query string is logged (that of
+an upload contains the API key), the token of a delete link is masked, and no client's address is logged. A client must
+not forge lines: whatever it brings into a message stays on its line.
 """
 
 import json
@@ -13,7 +14,7 @@ from functools import lru_cache
 from typing import Literal
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""What the lines of one request have in common; set by whoever serves it."""
+"""The id of the current request, in each of its lines. The web server sets it."""
 
 _requests = logging.getLogger("imges.requests")
 _TOKEN = re.compile(r"(/delete/)[^/\s]+")
@@ -21,11 +22,11 @@ _OWN_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName
 
 
 def configure(level: str, style: Literal["text", "json"]) -> None:
-    """Log from *level* (debug, info, warning, error) on, in this *style*; may be called again.
+    """Logs from *level* (debug, info, warning, error) on, in this *style*. May be called again.
 
-    Debug lines are our own only: those of database libraries hold what is written, secrets included.
+    Only our own debug lines are written: those of database libraries contain the values of rows, secrets included.
     """
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line tells them
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False  # no line shows them
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     logging.basicConfig(level="INFO" if level == "debug" else level.upper(), handlers=[handler], force=True)
@@ -33,13 +34,13 @@ def configure(level: str, style: Literal["text", "json"]) -> None:
 
 
 def log_request(method: str, path: str, status: int, seconds: float) -> None:
-    """A line for an answered request; *path* is without the query string."""
+    """Logs an answered request. *path* is without the query string."""
     fields = {"method": method, "path": _masked(path), "status": status, "seconds": round(seconds, 4)}
     _requests.info("%s %s %d %.0f ms", method, path, status, seconds * 1000, extra=fields)
 
 
 class TextFormatter(logging.Formatter):
-    """`2014-06-04T12:00:00.000Z INFO imges.service: message`, a traceback indented below."""
+    """Formats `2014-06-04T12:00:00.000Z INFO imges.access.redis: message`, with a traceback indented below."""
 
     def format(self, record: logging.LogRecord) -> str:
         request = request_id.get()
@@ -50,7 +51,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """An object a line: time, level, logger, message; request_id and traceback where there are; the extra fields."""
+    """Formats one JSON object a line: time, level, logger, message, request_id and traceback if any, extra fields."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields = {
@@ -66,7 +67,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def _time(record: logging.LogRecord) -> str:
-    """ISO 8601, UTC, to the millisecond."""
+    """Returns the time of *record* in ISO 8601, UTC, with milliseconds."""
     return f"{_second(int(record.created))}.{int(record.msecs):03}Z"
 
 
@@ -80,7 +81,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _masked(text: str) -> str:
-    """*text* without the tokens of delete links: who reads the log shall not be able to delete."""
+    """Returns *text* without the tokens of delete links: a reader of the log must not be able to delete pictures."""
     return _TOKEN.sub(r"\1…", text) if "/delete/" in text else text
 
 
@@ -89,7 +90,7 @@ def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:
 
 
 def _printable(text: str) -> str:
-    """*text* with everything escaped that could begin a line, move the cursor or change the direction."""
+    """Escapes every character that could begin a line, move the cursor or change the direction of writing."""
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -1,7 +1,8 @@
-"""What is counted, for Prometheus.
+"""Counts for Prometheus.
 
-No label has a value that a client chooses: routes are the router's, places those of the settings, outcomes the classes
-of `imges.errors`. Each process counts for itself; where several serve, `share` lets each of them tell of all.
+A client must not be able to fill the memory with labels, so it chooses no value of a label: routes come from the
+router, places from the settings, results from the classes of `imges.errors`. Each process counts for itself. If several
+processes serve, each one reports the sums of all after `share`.
 """
 
 import os
@@ -26,12 +27,12 @@ from prometheus_client import (
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""The variable by which the library learns where the processes leave what they counted."""
+"""The environment variable in which the library looks for the folder of the processes' counts."""
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 METHODS = {"GET", "HEAD", "POST", "OPTIONS"}
 
-# Every metric has a label, so that the library makes none before `share` has been called.
+# A metric without a label would be made at once, before `share` is called; so every metric has one.
 _registry = CollectorRegistry()
 _requests = Counter("imges_requests", "Answered requests by route.", ["method", "route", "status"], registry=_registry)
 _request_seconds = Histogram(
@@ -96,25 +97,25 @@ _info = Gauge("imges_info", "1, labelled with the version.", ["version"], multip
 
 
 def share(folder: Path) -> None:
-    """Leave what this process counts in *folder*, where the others' counts lie; before anything is counted."""
+    """Stores the counts of this process in *folder*, beside those of the others. Call it before anything is counted."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ[FOLDER] = str(folder)
     values.ValueClass = values.get_value_class()
 
 
 def clear(folder: Path) -> None:
-    """Forget what processes of an earlier start counted; before any of this one begins."""
+    """Deletes the counts of an earlier start. Call it before any process of this one begins."""
     for file in folder.glob("*.db"):
         file.unlink(missing_ok=True)
 
 
 def forget_process(pid: int) -> None:
-    """The process *pid* has ended: it holds nothing any more. What it counted stays counted."""
+    """Drops the gauges of the process *pid*, which has ended. Its counters stay in the sums."""
     multiprocess.mark_process_dead(pid)  # pyright: ignore[reportUnknownMemberType]
 
 
 def text() -> bytes:
-    """All that is counted, of all processes that share, as `CONTENT_TYPE`."""
+    """Returns all metrics as `CONTENT_TYPE`, of all processes that share a folder."""
     if FOLDER not in os.environ:
         return generate_latest(_registry)
     everybody = CollectorRegistry()
@@ -123,16 +124,16 @@ def text() -> bytes:
 
 
 def begin(version: str) -> None:
-    """Note that this process serves; `share`, if at all, comes before."""
+    """Sets the metrics of a process that begins to serve. Call `share` before it, if at all."""
     _info.labels(version).set(1)
     if FOLDER not in os.environ and not _process_collectors:
         _process_collectors.extend([ProcessCollector(registry=_registry), PlatformCollector(registry=_registry)])
 
 
 _process_collectors: list[ProcessCollector | PlatformCollector] = []
-"""Memory, descriptors and the like of the one process; of several, the library knows none of them."""
+"""Memory, descriptors and the like of a single process. The library cannot collect them from several."""
 
-# What is told
+# What is counted
 
 M = TypeVar("M", Counter, Gauge, Histogram)
 
@@ -140,7 +141,7 @@ _parts: dict[tuple[object, tuple[str, ...]], Counter | Gauge | Histogram] = {}
 
 
 def _part(metric: M, *labels: str) -> M:
-    """What *metric* counts under these labels; kept, for the library takes longer to find it than to count."""
+    """Returns the part of *metric* with these labels. Cached: the library takes longer to find it than to count."""
     found = _parts.get((metric, labels))
     if found is None:
         found = _parts[metric, labels] = metric.labels(*labels)
@@ -148,7 +149,7 @@ def _part(metric: M, *labels: str) -> M:
 
 
 class _Timed:
-    """The seconds of its block are observed; where it raises one of *failures*, that is counted too."""
+    """Observes the seconds of its block, and counts an error if the block raises one of *failures*."""
 
     __slots__ = ("_began", "_errors", "_failures", "_labels", "_seconds")
 
@@ -174,28 +175,28 @@ class _Timed:
 
 
 def request(method: str, route: str, status: int, seconds: float) -> None:
-    """An answered request; *route* as the router has it, with `{key}` and not with a key."""
+    """Counts an answered request. *route* is the router's pattern, with `{key}` instead of a key."""
     _part(_requests, method if method in METHODS else "other", route, str(status)).inc()
     _part(_request_seconds, route).observe(seconds)
 
 
 def upload(result: str, source: str) -> None:
-    """An upload has ended; *source* is `file`, `base64` or `url`; of one that failed `file`, `text` or `none`."""
+    """Counts a finished upload. *source* is `file`, `base64` or `url`; if it failed: `file`, `text` or `none`."""
     _part(_uploads, result, source).inc()
 
 
 def received(source: str, size: int) -> None:
-    """A picture of *size* bytes lies on the spool."""
+    """Counts a picture of *size* bytes that has been received."""
     _part(_upload_bytes, source).inc(size)
 
 
 def step(name: str) -> AbstractContextManager[None]:
-    """The block is that step of an upload; one that fails counts as well."""
+    """Times the block as the step *name* of an upload, also if it fails."""
     return _Timed(_step_seconds, (name,))
 
 
 def decoders(*, limit: int, busy: int, waiting: int, memory_limit: int, memory: int) -> None:
-    """How things stand with the decoding processes; memory in bytes."""
+    """Sets the state of the decoding processes. Memory is in bytes."""
     for state, count in (("limit", limit), ("busy", busy), ("waiting", waiting)):
         _part(_decoders, state).set(count)
     _part(_decoder_memory, "limit").set(memory_limit)
@@ -203,25 +204,25 @@ def decoders(*, limit: int, busy: int, waiting: int, memory_limit: int, memory: 
 
 
 def decoder_died(why: str) -> None:
-    """*why* is `crash` or `timeout`."""
+    """Counts the end of a decoding process. *why* is `crash` or `timeout`."""
     _part(_decoder_deaths, why).inc()
 
 
 def storage(place: str, call: str, failures: tuple[type[Exception], ...]) -> AbstractContextManager[None]:
-    """The block is a call of the storage *place*; it failed where it raises one of *failures*."""
+    """Times the block as a *call* of the storage *place*, and counts it as failed if it raises one of *failures*."""
     return _Timed(_storage_seconds, (place, call), _storage_errors, failures)
 
 
 def catalog(kind: str, failure: type[Exception]) -> AbstractContextManager[None]:
-    """The block is a transaction of the catalog (`read`, `write`), waiting for its turn included."""
+    """Times the block as a transaction of the catalog (`read`, `write`), including the wait for its turn."""
     return _Timed(_catalog_seconds, (kind,), _catalog_errors, (failure,))
 
 
 def lookup(*, hit: bool) -> None:
-    """An address was looked up."""
+    """Counts a lookup of a picture's address: in memory (*hit*) or in the catalog."""
     _part(_lookups, "hit" if hit else "miss").inc()
 
 
 def disk_free(size: int) -> None:
-    """Bytes that are free where the data folder is."""
+    """Sets the free bytes on the disk of the data folder."""
     _part(_disk_free, "data").set(size)

@@ -1,8 +1,8 @@
-"""`make binary` (and, with `--release`, `make release`): one file with all that imges needs, and what belongs to it.
+"""`make binary`: one file with all that imges needs. `make release` calls this with `--release`, for the sdist too.
 
-Into `dist/`: `imges` (the binary), `imges.cdx.json` (what is inside), `imges-licences.txt` (under which terms), and
-`SHA256SUMS` of everything there. It is built from the wheel, installed into an environment of its own: PyInstaller does
-not find the modules of an editable install.
+Writes to `dist/`: `imges` (the binary), `imges.cdx.json` (its bill of materials), `imges-licences.txt` (the licences of
+all that is inside), and `SHA256SUMS` of all files there. The binary is built from the wheel, installed into an
+environment of its own: PyInstaller does not find the modules of an editable install.
 """
 
 import hashlib
@@ -38,15 +38,19 @@ def main() -> None:
 
 
 def run(*command: str | Path, **environ: str) -> None:
-    subprocess.run(command, check=True, cwd=BUILD, env=os.environ | environ)  # not where our sources lie
+    subprocess.run(
+        command, check=True, cwd=BUILD, env=os.environ | environ
+    )  # not in the repository, where `imges` would be the sources
 
 
 def built_wheel() -> Path:
-    """The wheel of what stands here."""
+    """Builds the wheel of this repository, and returns its file."""
     BUILD.mkdir(parents=True, exist_ok=True)
     for old in DIST.glob("*.whl"):
         old.unlink()
-    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)  # what setuptools left of modules that are gone
+    shutil.rmtree(
+        ROOT / "build" / "lib", ignore_errors=True
+    )  # setuptools leaves modules there that were renamed or removed
     run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", DIST, ROOT)
     (wheel,) = DIST.glob("*.whl")
     return wheel
@@ -59,7 +63,7 @@ def build_sdist() -> None:
 
 
 def install(wheel: Path) -> None:
-    """The environment that goes into the binary: locked libraries, what freezes them, and *wheel*; no pip."""
+    """Makes the environment that goes into the binary: locked libraries, PyInstaller and *wheel*, without pip."""
     venv, wanted = BUILD / "venv", BUILD / "requirements.txt"
     locked = (ROOT / "requirements.lock").read_text() + "\n".join(map(locked_entry, FREEZER))
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--python", venv]
@@ -73,7 +77,7 @@ def install(wheel: Path) -> None:
 
 
 def locked_entry(name: str) -> str:
-    """The lines of *name* in the lock of what development needs."""
+    """Returns the lines of *name* in requirements-dev.lock; nothing if requirements.lock has it too."""
     lock = (ROOT / "requirements-dev.lock").read_text()
     entry = re.search(rf"^{re.escape(name)}==.*?(?=^\S|\Z)", lock, re.MULTILINE | re.DOTALL)
     if entry is None:
@@ -86,14 +90,14 @@ def already_locked() -> set[str]:
 
 
 def freeze() -> None:
-    """PyInstaller; the same input gives the same bytes (as far as it can)."""
+    """Runs PyInstaller, so that the same input gives the same bytes, as far as it can."""
     options = ["--noconfirm", "--log-level", "WARN", "--distpath", DIST, "--workpath", BUILD / "work"]
     python = BUILD / "venv" / "bin" / "python"
     run(python, "-m", "PyInstaller", *options, ROOT / "release" / "imges.spec", PYTHONHASHSEED="0")
 
 
 def write_contents() -> None:
-    """The bill of materials, in CycloneDX's JSON."""
+    """Writes the bill of materials as CycloneDX JSON."""
     python = BUILD / "venv" / "bin" / "python"
     run(
         Path(sys.executable).with_name("cyclonedx-py"), "environment", "--output-reproducible",
@@ -102,7 +106,7 @@ def write_contents() -> None:
 
 
 def write_licences() -> None:
-    """The terms of everything inside: of each package what it brings, and Python's own."""
+    """Writes the licences of all packages inside, and Python's own."""
     parts = [f"{title}\n{'=' * len(title)}\n\n{text.strip()}\n" for title, text in sorted(licences())]
     (DIST / "imges-licences.txt").write_text("\n\n".join(parts))
 

@@ -17,17 +17,17 @@ HEAD = """# Settings
 
 <!-- Written by `make settings-reference` from the settings model and settings.yaml. -->
 
-Everything has a default: imges runs without any file. What you change stands in a YAML file, looked for as
-`./settings.yaml`, `$XDG_CONFIG_HOME/imges/settings.yaml`, `/etc/imges/settings.yaml`, or named by `--settings PATH`.
-`settings.yaml` beside the README lists all of them, ready to be uncommented.
+Everything has a default: imges runs without any file. Write your changes into a YAML file. imges reads the first of
+`./settings.yaml`, `$XDG_CONFIG_HOME/imges/settings.yaml` and `/etc/imges/settings.yaml`, or the file that
+`--settings PATH` names. `settings.yaml` beside the README lists all settings, ready to be uncommented.
 
 The environment wins over the file: `IMGES__SERVER__PORT=9000` is `server.port`,
 `IMGES__STORAGES__S3__BUCKET=pictures` is the `bucket` of the place `s3`, and `IMGES__API__KEY__FILE=/run/secrets/key`
-reads `api.key` from a file. There text is taken as it stands; everything else is read as YAML (`off`, `[80, 443]`).
+reads `api.key` from a file. In the environment text needs no quotes; other values are YAML (`off`, `[80, 443]`).
 Relative paths start at the working directory. 1 KB is 1024 bytes, 1 MP is 1,000,000 pixels.
 
-An unknown name or a wrong value stops the start, and is told with what would be right. `imges check` looks at more.
-`systemctl reload imges`, or SIGHUP, takes over most changes; what takes a restart is named in the log.
+An unknown name or a wrong value stops the start, and the message says what would be right. `imges check` finds further
+problems. `systemctl reload imges`, or SIGHUP, reloads most settings. The log names those that need a restart.
 """
 
 
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def reference() -> str:
-    """The page. Ends the program where the model and settings.yaml have not the same names."""
+    """Returns the page. Exits if settings.yaml lacks a setting of the model."""
     written = lines()
     names = [name for name, _ in leaves(Settings)]
     if missing := [name for name in names if name not in written]:
@@ -53,7 +53,7 @@ def reference() -> str:
 
 
 def leaves(model: type[BaseModel], above: str = "") -> list[tuple[str, object]]:
-    """Every setting's name; a group that is written on one line, such as `images.thumb`, is one."""
+    """Returns every setting and its default. A group on one line, such as `images.thumb`, is one setting."""
     found: list[tuple[str, object]] = []
     for name, field in model.model_fields.items():
         kind = field.annotation
@@ -65,7 +65,7 @@ def leaves(model: type[BaseModel], above: str = "") -> list[tuple[str, object]]:
 
 
 def lines() -> dict[str, tuple[str, str]]:
-    """Name → default and meaning, as settings.yaml has them."""
+    """Returns default and meaning of each setting by its name, as settings.yaml has them."""
     found: dict[str, tuple[str, str]] = {}
     above: list[str] = []
     for line in (ROOT / "settings.yaml").read_text().splitlines():

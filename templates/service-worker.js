@@ -1,4 +1,4 @@
-// Answers for the site while it cannot be reached, and takes the pictures that a phone's share menu sends.
+// Answers if the site cannot be reached, and receives the pictures that a phone's share menu sends.
 const SHELL = {{ shell | tojson }};
 const CACHE = "imges{{ static }}";
 const SHARED = "imges-shared";
@@ -30,7 +30,7 @@ self.addEventListener("fetch", (event) => {
   }
 });
 
-/** Lay what was shared aside for the upload page, which takes it from there. */
+/** Store what was shared; the upload page fetches it from there. */
 async function keepShared(request) {
   const form = await request.formData();
   const cache = await caches.open(SHARED);

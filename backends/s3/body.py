@@ -1,4 +1,4 @@
-"""A stretch of a file on its way to the store."""
+"""A part of a file on its way to the store."""
 
 import asyncio
 import os
@@ -6,17 +6,17 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 
 CHUNK = 256 * 1024
-"""Bytes of one read."""
+"""Bytes that are read at once."""
 
 AT_ONCE = 256 * 1024
-"""Bytes up to which a body is read in one go, and sent without asking first whether the store would take it."""
+"""Bytes up to which a body is read at once, and sent without asking the store first whether it accepts it."""
 
 
 class Body:
     """*length* bytes from *start* of the open file *descriptor*, read in threads while they are sent.
 
-    To botocore it looks like a file (it asks for `read` alone), aiohttp takes it for what it is. Each sending begins
-    at its start again.
+    botocore takes it for a file, because it only looks whether there is a `read`. aiohttp iterates over it. Each retry
+    iterates from the start again.
     """
 
     def __init__(self, descriptor: int, start: int, length: int) -> None:
@@ -43,7 +43,10 @@ class Body:
 
     @contextmanager
     def watched(self, silence: asyncio.Timeout, seconds: float) -> Generator[None]:
-        """While inside, each chunk that is sent puts *silence* off by that many *seconds*."""
+        """Inside the block, each chunk that is sent moves the timeout *silence* to *seconds* from now.
+
+        So a slow upload is not taken for a silent store.
+        """
         self._watch = silence, seconds
         try:
             yield

@@ -1,12 +1,13 @@
 """Claims: new keys only, at a store that ignores `If-None-Match`.
 
-Whoever wants a key lays a claim to it, an object of its own in a folder of that key, and then lists the folder. Who
-finds no other claim there may look whether the key is free, put, and take the claim away; who finds one takes its own
-back and tries again after a while of its own. Two cannot both find themselves alone, for each looks after it laid.
+A put first stores a claim to its key: an object with a random name, in a folder of that key. Then it lists the folder.
+If its claim is the only one there, it looks whether the key is free, stores the object, and deletes the claim. If there
+is another claim, it deletes its own and tries again after a random time. Two puts cannot both find themselves alone,
+because each lists the folder after it stored its claim.
 
-What this takes, and conditional puts do not: lists that show at once what was put (those of nearly all stores today),
-and nodes that all came to use claims. What it cannot keep: a request that the store carries out long after we took it
-for lost overwrites what others have put since. A claim that a crash left makes its key taken until the sweep comes.
+Claims need more than conditional puts do: lists that show at once what was stored (nearly all stores do today), and
+nodes that all use claims. One case stays open: if the store carries out a request long after we gave it up, the request
+overwrites what others have stored since. A claim that a crash left makes its key taken until the sweep deletes it.
 """
 
 import asyncio
@@ -20,17 +21,17 @@ from weakref import WeakValueDictionary
 
 from imges.storage import KeyExists
 
-from .client import BUDGET, Client, cleaning, within
+from .client import Client, cleaning, within
 from .errors import RequestFailed
 
 FOLDER = ".claims/"
 
 TRIES = 8
-"""Of one put for one key, as long as others claim it too."""
+"""Tries of one put, as long as others claim its key too."""
 
 
 class Claims:
-    """Claims to keys, kept beside them where no key can lie."""
+    """Claims to keys. They lie in `FOLDER`, where no key of an object can lie, because a segment starts with a dot."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -38,7 +39,10 @@ class Claims:
 
     @asynccontextmanager
     async def held(self, key: str) -> AsyncGenerator[None]:
-        """While inside, *key* is free, and nobody else is inside. Raises: KeyExists."""
+        """Inside the block, *key* is free, and no other put of the key is inside.
+
+        Raises `KeyExists` if an object has the key, or if others claim it for too long.
+        """
         folder = f"{FOLDER}{hashlib.sha256(key.encode()).hexdigest()}/"
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
@@ -54,7 +58,7 @@ class Claims:
 
     @asynccontextmanager
     async def _laid(self, folder: str) -> AsyncGenerator[bool]:
-        """A claim of ours in *folder*, for a while; whether it is the only one there."""
+        """Stores a claim in *folder* and deletes it at the end. Gives whether it is the only one there."""
         claim = folder + secrets.token_hex(8)
         try:
             await self._client.call("put_object", Key=claim, Body=b"", ContentLength=0)
@@ -73,8 +77,8 @@ class Claims:
         return True
 
     async def sweep(self, before: datetime) -> None:
-        """Take away the claims that were laid *before*."""
+        """Deletes the claims that were stored *before*."""
         async for entry in self._client.pages("list_objects_v2", "Contents", FOLDER):
             if entry["LastModified"] <= before:
-                async with within(BUDGET):
+                async with within():
                     await self._client.call("delete_object", Key=entry["Key"])

@@ -1,4 +1,4 @@
-"""Requests to one bucket: the one door to aiobotocore, which has no types and knows neither our time nor our errors."""
+"""Requests to one bucket. Only this module calls aiobotocore, which has no types, and its own timeouts and errors."""
 
 import asyncio
 import math
@@ -25,41 +25,44 @@ BUDGET = 8.0
 """Seconds for a call of the storage protocol, all its requests and retries together."""
 
 CLEANING = 1.5
-"""Seconds more for taking back what a failed call did; what is left then is the sweep's."""
+"""Seconds more in which a failed call takes back what it did. The sweep deletes what is left after that."""
 
 SILENCE = 3.8
-"""Seconds within which the store must begin to answer, or take or give more bytes of a body."""
+"""Seconds in which the store must begin to answer, or take or give more bytes of a body."""
 
 WAITS = (0.1, 0.3, 0.9)
-"""Seconds before the first, second and third retry, at least half of it at random."""
+"""Seconds before the first, second and third retry, at most; at random, at least half of it."""
 
 RETRYING = 5.0
-"""Seconds after the first try within which a retry may begin: a silent store is waited for twice."""
+"""Seconds after the first try in which a retry may begin, so that a silent store is asked twice and not more."""
 
 CONNECTIONS = 250
-"""At once. Each picture that is streamed to a slow client holds one."""
+"""Connections at once. Each picture that is streamed to a slow client holds one."""
 
 _NEXT = {
     "list_objects_v2": {"ContinuationToken": "NextContinuationToken"},
     "list_multipart_uploads": {"KeyMarker": "NextKeyMarker", "UploadIdMarker": "NextUploadIdMarker"},
 }
-"""What a list's next page is asked for by, and where the page before tells it."""
+"""By list operation: the parameter that asks for the next page, and where the page before gives its value."""
 
 _end: ContextVar[float] = ContextVar("end", default=math.inf)
-"""When the time of the call that runs is over, by the loop's clock."""
+"""When the time of the running call is over, by the loop's clock. A context variable, because calls are nested."""
 
 
 class Answer(dict[str, Any]):
-    """What the store answered, by botocore's names. Raises: StorageUnavailable for what should be there and is not."""
+    """What the store answered, by botocore's names.
+
+    Raises `StorageUnavailable` if a field is missing: not every store that claims to speak S3 sends them all.
+    """
 
     def __missing__(self, name: str) -> NoReturn:
         raise StorageUnavailable("the store's answer is not to be understood")
 
 
 class Client:
-    """An open client of *bucket*, in which it sees only what lies below *folder* (empty, or ending in a slash).
+    """An open client of *bucket*. It sees only what lies below *folder* (empty, or ending in a slash).
 
-    Every method raises `StorageUnavailable`, of which `RequestFailed` is one, or `StorageFull`, and no other error.
+    Every method raises `StorageUnavailable` (mostly its `RequestFailed`) or `StorageFull`, and no other error.
     """
 
     def __init__(self, raw: Any, bucket: str, folder: str) -> None:
@@ -69,7 +72,7 @@ class Client:
 
     @classmethod
     async def open(cls, options: S3Options) -> Self:
-        """No request is made yet, but for credentials that a service hands out. Raises: RequestFailed."""
+        """Makes no request yet, except for credentials that a service of the machine gives. Raises `RequestFailed`."""
         try:
             async with asyncio.timeout(BUDGET):
                 raw = await _opened(options)
@@ -85,9 +88,9 @@ class Client:
         await self._raw.__aexit__(None, None, None)
 
     async def call(self, operation: str, **parameters: Any) -> Answer:
-        """The answer to *operation* (`head_object`) on the bucket, retried where that may help.
+        """Returns the answer to *operation* (such as `head_object`) on the bucket; retries if that may help.
 
-        How long all of it may take is for the caller to say (`within`).
+        The caller limits how long all tries together may take (`within`).
         """
         if "Key" in parameters:
             parameters["Key"] = self._folder + parameters["Key"]
@@ -102,13 +105,13 @@ class Client:
             await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  (so that nodes do not come in step)
 
     async def pages(self, operation: str, entries: str, prefix: str = "") -> AsyncGenerator[Answer]:
-        """The *entries* of all pages of a list, each page asked for when it is needed, within a BUDGET of its own."""
+        """The *entries* of all pages of a list. Each page is fetched when it is needed, within a BUDGET of its own."""
         parameters = {"Prefix": self._folder + prefix}
         while True:
-            async with within(BUDGET):
+            async with within():
                 page = await self.call(operation, **parameters)
             for entry in map(Answer, page.get(entries, ())):
-                if entry["Key"].startswith(parameters["Prefix"]):  # SeaweedFS takes // for /
+                if entry["Key"].startswith(parameters["Prefix"]):  # SeaweedFS reads // in a prefix as /
                     yield Answer(entry, Key=entry["Key"].removeprefix(self._folder))
             if not page.get("IsTruncated"):
                 return
@@ -121,7 +124,7 @@ class Client:
                 return Answer(await getattr(self._raw, operation)(Bucket=self._bucket, **parameters))
 
     async def read(self, stream: Any, size: int) -> bytes:
-        """The next bytes of the body of an answer, at most *size*; none at its end."""
+        """Returns the next bytes of the body of an answer, at most *size*; no bytes at its end."""
         try:
             async with asyncio.timeout(SILENCE):
                 return await stream.read(size)
@@ -129,7 +132,7 @@ class Client:
             raise translated(error, "reading a body") from error
 
     async def presigned(self, key: str, lifetime: timedelta) -> str:
-        """An address that gives the object to anybody for that long, in whole seconds."""
+        """Returns an address that gives the object to anybody for *lifetime*, in whole seconds."""
         try:
             return await self._raw.generate_presigned_url(
                 "get_object",
@@ -141,8 +144,12 @@ class Client:
 
 
 @asynccontextmanager
-async def within(seconds: float) -> AsyncGenerator[None]:
-    """At most that long, and no longer than what it stands in. Raises: RequestFailed, once the time is over."""
+async def within(least: float = 0) -> AsyncGenerator[None]:
+    """Limits the block to BUDGET or *least* seconds, whichever is more, and to what an outer `within` has left.
+
+    Raises `RequestFailed` after that.
+    """
+    seconds = max(BUDGET, least)
     end = min(_end.get(), asyncio.get_running_loop().time() + seconds)
     outer = _end.set(end)
     try:
@@ -156,14 +163,17 @@ async def within(seconds: float) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def cleaning() -> AsyncGenerator[None]:
-    """To take back what was done, in time of its own. What fails is left to the sweep, and hides no other error."""
+    """For taking back what a failed call did, in CLEANING seconds of its own.
+
+    Errors in the block are dropped: the sweep deletes what is left, and the error that led here must not be hidden.
+    """
     with suppress(StorageError, TimeoutError):
         async with asyncio.timeout(CLEANING):
             yield
 
 
 async def to_the_end(work: Coroutine[Any, Any, None], when_cancelled: Callable[[], None] = lambda: None) -> None:
-    """*work*, to its end even if the caller is cancelled, however often; *when_cancelled* may make it a short one."""
+    """Runs *work* to its end, even if the caller is cancelled more than once. *when_cancelled* may shorten it."""
     working = asyncio.create_task(work)
     try:
         await asyncio.shield(working)
@@ -173,25 +183,25 @@ async def to_the_end(work: Coroutine[Any, Any, None], when_cancelled: Callable[[
             with suppress(asyncio.CancelledError):
                 await asyncio.wait([working])
         if not working.cancelled():
-            working.exception()  # nobody asks any more what became of it
+            working.exception()  # marks it as seen, or asyncio would log it
         raise
 
 
 @cache
 def _models() -> Any:
-    """What botocore knows of the services of AWS: megabytes, read once however many places there are."""
+    """What botocore knows about the services of AWS: megabytes, read once however many places there are."""
     return Loader()
 
 
 async def _opened(options: S3Options) -> Any:
-    """The raw client. What it reads for that, models and the user's files, it reads in threads.
+    """Makes the raw client. Reads the models and the user's files in threads.
 
-    But for the credentials file of the AWS chain: that one is small, and read once.
+    Only the credentials file of the AWS chain is read in the event loop: it is small, and read once.
     """
     config = AioConfig(
         signature_version="s3v4",
-        s3={"addressing_style": options.addressing, "payload_signing_enabled": False},  # else bodies are hashed
-        request_checksum_calculation="when_required",
+        s3={"addressing_style": options.addressing, "payload_signing_enabled": False},  # or the loop would hash bodies
+        request_checksum_calculation="when_required",  # some stores refuse the newer checksums
         response_checksum_validation="when_required",
         max_pool_connections=CONNECTIONS,
         connect_timeout=2,
@@ -216,7 +226,7 @@ async def _opened(options: S3Options) -> Any:
 
 
 def _do_not_ask(params: dict[str, Any], **_: Any) -> None:
-    """A small body goes along with its request: to ask first takes as long again."""
+    """Drops `Expect: 100-continue` for a small body: to ask the store first takes as long as to send the body."""
     headers = params["headers"]
     if int(headers.get("Content-Length", AT_ONCE + 1)) <= AT_ONCE:
         headers.pop("Expect", None)

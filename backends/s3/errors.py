@@ -1,13 +1,14 @@
-"""What the errors of a store, and of the library that speaks to it, mean to imges.
+"""What the errors of a store, and of the libraries that speak to it, mean to imges.
 
-Clients are told no more than that the storage is out of reach; what the store said stands in the notes, for the log.
-The start and `imges check` name the option to look at.
+Clients learn only that the storage is out of reach. What the store answered stands in a note of the error, which only
+the log shows. The start and `imges check` name the option to look at.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 from botocore import exceptions, parsers  # pyright: ignore[reportMissingTypeStubs]  (there are none)
 
 from imges.storage import StorageFull, StorageUnavailable
@@ -17,19 +18,21 @@ VENDORS: tuple[type[Exception], ...] = (
     exceptions.ClientError,
     parsers.ResponseParserError,
     aiohttp.ClientError,
+    HttpProcessingError,
     OSError,  # sockets, and TimeoutError
-    ValueError,  # of an answer that is no XML, or holds no number where one belongs
+    ValueError,  # an answer that is no XML, or that holds no number where one belongs
 )
-"""All that a request may raise."""
+"""All that a request may raise. `tests/storage/test_s3_exceptions.py` walks the libraries' classes for one more."""
 
 _WAY: tuple[type[Exception], ...] = (
     exceptions.HTTPClientError,
     exceptions.ConnectionError,
     exceptions.IncompleteReadError,
     aiohttp.ClientError,
+    HttpProcessingError,  # a body whose chunks are not well-formed: aiohttp raises it from `read` as it is
     OSError,
 )
-"""The way to the store broke, or it was silent: the same request may succeed in a moment."""
+"""The connection to the store broke, or the store was silent: the same request may succeed in a moment."""
 
 _PASSING_CODES = {
     "ConditionalRequestConflict",  # another request for this key is under way
@@ -45,7 +48,7 @@ _FULL_CODES = {"InsufficientStorage", "QuotaExceeded", "XMinioAdminBucketQuotaEx
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Which *option* to look at, and what is wrong with it; *lasting* if nothing but the settings can mend it."""
+    """Which *option* to look at, and what is wrong with it. *lasting*: only other settings can help."""
 
     option: str | None
     problem: str
@@ -62,7 +65,7 @@ _NO_KEY = Advice(
 _REGION = Advice("region", "the bucket is not in this region")
 _NO_BUCKET_NAME = Advice("bucket", "no bucket can have this name")
 _NOT_S3 = Advice("endpoint_url", "what answers there does not speak S3")
-_NOT_SECURE = Advice("endpoint_url", "no secure connection comes about; does it speak https, with a good certificate?")
+_NOT_SECURE = Advice("endpoint_url", "no secure connection can be made; does it speak https, with a good certificate?")
 _NO_ANSWER = Advice("endpoint_url", "nothing answers there; is it right, and does the store run?", lasting=False)
 
 _BY_CODE = {
@@ -81,7 +84,7 @@ _BY_CODE = {
     "SignatureDoesNotMatch": Advice("secret_key", "it does not belong to the access key"),
 }
 _BY_STATUS = {301: _REGION, 403: _DENIED, 404: _NOT_S3, 405: _NOT_S3}
-"""For answers that carry no code that we know."""
+"""For answers without a code that we know, as proxies and servers that are no S3 store send them."""
 
 _BY_CLASS = (
     (exceptions.ParamValidationError, _NO_BUCKET_NAME),
@@ -94,7 +97,7 @@ _BY_CLASS = (
 
 
 class RequestFailed(StorageUnavailable):
-    """A request that had no success: the store's *code* and HTTP *status*, where it gave an answer, and *advice*."""
+    """A request failed. `answer_code` and `answer_status` are the store's, `None` if it gave no answer."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -103,7 +106,7 @@ class RequestFailed(StorageUnavailable):
 
     @property
     def is_missing(self) -> bool:
-        """No such key; HEAD says no more than 404, also where there is no such bucket."""
+        """Whether the answer was "no such key". An answer to HEAD says only 404, also if the bucket does not exist."""
         return self.answer_code in {"NoSuchKey", "404"}
 
 
@@ -116,7 +119,7 @@ def is_passing(error: Exception) -> bool:
 
 
 def translated(error: Exception, request: str) -> RequestFailed | StorageFull:
-    """What *error*, one of VENDORS, means to a caller; what the *request* was and how it failed is for the log."""
+    """What *error*, one of VENDORS, means to a caller. A note for the log names the *request* and the error."""
     code, status = _answer(error)
     meant = StorageFull() if code in _FULL_CODES or status == 507 else RequestFailed(error)
     meant.add_note(f"{request}: {type(error).__name__}: {error}")

@@ -10,31 +10,31 @@ from imges.storage import InvalidKey, OptionError, checked_key
 @dataclass(frozen=True, slots=True)
 class S3Options:
     bucket: str
-    """Must be there already."""
+    """The bucket must exist."""
 
     endpoint_url: str | None = None
-    """Where the store listens, with scheme; `None`: Amazon's address for the region."""
+    """The store's address, with its scheme; `None`: Amazon's address for the region."""
 
     region: str | None = None
     """`None`: from the AWS chain, else us-east-1."""
 
     access_key: str | None = None
     secret_key: str | None = field(default=None, metadata={"secret": True})
-    """Both or neither; neither: from the AWS chain (environment, profile, role of the machine)."""
+    """Both or neither. If neither is set, the AWS chain gives them (environment, profile, role of the machine)."""
 
     prefix: str = ""
     """A folder inside the bucket that all keys lie below."""
 
     delivery: Literal["proxy", "redirect", "public"] = "proxy"
     public_url: str | None = None
-    """Of `delivery: public`: what stands before prefix and key; `None`: the bucket's own address."""
+    """For `delivery: public`: what stands before prefix and key; `None`: the bucket's own address."""
 
     addressing: Literal["path", "virtual"] = "path"
     """`path`: endpoint/bucket/key; `virtual`: bucket.endpoint/key."""
 
 
 def check(options: S3Options) -> None:
-    """Raises: OptionError for what is wrong by itself, whatever the store says."""
+    """Raises `OptionError` if an option is wrong by itself, whatever the store says."""
     for name, address in (("endpoint_url", options.endpoint_url), ("public_url", options.public_url)):
         if address is not None and not _is_web_address(address):
             raise OptionError(name, "should be an address such as https://s3.example.com, without ? and #")
@@ -47,7 +47,7 @@ def check(options: S3Options) -> None:
 
 
 def folder(options: S3Options) -> str:
-    """The prefix as it stands before keys: empty, or ending in a slash. Raises: OptionError."""
+    """The prefix as it stands before keys: empty, or ending in a slash. Raises `OptionError` if no key can have it."""
     prefix = options.prefix.strip("/")
     try:
         return f"{checked_key(prefix)}/" if prefix else ""

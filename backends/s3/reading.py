@@ -1,19 +1,19 @@
-"""Reading of an object, taken up again where the connection broke."""
+"""Reads an object, and continues where the connection broke."""
 
 from collections.abc import AsyncGenerator
 from typing import Self
 
 from imges.storage import KeyMissing, StorageUnavailable
 
-from .client import BUDGET, Answer, Client, within
+from .client import Answer, Client, within
 from .errors import RequestFailed
 
 CHUNK = 128 * 1024
-"""Bytes of one read, at most."""
+"""Bytes that are read at once, at most."""
 
 
 class Reading:
-    """The bytes of *key* from *start* up to, not including, *stop*. `async with` begins it, and leaves nothing open."""
+    """The bytes of *key* from *start* up to, not including, *stop*. `async with` opens it and closes it."""
 
     def __init__(self, client: Client, key: str, start: int, stop: int | None) -> None:
         self._client = client
@@ -21,11 +21,11 @@ class Reading:
         self._position = start
         self._stop = stop
         self._answer: Answer | None = None
-        """What is being read; `None` where the object ends before."""
+        """The answer that is being read; `None` if the object ends before *start*."""
         self._etag = ""
 
     async def __aenter__(self) -> Self:
-        """Raises: KeyMissing, StorageUnavailable."""
+        """Raises `KeyMissing` or `StorageUnavailable`."""
         await self._ask({})
         return self
 
@@ -38,6 +38,10 @@ class Reading:
         self._answer = None
 
     async def chunks(self) -> AsyncGenerator[bytes]:
+        """Gives the bytes. If the connection breaks, asks for the rest, as long as each try brings some bytes.
+
+        A store behind a proxy that closes long connections is then as good as any other. Raises `StorageUnavailable`.
+        """
         moved = True
         while self._answer:
             try:
@@ -58,7 +62,7 @@ class Reading:
         if self._position == self._stop:
             return
         try:
-            await self._ask({"IfMatch": self._etag})
+            await self._ask({"IfMatch": self._etag})  # never the rest of another object that replaced this one
         except KeyMissing as error:
             raise StorageUnavailable("an object was deleted while it was read") from error
 
@@ -66,16 +70,17 @@ class Reading:
         parameters = dict(condition)
         if self._position or self._stop is not None:
             parameters["Range"] = f"bytes={self._position}-{'' if self._stop is None else self._stop - 1}"
-        async with within(BUDGET):
+        async with within():
             try:
                 self._answer = await self._client.call("get_object", Key=self._key, **parameters)
             except RequestFailed as error:
                 if error.answer_code == "NoSuchKey":
                     raise KeyMissing(self._key) from error
-                if error.answer_status != 416:
+                if error.answer_status != 416:  # the object ends before the range begins: no bytes
                     raise
                 return
         self._etag = self._answer["ETag"]
+        # some stores and caches ignore Range and send the whole object: its bytes would be taken for those of the range
         if "Range" in parameters and not self._answer["ContentRange"].startswith(f"bytes {self._position}-"):
             self._close()
             raise StorageUnavailable("the store does not heed ranges")

@@ -14,6 +14,7 @@ from imges.storage import (
     KeyMissing,
     ObjectEntry,
     ObjectStat,
+    Storage,
     StorageRefused,
     StorageUnavailable,
     checked_key,
@@ -22,7 +23,7 @@ from imges.storage import (
 
 from . import options as settings
 from .claims import Claims
-from .client import BUDGET, Answer, Client, to_the_end, within
+from .client import Answer, Client, to_the_end, within
 from .errors import RequestFailed
 from .options import S3Options
 from .reading import Reading
@@ -35,7 +36,7 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 """A key is never used again, so its bytes never change."""
 
 
-class S3Storage:
+class S3Storage(Storage):
     """Objects in a bucket, or in a folder of it."""
 
     Options: ClassVar[type[Any]] = S3Options
@@ -49,15 +50,15 @@ class S3Storage:
 
     @classmethod
     async def connect(cls, options: S3Options) -> Self:
-        """Look whether the bucket can be listed. That it takes puts is tried by `check`, for a place may be read only.
+        """Checks that the bucket can be listed. Only `check` tries a put: a place of old pictures may be read-only.
 
-        Raises: OptionError, StorageRefused, StorageUnavailable.
+        Raises `OptionError`, `StorageRefused` or `StorageUnavailable`.
         """
         settings.check(options)
         with _advising():
             client = await Client.open(options)
             try:
-                async with within(BUDGET):
+                async with within():
                     await client.call("list_objects_v2", Prefix=settings.folder(options), MaxKeys=1)
             except BaseException:
                 await client.close()
@@ -71,7 +72,7 @@ class S3Storage:
         self, key: str, file: Path, *, media_type: str, expires: datetime | None = None, replace: bool = False
     ) -> None:
         headers: dict[str, Any] = {"ContentType": media_type, "CacheControl": FOR_GOOD}
-        if expires:  # a header with a date, for max-age would count from each download anew
+        if expires:  # with a date: max-age would count from each download anew
             headers |= {"CacheControl": "public", "Expires": expires}
         await self._uploader.put(self._checked(key), file, headers, replace=replace)
 
@@ -87,13 +88,13 @@ class S3Storage:
 
     async def stat(self, key: str) -> ObjectStat:
         self._checked(key)
-        async with within(BUDGET):
+        async with within():
             try:
                 found = await self._client.call("head_object", Key=key)
             except RequestFailed as error:
                 if not error.is_missing:
                     raise
-                async with Reading(self._client, key, 0, 1):  # for HEAD does not say whether it is the bucket
+                async with Reading(self._client, key, 0, 1):  # HEAD does not say if it is the bucket that is missing
                     raise KeyMissing(key) from error
         return ObjectStat(
             size=found["ContentLength"],
@@ -106,13 +107,13 @@ class S3Storage:
         await to_the_end(self._delete(self._checked(key)))
 
     async def _delete(self, key: str) -> None:
-        async with within(BUDGET):
+        async with within():
             await self._client.call("delete_object", Key=key)
 
     async def scan(self, prefix: str = "") -> AsyncGenerator[ObjectEntry]:
         async with aclosing(self._client.pages("list_objects_v2", "Contents", prefix)) as entries:
             async for entry in entries:
-                with suppress(InvalidKey):  # a folder's own mark, a claim, or what others have put there
+                with suppress(InvalidKey):  # a folder's own mark, a claim, or an object of another program
                     modified = entry["LastModified"].astimezone(UTC)
                     yield ObjectEntry(checked_key(entry["Key"]), entry["Size"], modified)
 
@@ -124,11 +125,11 @@ class S3Storage:
         await self._claims.sweep(before)
 
     async def _abort(self, upload: Answer) -> None:
-        async with within(BUDGET):
+        async with within():
             try:
                 await self._client.call("abort_multipart_upload", Key=upload["Key"], UploadId=upload["UploadId"])
             except RequestFailed as error:
-                if error.answer_code != "NoSuchUpload":  # finished, or taken back by another
+                if error.answer_code != "NoSuchUpload":  # it was finished since, or another node aborted it
                     raise
 
     def local_path(self, key: str) -> Path | None:
@@ -136,10 +137,10 @@ class S3Storage:
         return None
 
     async def url(self, key: str, *, expires: datetime | None = None) -> Address | None:
-        """As `delivery` says: through us, presigned, or the public address.
+        """Returns what `delivery` says: no address (through us), a presigned one, or the public one.
 
-        From a public bucket, what expires comes through us: there, a presigned address holds for good without its
-        signature.
+        A picture that expires comes through us if its bucket is public. There, a client that cuts off the signature of
+        a presigned address has an address for good.
         """
         self._checked(key)
         if self._options.delivery == "redirect":
@@ -153,11 +154,11 @@ class S3Storage:
         lifetime = timedelta(seconds=int(lifetime.total_seconds()))
         if lifetime <= timedelta(0):
             return None
-        async with within(BUDGET):
+        async with within():
             return Address(await self._client.presigned(key, lifetime), lifetime)
 
     def _public_base(self) -> str:
-        """What stands before prefix and key in a public address, without a slash at the end."""
+        """What stands before prefix and key in a public address; no slash at its end."""
         if self._options.public_url:
             return self._options.public_url.rstrip("/")
         endpoint, bucket = self._client.endpoint_url.rstrip("/"), self._options.bucket
@@ -168,11 +169,11 @@ class S3Storage:
 
     async def check(self) -> None:
         with _advising():
-            async with within(BUDGET):
+            async with within():
                 await round_trip(self)
 
     def _checked(self, key: str) -> str:
-        """Raises: InvalidKey, also for a key that is too long together with the prefix."""
+        """Returns *key*. Raises `InvalidKey`, also if it is too long together with the prefix."""
         if len((self._folder + checked_key(key)).encode()) > LONGEST_KEY:
             raise InvalidKey(key)
         return key
@@ -180,7 +181,7 @@ class S3Storage:
 
 @contextmanager
 def _advising() -> Generator[None]:
-    """Tell which option to look at, where the store's error lets that be known."""
+    """Names the option to look at, if the store's error shows which one it is."""
     try:
         yield
     except RequestFailed as error:

@@ -1,7 +1,9 @@
-"""Puts: in one request or in parts, under a new key only, and known again when their answer was lost.
+"""Puts: in one request or in parts, under a new key only, and recognised if their answer was lost.
 
-Every put leaves a mark of its own in the object's metadata. When the store says that the key is taken, the mark tells
-whether it is by an earlier try of the same put, whose answer was lost on the way.
+A request may reach the store while its answer does not reach us. The retry then hears that the key is taken: by us. So
+every put writes a random mark into the object's metadata, and if the key is taken, the mark shows whether an earlier
+try of the same put took it. Without the mark, the upload would fail with its object in place, or an equal object of
+another upload would pass for ours and be deleted with it.
 """
 
 import asyncio
@@ -17,32 +19,32 @@ from imges.storage import CHECK_PREFIX, KeyExists
 
 from .body import AT_ONCE, Body
 from .claims import Claims
-from .client import BUDGET, Client, cleaning, to_the_end, within
+from .client import Client, cleaning, to_the_end, within
 from .errors import RequestFailed, translated
 
 log = logging.getLogger(__name__)
 
 PARTED = 16 * 2**20
-"""Bytes above which a file goes in parts."""
+"""Bytes above which a file is sent in parts."""
 
 PART = 8 * 2**20
-"""Bytes of a part; all but the last are equally long, and at least 5 MB, or stores refuse them."""
+"""Bytes of a part. Stores refuse parts under 5 MB, except the last; some (R2) also refuse parts of different length."""
 
 SLOWEST = 2**20
-"""Bytes a second that a put may come down to, so that a large one may take longer than BUDGET."""
+"""Bytes a second that a put must reach. A large file may therefore take longer than BUDGET."""
 
 MARK = "imges-put"
-"""The metadata of an object that tells which put it comes from."""
+"""The name of the mark in the object's metadata."""
 
 NEW_ONLY = {"IfNoneMatch": "*"}
 
 UNKNOWN_CONDITION = {"NotImplemented", "InvalidArgument", "InvalidRequest", "501"}
-"""How stores that know no `If-None-Match` refuse it, where they do not ignore it."""
+"""Codes of stores that do not know `If-None-Match` and refuse it. Other stores ignore it and overwrite."""
 
 
 @dataclass
 class Put:
-    """One put of an open file of *size* bytes; *given_up* once its caller was cancelled."""
+    """One put of an open file of *size* bytes. *given_up* is set when its caller is cancelled."""
 
     key: str
     descriptor: int
@@ -56,7 +58,7 @@ class Put:
 
     @property
     def described(self) -> dict[str, Any]:
-        """What the object is, for the request that makes it."""
+        """Key, mark and headers, for the request that makes the object."""
         return {"Key": self.key, "Metadata": {MARK: self.mark}, **self.headers}
 
 
@@ -65,14 +67,14 @@ class Uploader:
         self._client = client
         self._claims = claims
         self._conditional: bool | None = None
-        """Whether the store heeds `If-None-Match`; `None` until it was tried."""
+        """Whether the store heeds `If-None-Match`; `None` until the first put has tried it."""
         self._trying = asyncio.Lock()
 
     async def put(self, key: str, file: Path, headers: Mapping[str, Any], *, replace: bool) -> None:
-        """All of *file* under *key*, with *headers* as botocore names them.
+        """Stores all of *file* under *key*, with *headers* as botocore names them.
 
-        A put whose caller is cancelled comes to its end, in parts to the end of the one that is under way.
-        Raises: KeyExists, StorageFull, StorageUnavailable.
+        A put whose caller is cancelled runs to its end; a put in parts only to the end of the current part.
+        Raises `KeyExists`, `StorageFull` or `StorageUnavailable`.
         """
         try:
             descriptor, size = await asyncio.to_thread(_opened, file)
@@ -85,7 +87,7 @@ class Uploader:
             await asyncio.to_thread(os.close, descriptor)
 
     async def _put(self, put: Put, *, replace: bool) -> None:
-        async with within(max(BUDGET, put.size / SLOWEST)):
+        async with within(put.size / SLOWEST):
             if replace:
                 await self._send(put, {})
             elif await self._heeds_conditions():
@@ -108,7 +110,7 @@ class Uploader:
             raise
 
     async def _is_there(self, put: Put) -> bool:
-        """Whether the object is what *put* has made, though it heard nothing of it."""
+        """Whether the object under the key is the one that *put* made, whose answer was lost."""
         try:
             found = await self._client.call("head_object", Key=put.key)
         except RequestFailed as error:
@@ -123,7 +125,7 @@ class Uploader:
         await self._client.call("put_object", Body=sent, ContentLength=put.size, **put.described, **condition)
 
     async def _send_parts(self, put: Put, condition: Mapping[str, str]) -> None:
-        """In parts, which nobody sees before the last request has made an object of them."""
+        """Sends parts. Readers see nothing before the last request makes an object of them."""
         made = await self._client.call("create_multipart_upload", **put.described)
         upload = {"Key": put.key, "UploadId": made["UploadId"]}
         try:
@@ -155,7 +157,11 @@ class Uploader:
             return self._conditional
 
     async def _tried_conditions(self) -> bool:
-        """Whether an object that is there keeps a whole put, and one in parts, from its key."""
+        """Returns whether the store refuses to overwrite an existing key, for single puts and for multipart uploads.
+
+        Both are tried, because a store may heed the condition for one of the two only. Only a trial can show it: a
+        store that ignores a header does not say so.
+        """
         key = CHECK_PREFIX + secrets.token_hex(8)
         try:
             await self._refused("put_object", Key=key, Body=b"", ContentLength=0)
@@ -188,12 +194,12 @@ class Uploader:
         return False
 
     async def _abort(self, upload: Mapping[str, str]) -> None:
-        """Take back what was sent in parts, if it is no object yet."""
+        """Deletes what was sent in parts, if it is no object yet: stores keep unfinished parts, and charge for them."""
         async with cleaning():
             await self._client.call("abort_multipart_upload", **upload)
 
 
 def _opened(file: Path) -> tuple[int, int]:
-    """A descriptor and the size in bytes."""
+    """Opens *file*; returns a descriptor and the size in bytes."""
     descriptor = os.open(file, os.O_RDONLY)
     return descriptor, os.fstat(descriptor).st_size

@@ -1,4 +1,4 @@
-"""What the site's owner does: signs in, looks pictures through, deletes many at once, blocks, sees to keys."""
+"""What the site's owner does: signs in, searches pictures, deletes many at once, blocks, manages keys."""
 
 from imges.administration.administration import Administration, Overview, Page
 from imges.administration.searching import search_of

@@ -1,4 +1,4 @@
-"""The use cases of the owner, on top of those that everybody has."""
+"""The use cases of the site's owner, beside those that every visitor has."""
 
 import asyncio
 import logging
@@ -12,34 +12,36 @@ from datetime import date, datetime, timedelta
 from typing import Self
 from urllib.parse import unquote, urlsplit
 
-from imges.access import Access, check_key_name
+from imges.access.access import Access
+from imges.administration.blocking import Blocking
+from imges.administration.key_management import KeyManagement
 from imges.administration.sessions import Sessions
-from imges.catalog import ApiKey, Block, Cursor, Image, PlaceUse, Scope, Search, block_text, utc_now
-from imges.errors import BadParameter, CatalogUnavailable, Gone, ImgesError, NotFound
-from imges.options import size
-from imges.service import Service
+from imges.catalog import Catalog, Cursor, Image, PlaceUse, Search, utc_now
+from imges.errors import CatalogUnavailable, Gone, ImgesError, NotFound
+from imges.pictures.deleting import Deleting
+from imges.settings import Settings
 
 log = logging.getLogger(__name__)
 
 PAGE = 60
-"""Pictures of a page."""
+"""Pictures on one page."""
 
 MARKING = 5.0
-"""Seconds that the owner waits for a deletion of many to be marked; some ten thousand pictures are in that time."""
+"""Seconds that the owner waits until a deletion of many is marked. That is enough for some ten thousand pictures."""
 
 AGAIN = 5.0
-"""Seconds until what is to be deleted is marked again, where the catalog was out of reach."""
+"""Seconds until marking is tried again, if the catalog was out of reach."""
 
 DAYS = 30
-"""Days that the overview looks back."""
+"""Days that the overview shows."""
 
 FIGURES_LIFE = 60.0
-"""Seconds that figures count for: with a million pictures they take the better part of one to make."""
+"""Seconds that figures are kept: with a million pictures they take most of a second to make."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some pictures of a search, newest first, and where those before and behind them are found."""
+    """One page of a search, newest pictures first. `newer` and `older` lead to the next ones; `None`: there is none."""
 
     images: Sequence[Image]
     newer: Cursor | None
@@ -48,20 +50,31 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What is stored by place, and pictures by the day of their upload: each of the last `DAYS`."""
+    """What is stored in each place, and how many pictures were uploaded on each of the last `DAYS` days."""
 
     places: Sequence[PlaceUse]
     days: Sequence[tuple[date, int]]
 
 
 class Administration:
-    """See the module; opened with `Administration.open`."""
+    """Opened with `Administration.open`."""
 
-    def __init__(self, service: Service, access: Access, sessions: Sessions, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        deleting: Deleting,
+        access: Access,
+        sessions: Sessions,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
         self.sessions = sessions
-        self._service = service
-        self._catalog = service.catalog
-        self._keys = access.keys
+        self._catalog = catalog
+        self._deleting = deleting
+        self._settings = settings
+        self.keys = KeyManagement(catalog, access.keys)
+        self.blocks = Blocking(catalog)
         self._now = now
         self._overview: tuple[float, Overview] | None = None
         self._deletions: set[asyncio.Task[None]] = set()
@@ -69,23 +82,29 @@ class Administration:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, service: Service, access: Access, now: Callable[[], datetime] = utc_now
+        cls,
+        settings: Settings,
+        catalog: Catalog,
+        deleting: Deleting,
+        access: Access,
+        *,
+        now: Callable[[], datetime] = utc_now,
     ) -> AsyncGenerator[Self]:
-        """Raises: CatalogUnavailable."""
-        secret = await service.catalog.secret("cookies", lambda: os.urandom(32))
-        administration = cls(service, access, Sessions(access, secret, now), now)
+        """Raises `CatalogUnavailable` if the secret of the cookies cannot be read."""
+        secret = await catalog.secret("cookies", lambda: os.urandom(32))
+        administration = cls(settings, catalog, deleting, access, Sessions(access, secret, now), now=now)
         try:
             yield administration
         finally:
             for task in administration._deletions:
-                task.cancel()  # what is marked already is finished by a sweep
+                task.cancel()  # the next sweep finishes what is marked
             await asyncio.gather(*administration._deletions, return_exceptions=True)
 
     # Pictures
 
     async def page(self, search: Search, *, older_than: Cursor | None, newer_than: Cursor | None) -> Page:
-        """One page of what *search* finds."""
-        found = await self._catalog.found(search, limit=PAGE + 1, older_than=older_than, newer_than=newer_than)
+        """Returns the page of *search* behind *older_than*, or before *newer_than*; the first page without a cursor."""
+        found = await self._catalog.search.page(search, limit=PAGE + 1, older_than=older_than, newer_than=newer_than)
         more = len(found) > PAGE
         images = found[:PAGE] if newer_than is None else found[-PAGE:]
         before, behind = (more, True) if newer_than is not None else (older_than is not None, more)
@@ -95,42 +114,45 @@ class Administration:
         return Page(images, first if before else None, last if behind else None)
 
     async def meant(self, text: str) -> Image | None:
-        """The picture whose id or address *text* is, as people paste it; `None` where it is none."""
+        """Returns the picture whose id or address somebody has pasted as *text*; `None` if it is none."""
         try:
             path = unquote(urlsplit(text.strip()).path) if "/" in text else f"/image/{text.strip()}"
-        except ValueError:  # brackets that hold no address
+        except ValueError:  # brackets without an IPv6 address in them
             return None
         found = re.fullmatch(r"/(image|images)/(.+?)(?:/delete/.*)?/?", path)
         try:
             if found is None:
                 return None
             if found[1] == "image":
-                return await self._catalog.by_id(found[2], self._now())
-            return await self._catalog.by_key(found[2], self._now())
+                return await self._catalog.published.by_id(found[2], self._now())
+            return await self._catalog.published.by_key(found[2], self._now())
         except (NotFound, Gone):
             return None
 
     async def chosen(self, ids: Sequence[str]) -> list[Image]:
-        """Those of *ids* that are there."""
-        return await self._catalog.by_ids(ids)
+        """Returns the pictures of these *ids* that there are."""
+        return await self._catalog.published.by_ids(ids)
 
     async def count(self, search: Search) -> int:
-        return await self._catalog.count_found(search)
+        return await self._catalog.search.count(search)
 
     async def up_to_now(self, search: Search) -> Search:
-        """*search*, without what comes later."""
-        return replace(search, newest=await self._catalog.newest_number()) if search.newest is None else search
+        """Returns *search*, limited to the pictures that there are now: later uploads do not belong to it."""
+        return replace(search, newest=await self._catalog.search.newest_number()) if search.newest is None else search
 
     async def delete(self, ids: Sequence[str]) -> int:
-        """Delete the pictures of these *ids*; how many there were. Their addresses answer 410 when this returns."""
-        rows = await self._service.mark_all_deleting(ids)
-        self._go_on(self._service.finish_deletions())
+        """Deletes the pictures of these *ids*, and returns how many there were. From now on their addresses answer 410.
+
+        Their objects are deleted afterwards.
+        """
+        rows = await self._deleting.mark_all(ids)
+        self._go_on(self._deleting.finish_all())
         return len(rows)
 
     async def delete_all(self, search: Search) -> None:
-        """Begin to delete what *search* finds. All of it is marked first: what is marked, no restart stops.
+        """Begins to delete what *search* finds. All of it is marked first: a restart does not stop what is marked.
 
-        This returns when it is, or after `MARKING`; `left` tells what is still to go.
+        Returns when all is marked, or after `MARKING` seconds. `left` returns how many pictures are still there.
         """
         marked = asyncio.Event()
         self._go_on(self._delete_all(search, marked))
@@ -141,19 +163,19 @@ class Administration:
     async def _delete_all(self, search: Search, marked: asyncio.Event) -> None:
         while not marked.is_set():
             try:
-                await self._service.mark_found_deleting(search)
+                await self._deleting.mark_found(search)
                 marked.set()
             except CatalogUnavailable:
                 log.exception("a deletion of many waits for the catalog")
                 await asyncio.sleep(AGAIN)
-        await self._service.finish_deletions()
+        await self._deleting.finish_all()
 
     async def left(self, search: Search) -> int:
-        """How many pictures are still to go, those of *search* and others that are being deleted."""
-        return await self._catalog.count_found(search) + await self._catalog.count_deleting()
+        """Returns how many pictures are still to be deleted: those of *search*, and all that are marked."""
+        return await self._catalog.search.count(search) + await self._catalog.deletions.count()
 
     def _go_on(self, work: Coroutine[None, None, None]) -> None:
-        """Do *work* while its request is answered and afterwards."""
+        """Starts *work*, which goes on after its request is answered."""
         task = asyncio.create_task(self._quietly(work))
         self._deletions.add(task)
         task.add_done_callback(self._deletions.discard)
@@ -165,69 +187,20 @@ class Administration:
             log.exception("a deletion broke off; the next sweep goes on with what was marked")
 
     async def finish(self, seconds: float) -> None:
-        """Wait until all that was begun here is done, but not longer than *seconds*."""
+        """Waits until all deletions that were begun here have ended, but at most for *seconds*."""
         if self._deletions:
             await asyncio.wait(set(self._deletions), timeout=seconds)
-
-    # Blocks
-
-    async def blocks(self) -> list[Block]:
-        return await self._catalog.blocks()
-
-    async def block(self, texts: Sequence[str]) -> int:
-        """Block digests, addresses or networks; how many were not blocked before. Raises: BadParameter."""
-        try:
-            whats = [block_text(text) for text in dict.fromkeys(texts)]
-        except ValueError as error:
-            raise BadParameter(
-                "what to block should be an MD5 digest (32 hex digits), an address or a network such as 192.0.2.0/24"
-            ) from error
-        return sum([await self._catalog.add_block(what) for what in whats])
-
-    async def unblock(self, what: str) -> bool:
-        return await self._catalog.remove_block(what)
-
-    # Keys
-
-    async def keys(self) -> list[ApiKey]:
-        return await self._catalog.keys()
-
-    async def add_key(
-        self, name: str, *, admin: bool, quota: str, quota_pictures: str, expires: datetime | None
-    ) -> str:
-        """The text of a new key, which nobody can read again. Raises: BadParameter, ApiKeyNameTaken."""
-        check_key_name(name)
-        if quota_pictures and not re.fullmatch("[0-9]{1,12}", quota_pictures):
-            raise BadParameter("the number of pictures should be a whole number")
-        try:
-            quota_bytes = size(quota) if quota else None
-        except ValueError as error:
-            raise BadParameter(f"the quota {error}") from error
-        return await self._keys.add(
-            name,
-            Scope.ADMIN if admin else Scope.UPLOAD,
-            quota_pictures=int(quota_pictures) if quota_pictures else None,
-            quota_bytes=quota_bytes,
-            expires=expires,
-        )
-
-    async def set_key_enabled(self, name: str, *, enabled: bool) -> None:
-        """Raises: NoSuchApiKey."""
-        await self._catalog.set_key_enabled(name, enabled=enabled)
-
-    async def revoke_key(self, name: str) -> None:
-        """Raises: GuestStays, NoSuchApiKey."""
-        await self._catalog.remove_key(name)
 
     # Figures
 
     async def overview(self) -> Overview:
-        """See `Overview`; a minute old at most."""
+        """Returns figures that are at most `FIGURES_LIFE` seconds old."""
         if self._overview is None or time.monotonic() - self._overview[0] >= FIGURES_LIFE:
-            places = await self._catalog.use_of_places()
-            today = self._service.local(self._now()).replace(hour=0, minute=0, second=0, microsecond=0)
+            places = await self._catalog.figures.use_of_places()
+            now = self._now().astimezone(self._settings.site.time_zone)
+            today = now.replace(hour=0, minute=0, second=0, microsecond=0)
             first = today - timedelta(days=DAYS - 1)
-            counts = await self._catalog.days_of_pictures(first)
+            counts = await self._catalog.figures.by_day(first)
             days = [((first + timedelta(days=number)).date(), counts.get(number, 0)) for number in range(DAYS)]
             self._overview = time.monotonic(), Overview(places, days)
         return self._overview[1]

@@ -1,4 +1,4 @@
-"""What an owner writes into the search, and which pictures are meant."""
+"""What the owner writes into the fields of the search, read as a `Search` of the catalog."""
 
 import re
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 
 from imges.catalog import Search
 from imges.errors import BadParameter
-from imges.options import size
+from imges.settings.units import size
 
 
 def search_of(fields: Mapping[str, str], zone: ZoneInfo) -> Search:
-    """The search that *fields* ask for; days are those of *zone*. Raises: BadParameter.
+    """Returns the search that *fields* ask for. Days are those of *zone*. Raises `BadParameter` if a field is wrong.
 
-    They are: q (part of a name or title), key, address (or a network), digest, from and to (days, both included),
-    least and most (sizes), newest (a number).
+    The fields are: q (part of a name or title), key, address (or a network), digest, from and to (days, both included),
+    least and most (sizes), newest (the number of a picture).
     """
     given = {name: text.strip() for name, text in fields.items() if text.strip()}
     last_day = _day(given.get("to"), zone)
@@ -32,7 +32,7 @@ def search_of(fields: Mapping[str, str], zone: ZoneInfo) -> Search:
     )
 
 
-def _network(text: str | None):  # noqa: ANN202  (of either family)
+def _network(text: str | None):  # noqa: ANN202  (a network of either family)
     try:
         return None if text is None else ip_network(text, strict=False)
     except ValueError as error:
@@ -53,7 +53,7 @@ def _size(text: str | None) -> int | None:
 
 
 def _day(text: str | None, zone: ZoneInfo) -> datetime | None:
-    """The beginning of the day *text*."""
+    """Returns the beginning of the day *text*."""
     if text is None:
         return None
     if not re.fullmatch("[12][0-9]{3}-[0-9]{2}-[0-9]{2}", text):

@@ -1,4 +1,7 @@
-"""Sessions of owners: nothing is stored; a ticket that the browser keeps is signed, and dies with its key."""
+"""Sessions of owners. Nothing is stored: the browser keeps a signed ticket, which is valid no longer than its key.
+
+A ticket is the hash of the API key, the time of signing in, and random bytes, with an HMAC of all three.
+"""
 
 import hashlib
 import hmac
@@ -9,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from imges.access import Access, IPAddress
+from imges.access.access import Access
+from imges.access.limits import IPAddress
 from imges.catalog import ApiKey
 from imges.errors import KeyUnusable, KeyWrong
 
 SESSION_LIFE = timedelta(hours=12)
-"""From signing in, however much is done meanwhile."""
+"""Counted from signing in. Using the session does not extend it."""
 
 HASH_SIZE = MAC_SIZE = 32
 TIME_SIZE = 8
@@ -23,14 +27,14 @@ NONCE_SIZE = 16
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is signed in; every form of theirs has to bring *token*, which no other site can know."""
+    """An owner who is signed in with *key*. Each of their forms has to bring *token*, which no other site can know."""
 
     key: ApiKey
     token: str
 
 
 class Sessions:
-    """Tickets, signed with a *secret* that all nodes share; *now* is the clock of their life."""
+    """Issues and checks tickets. All nodes sign them with the same *secret*; *now* is the clock."""
 
     def __init__(self, access: Access, secret: bytes, now: Callable[[], datetime]) -> None:
         self._access = access
@@ -38,14 +42,17 @@ class Sessions:
         self._now = now
 
     async def begin(self, key: str, address: IPAddress | None) -> str:
-        """The ticket of who presents *key*. Raises: KeyWrong, TooManyRequests, KeyUnusable, CatalogUnavailable."""
+        """Returns a ticket for *key*, presented from *address*.
+
+        Raises `KeyWrong`, `KeyUnusable` or `TooManyRequests` if the key may not sign in from there now.
+        """
         await self._access.administrator(key, address)
         seconds = int(self._now().timestamp()).to_bytes(TIME_SIZE)
         body = self._access.keys.hash(key) + seconds + secrets.token_bytes(NONCE_SIZE)
         return urlsafe_b64encode(body + self._sign("ticket", body)).decode().rstrip("=")
 
     async def of(self, ticket: str) -> Session | None:
-        """The session of *ticket*; `None` where it is none of ours, too old, or its key may not any more."""
+        """Returns the session of *ticket*; `None` if it is forged or too old, or its key may not sign in any more."""
         try:
             raw = urlsafe_b64decode(ticket.encode("ascii") + b"==")
         except (Base64Error, ValueError):

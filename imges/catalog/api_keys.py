@@ -1,4 +1,4 @@
-"""API keys: who may upload, and how much. Their text is nowhere, only a keyed hash that the caller makes."""
+"""API keys: who may upload, and how much. The catalog stores a keyed hash that the caller makes, never the text."""
 
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -11,59 +11,61 @@ from sqlalchemy import Connection, Delete, Update, bindparam, delete, func, or_,
 from imges.catalog.database import Database
 from imges.catalog.dialects import insert_or_skip
 from imges.catalog.rows import api_key_of
-from imges.catalog.statements import Statements
+from imges.catalog.statements import count_changed
 from imges.catalog.tables import api_keys, images
 from imges.catalog.types import GUEST, ApiKey, ApiKeyNameTaken, GuestStays, NoSuchApiKey, Scope
-from imges.catalog.unique_keys import KeyHashes
 from imges.errors import SettingsError
 
 TOUCH_EVERY = timedelta(minutes=1)
 
 REMEMBERED = 1000
-"""Keys that were just asked for and are kept in memory."""
+"""Keys at most that are kept in memory after they were read."""
 REMEMBERED_FOR = 1.0
 """Seconds."""
 
 _BY_HASH = select(api_keys).where(api_keys.c.hash == bindparam("wanted"))
 
 
-class ApiKeys(Statements):
-    def __init__(self, database: Database, hashes: KeyHashes, now: Callable[[], datetime]) -> None:
-        super().__init__(database, hashes, now)
-        self.on_keys_changed: Callable[[], None] = lambda: None
-        """Hears that keys have been changed here, for other processes of this machine."""
+class ApiKeys:
+    """Adds, finds, changes and revokes API keys."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+        self.on_change: Callable[[], None] = lambda: None
+        """Called after a key was changed here; the other processes of this machine then forget what they remember."""
         self._touched: dict[str, datetime] = {}
         self._remembered = TTLCache[bytes, ApiKey](REMEMBERED, REMEMBERED_FOR)
         self._forgotten = 0
 
-    async def add_key(self, key: ApiKey, key_hash: bytes) -> ApiKey:
-        """The new *key*, as it stands in the catalog: pictures left by a revoked one of its name count to it.
+    async def add(self, key: ApiKey, key_hash: bytes) -> ApiKey:
+        """Add *key* and return it as it stands in the catalog. It counts pictures that a revoked key of its name left.
 
-        Raises: ApiKeyNameTaken.
+        Raises `ApiKeyNameTaken`.
         """
         added = await self._database.write(lambda connection: _add(connection, key, key_hash))
-        self._changed_keys()
+        self._changed()
         if added is None:
             raise ApiKeyNameTaken(key.name)
         return added
 
     async def ensure_guest(self, key_hash: bytes, quota_bytes: int | None) -> ApiKey:
-        """The key named guest, with this hash and quota, whatever they were before; it stays disabled if it was.
+        """Add the key named guest, or give it this hash and quota, and return it. A disabled one stays disabled.
 
-        Raises: SettingsError where another key has this hash.
+        Raises `SettingsError` if another key has this hash.
         """
         guest = await self._database.write(partial(_ensure_guest, key_hash, quota_bytes, self._now()))
-        self._changed_keys()
+        self._changed()
         return guest
 
-    async def keys(self) -> list[ApiKey]:
-        """All keys, by name."""
+    async def all(self) -> list[ApiKey]:
+        """Return all keys, by name."""
         statement = select(api_keys).order_by(api_keys.c.name)
         rows = await self._database.read(lambda connection: connection.execute(statement).mappings().all())
         return [api_key_of(row) for row in rows]
 
-    async def key_by_hash(self, key_hash: bytes) -> ApiKey | None:
-        """The key of that hash, be it disabled, expired or used up: that is for the caller to judge."""
+    async def by_hash(self, key_hash: bytes) -> ApiKey | None:
+        """Return the key of that hash, also if it is disabled, expired or used up: the caller checks that."""
         wanted, forgotten = {"wanted": key_hash}, self._forgotten
         row = await self._database.read(
             lambda connection: connection.execute(_BY_HASH, wanted).mappings().one_or_none()
@@ -75,50 +77,49 @@ class ApiKeys(Statements):
             self._remembered[key_hash] = key
         return key
 
-    def remembered_key(self, key_hash: bytes) -> ApiKey | None:
-        """The key of that hash as `key_by_hash` found it within the last second; `None` where it is to be asked.
+    def remembered(self, key_hash: bytes) -> ApiKey | None:
+        """Return the key of that hash if `by_hash` read it within the last second, else `None`.
 
-        What it says in the key's favour may be out of date by that: who uploads is held to the row by `reserve`.
+        Since then it may have been disabled or used up. `images.reserve` checks an upload against the row.
         """
         return self._remembered.get(key_hash)
 
-    def forget_keys(self) -> None:
-        """Keys may have been changed: they are looked up again."""
+    def forget_remembered(self) -> None:
+        """Forget the remembered keys, because some may have been changed."""
         self._forgotten += 1
         self._remembered.clear()
 
-    async def set_key_enabled(self, name: str, *, enabled: bool) -> None:
-        """Raises: NoSuchApiKey."""
-        statement = update(api_keys).where(api_keys.c.name == name).values(enabled=enabled)
-        await self._change_key(name, statement)
+    async def set_enabled(self, name: str, *, enabled: bool) -> None:
+        """Enable or disable the key. Raises `NoSuchApiKey`."""
+        await self._change(name, update(api_keys).where(api_keys.c.name == name).values(enabled=enabled))
 
-    async def remove_key(self, name: str) -> None:
-        """Revoke the key; its pictures stay. Raises: GuestStays, NoSuchApiKey."""
+    async def remove(self, name: str) -> None:
+        """Revoke the key; its pictures stay. Raises `GuestStays`, `NoSuchApiKey`."""
         if name == GUEST:
             raise GuestStays
-        await self._change_key(name, delete(api_keys).where(api_keys.c.name == name))
+        await self._change(name, delete(api_keys).where(api_keys.c.name == name))
 
-    async def _change_key(self, name: str, statement: Update | Delete) -> None:
-        if not await self._rows_changed(statement):
+    async def _change(self, name: str, statement: Update | Delete) -> None:
+        if not await self._database.write(count_changed(statement)):
             raise NoSuchApiKey(name)
-        self._changed_keys()
+        self._changed()
 
-    def _changed_keys(self) -> None:
-        self.forget_keys()
-        self.on_keys_changed()
+    def _changed(self) -> None:
+        self.forget_remembered()
+        self.on_change()
 
-    async def touch_key(self, name: str, now: datetime) -> None:
-        """The key was used *now*; written once a minute at most."""
+    async def touch(self, name: str, now: datetime) -> None:
+        """Store that the key was used *now*. Writes once a minute at most."""
         if name in self._touched and now - self._touched[name] < TOUCH_EVERY:
             return
         self._touched[name] = now
         used = api_keys.c.last_used
         statement = update(api_keys).where(api_keys.c.name == name, or_(used.is_(None), used <= now - TOUCH_EVERY))
-        await self._rows_changed(statement.values(last_used=now))
+        await self._database.write(count_changed(statement.values(last_used=now)))
 
 
 def _add(connection: Connection, key: ApiKey, key_hash: bytes) -> ApiKey | None:
-    """`None`: there is one of that name."""
+    """Returns `None` if there is a key of that name."""
     held = select(func.count(), func.coalesce(func.sum(images.c.stored_bytes), 0)).where(images.c.api_key == key.name)
     pictures, size = connection.execute(held).one()
     key = replace(key, pictures=pictures, bytes=size)

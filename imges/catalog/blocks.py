@@ -1,6 +1,6 @@
-"""What is refused whoever sends it, and who is refused whatever they send: digests and networks.
+"""Blocks: digests of pictures that nobody may upload, and networks that may upload nothing.
 
-Every process keeps the whole list for some seconds, so that an upload asks nobody.
+Every process keeps the whole list in memory for some seconds, so that an upload costs no query.
 """
 
 import re
@@ -13,22 +13,21 @@ from sqlalchemy import delete, func, select
 
 from imges.catalog.database import Database
 from imges.catalog.dialects import insert_or_skip
-from imges.catalog.statements import Statements
+from imges.catalog.statements import count_changed
 from imges.catalog.tables import blocks
 from imges.catalog.types import Block
-from imges.catalog.unique_keys import KeyHashes
 
-LOOK_EVERY = 5.0
-"""Seconds until a process hears of what another has blocked."""
+REFRESH_EVERY = 5.0
+"""Seconds after which a process reads what other processes have blocked."""
 
 _VERSION = select(func.count(), func.max(blocks.c.number))
 _ALL = select(blocks.c.what, blocks.c.created).order_by(blocks.c.number.desc())
 
 
 def block_text(text: str) -> str:
-    """*text* as blocks are written: an MD5 digest in lower case, or a network such as 192.0.2.7/32.
+    """Return *text* as blocks are stored: an MD5 digest in lower case, or a network such as 192.0.2.7/32.
 
-    Raises: ValueError.
+    Raises `ValueError` if it is neither.
     """
     text = text.strip().lower()
     if re.fullmatch("[0-9a-f]{32}", text):
@@ -40,7 +39,7 @@ def block_text(text: str) -> str:
 
 
 class BlockList:
-    """Blocks, to be asked quickly: networks are found by their beginning, for each length of it that there is."""
+    """Blocks in memory. A network is looked up by its first bits, once for each prefix length in use."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._digests: set[str] = set()
@@ -65,47 +64,53 @@ class BlockList:
         )
 
 
-class Blocks(Statements):
-    def __init__(self, database: Database, hashes: KeyHashes, now: Callable[[], datetime]) -> None:
-        super().__init__(database, hashes, now)
-        self._block_list = BlockList()
-        self._block_version: tuple[int, int | None] = (0, None)
-        self._blocks_looked: float | None = None
+class Blocks:
+    """Adds and removes blocks, and says what is blocked."""
 
-    async def add_block(self, what: str) -> bool:
-        """Block *what* (see `block_text`). False: it was blocked already."""
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._now = now
+        self._known = BlockList()
+        self._version: tuple[int, int | None] = (0, None)
+        self._read_at: float | None = None
+        """When the list was last compared with the catalog, by `time.monotonic`; `None`: it has to be."""
+
+    async def add(self, what: str) -> bool:
+        """Block *what*, written as `block_text` returns it. Returns false if it was blocked already."""
         row = {"what": what, "created": self._now()}
         added = await self._database.write(
             lambda connection: connection.execute(insert_or_skip(connection, blocks), row).first()
         )
-        self._blocks_looked = None
+        self._read_at = None
         return added is not None
 
-    async def remove_block(self, what: str) -> bool:
-        """Block *what* no longer. False: it was not blocked."""
-        removed = await self._rows_changed(delete(blocks).where(blocks.c.what == what))
-        self._blocks_looked = None
+    async def remove(self, what: str) -> bool:
+        """Stop blocking *what*. Returns false if it was not blocked."""
+        removed = await self._database.write(count_changed(delete(blocks).where(blocks.c.what == what)))
+        self._read_at = None
         return removed > 0
 
-    async def blocks(self) -> list[Block]:
-        """All that is blocked, the newest first."""
+    async def all(self) -> list[Block]:
+        """Return all blocks, the newest first."""
         rows = await self._database.read(lambda connection: connection.execute(_ALL).all())
         return [Block(*row) for row in rows]
 
-    async def is_blocked(self, *, address: str | None = None, md5: str | None = None) -> bool:
-        """Whether the *address*, or the *md5* of a stored original, is blocked; heard some seconds ago at most."""
-        if self._blocks_looked is None or time.monotonic() - self._blocks_looked >= LOOK_EVERY:
-            await self._look_at_blocks()
-        known = self._block_list
-        by_address = address is not None and known.has_address(ip_address(address))
-        return by_address or (md5 is not None and known.has_digest(md5))
+    async def has(self, *, address: str | None = None, md5: str | None = None) -> bool:
+        """Return whether the *address* is blocked, or the *md5* of a stored original.
 
-    async def _look_at_blocks(self) -> None:
-        """Numbers are never used again, so number and count together tell whether anything has changed."""
-        looked = time.monotonic()
+        Knows blocks of other processes after `REFRESH_EVERY` at the latest.
+        """
+        if self._read_at is None or time.monotonic() - self._read_at >= REFRESH_EVERY:
+            await self._refresh()
+        by_address = address is not None and self._known.has_address(ip_address(address))
+        return by_address or (md5 is not None and self._known.has_digest(md5))
+
+    async def _refresh(self) -> None:
+        """Read the list if it has changed. Highest number and count together show that: no number is used twice."""
+        started = time.monotonic()
         row = await self._database.read(lambda connection: connection.execute(_VERSION).one())
         version = (row[0], row[1])
-        if version != self._block_version:
-            self._block_list = BlockList(block.what for block in await self.blocks())
-            self._block_version = version
-        self._blocks_looked = looked
+        if version != self._version:
+            self._known = BlockList(block.what for block in await self.all())
+            self._version = version
+        self._read_at = started

@@ -14,14 +14,14 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 _OF_IPV4 = bytes(10) + b"\xff\xff"
-"""What an address of IPv4 begins with where it stands among those of IPv6."""
+"""The first bytes of an IPv4 address that is written as one of IPv6."""
 
 RowNumber = BigInteger().with_variant(Integer, "sqlite")
-"""A primary key that counts up by itself; SQLite does that for INTEGER alone."""
+"""A primary key that counts up by itself. SQLite does that only for INTEGER."""
 
 
 class Moment(TypeDecorator[datetime]):
-    """An aware datetime, kept as microseconds since 1970 in UTC; a naive one is a TypeError."""
+    """An aware datetime, stored as microseconds since 1970 in UTC. A naive one raises `TypeError`."""
 
     impl = BigInteger
     cache_ok = True
@@ -34,7 +34,7 @@ class Moment(TypeDecorator[datetime]):
 
 
 class Json(TypeDecorator[Any]):
-    """Lists and dicts of texts, kept as JSON in ASCII: its escapes hold what database text cannot, half a surrogate."""
+    """Lists and dicts of texts, stored as JSON in ASCII. Its escapes hold a lone surrogate, database text cannot."""
 
     impl = Text
     cache_ok = True
@@ -60,7 +60,7 @@ class Digest(TypeDecorator[str]):
 
 
 class Address(TypeDecorator[str]):
-    """An IP address, kept as 16 bytes (IPv4 mapped into IPv6), so that a network is a range of the index."""
+    """An IP address, stored as 16 bytes (IPv4 mapped into IPv6), so that a network is a range of the index."""
 
     impl = LargeBinary
     cache_ok = True
@@ -76,6 +76,6 @@ class Address(TypeDecorator[str]):
 
 
 def _packed(address: str) -> bytes:
-    """*address* as IPv6, without the zone. Raises: ValueError for what is no address."""
+    """Return *address* as IPv6, without the zone. Raises `ValueError` if it is not an address."""
     found = ip_address(address.partition("%")[0])
     return _OF_IPV4 + found.packed if isinstance(found, IPv4Address) else found.packed

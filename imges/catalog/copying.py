@@ -1,30 +1,30 @@
-"""From one catalog to another: all rows, numbers and secrets, in one transaction of the target, compared at the end."""
+"""Copies one catalog into another: all rows, numbers and secrets, in one transaction of the target, then compared."""
 
 import hashlib
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Connection, Table, func, insert, select, text
+from sqlalchemy import Connection, Table, func, insert, select, text, tuple_
 from sqlalchemy.exc import IntegrityError
 
 from imges.catalog import schema
 from imges.catalog.database import Database, Run
-from imges.catalog.tables import api_keys, blocks, images, metadata, secrets, unique_keys
+from imges.catalog.tables import api_keys, blocks, files, images, metadata, secrets, unique_keys
 from imges.errors import CatalogDiffers, SettingsError
 
-TABLES = (images, unique_keys, api_keys, blocks, secrets)
-"""In an order in which no row names one that is not there yet. Leases and jobs are of processes that do not run."""
+TABLES = (images, files, unique_keys, api_keys, blocks, secrets)
+"""Every row that a foreign key names comes first. Leases and jobs are left out: no process runs that could hold one."""
 
 PAGE = 1000
-"""Rows at a time; how large a catalog may be does not depend on memory."""
+"""Rows read at a time, so that memory does not limit the size of a catalog."""
 
 SUM = 2**128
 
 
 @dataclass
 class Tally:
-    """How many rows, and the sum of their digests: the same in whatever order they are read."""
+    """How many rows there are, and the sum of their digests, which does not depend on their order."""
 
     rows: int = 0
     digest: int = 0
@@ -39,11 +39,12 @@ class Tally:
 async def copy(
     source: Database, target: Database, stage: Callable[[str, int], None], advance: Callable[[int], None]
 ) -> dict[str, int]:
-    """All of *source*, which nobody changes meanwhile, to the empty *target*; everything or nothing.
+    """Copy all of *source* to the empty *target*, or nothing. Returns the number of rows by table.
 
-    *stage* hears what is begun, and of how many rows; *advance* how many more are done. Answers rows by table.
+    No process may change *source* meanwhile. *stage* is called with each step and its number of rows, *advance* with
+    the number of rows done since its last call.
 
-    Raises: SettingsError where *target* is not empty, CatalogDiffers where it is not the same afterwards.
+    Raises `SettingsError` if *target* is not empty, `CatalogDiffers` if it is not the same afterwards.
     """
     copied: dict[str, int] = {}
     async with target.long_transaction() as run:
@@ -54,7 +55,7 @@ async def copy(
             async for rows in _pages(source.read, table):
                 try:
                     await run(lambda connection, table=table, rows=rows: _put(connection, table, rows))
-                except IntegrityError:  # a row of a picture that came after the pictures had been copied
+                except IntegrityError:  # a row of a picture that was added after the pictures had been copied
                     await _check_counts(source, copied)
                     raise
                 sent.add(rows)
@@ -71,7 +72,7 @@ async def copy(
 
 
 async def _check_counts(source: Database, copied: dict[str, int]) -> None:
-    """Raises: CatalogDiffers where a table has not as many rows as were *copied* of it."""
+    """Raises `CatalogDiffers` if a table does not have as many rows as were *copied* of it."""
     for table in TABLES:
         if table.name in copied:
             left = await source.read(lambda connection, table=table: _count(connection, table))
@@ -89,20 +90,15 @@ def _count(connection: Connection, table: Table) -> int:
     return connection.execute(select(func.count()).select_from(table)).scalar_one()
 
 
-def _key(table: Table) -> Column[Any]:
-    (key,) = table.primary_key
-    return key
-
-
 async def _pages(run: Run, table: Table) -> AsyncGenerator[Sequence[Sequence[Any]]]:
-    """All rows of *table* in the order of its key, page by page."""
-    key = _key(table)
-    page = select(table).order_by(key).limit(PAGE)
-    position = list(table.columns).index(key)
+    """Yield all rows of *table* in the order of its primary key, page by page."""
+    key = list(table.primary_key)
+    page = select(table).order_by(*key).limit(PAGE)
+    positions = [list(table.columns).index(column) for column in key]
     rows = await run(lambda connection: connection.execute(page).all())
     while rows:
         yield rows
-        further = page.where(key > rows[-1][position])
+        further = page.where(tuple_(*key) > tuple([rows[-1][position] for position in positions]))
         rows = await run(lambda connection, further=further: connection.execute(further).all())
 
 
@@ -119,13 +115,13 @@ async def _tally(run: Run, table: Table, advance: Callable[[int], None]) -> Tall
     return found
 
 
-# Numbers are never used again, also those of rows that are no more
+# Numbers are never used again, not even those of deleted rows
 
 _NUMBERED = tuple(table for table in metadata.sorted_tables if table.dialect_kwargs.get("sqlite_autoincrement"))
 
 
 def _last_numbers(connection: Connection) -> dict[str, int]:
-    """The last number that each table with numbers gave away; 0: none yet."""
+    """Return the last number that each table with numbers has used, 0 if none."""
     if connection.dialect.name == "sqlite":
         given = connection.execute(text("SELECT name, seq FROM sqlite_sequence")).all()
         return {table.name: 0 for table in _NUMBERED} | {row.name: row.seq for row in given}

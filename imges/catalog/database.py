@@ -1,4 +1,4 @@
-"""What the catalog's statements ask of the database below them."""
+"""The protocol of the two databases that run the catalog's statements."""
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -10,40 +10,41 @@ T = TypeVar("T")
 
 
 class Run(Protocol):
-    """Runs a function on a connection, and answers its result."""
+    """Runs a function on a connection and returns its result."""
 
     async def __call__(self, work: Callable[[Connection], T], /) -> T: ...
 
 
 class Database(Protocol):
-    """Runs functions on connections; `SqliteDatabase` and `PostgresDatabase` are the two.
+    """Runs functions on connections: `SqliteDatabase` or `PostgresDatabase`.
 
-    Raises, whatever it runs: CatalogUnavailable, CatalogFull, within five seconds. A `write` that failed so may have
-    been done all the same, where the answer was lost. Who is cancelled while waiting does not stop what runs.
+    Every method may raise `CatalogUnavailable` or `CatalogFull`, within five seconds. A `write` that raised may have
+    been committed all the same, if only the answer was lost. A caller that is cancelled does not stop its work.
     """
 
     async def prepare(self, *, upgrade: bool = False) -> None:
-        """Make the schema where there is none, or bring it up to date; *upgrade*: also where others may be using it.
+        """Make the schema if there is none, or bring it up to date. A shared database only with *upgrade*.
 
-        Raises: SettingsError where it is another's, of a newer imges, or behind and not to be upgraded.
+        Raises `SettingsError` if the database is another program's, if a newer imges made it, or if it is behind and
+        *upgrade* is false.
         """
         ...
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """The result of *work*, called in a transaction of its own; committed, and durable, when this returns.
+        """Return the result of *work*, called in a transaction of its own. It is durable when this returns.
 
         *work* may be called more than once; only its last transaction is committed.
         """
         ...
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """The result of *work*, which only reads; each of its statements sees what was committed before it."""
+        """Return the result of *work*, which only reads. Each of its statements sees what was committed before it."""
         ...
 
     def long_transaction(self) -> AbstractAsyncContextManager[Run]:
-        """One transaction for all that is run in the block, however long it takes; committed at its end."""
+        """Run all of the block in one transaction without a time limit. It is committed at the end."""
         ...
 
     async def close(self) -> None:
-        """Finish what was begun and give everything back."""
+        """Finish what was begun and close all connections."""
         ...

@@ -1,18 +1,15 @@
-"""Writers that stand in line share a commit: syncing is what a transaction waits for, and once is enough for all.
+"""Writers that wait in line share a commit: a transaction spends its time in syncing, and one sync serves all of them.
 
-One that is refused takes nothing of the others along: nearly all are not, so they run one after the other as they are,
-and only after a refusal again, each in a savepoint of its own. What the database itself does not do is told to all;
-after any other error each gets a transaction to itself.
+A refused writer takes no other writer's rows along. Few writers are refused, so at first they run one after the other
+in one transaction. If one is refused, that transaction is rolled back, and all run again, each in its own savepoint.
+If the database itself fails, all of them get its error. After any other error each gets its own transaction.
 """
 
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from functools import partial
-from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -22,12 +19,12 @@ from imges.errors import CatalogUnavailable, ImgesError
 T = TypeVar("T")
 
 MOST = 32
-"""Writers that share a commit at most."""
+"""Writers that share a commit, at most."""
 
 
 @dataclass(slots=True)
 class _Turn:
-    """One writer: its *work*, when it gives up, and who waits for the *answer*."""
+    """One writer: its *work*, the moment at which it gives up, and the *answer* that its caller waits for."""
 
     work: Callable[[Connection], Any]
     deadline: float
@@ -46,52 +43,32 @@ class _Turn:
 
 @dataclass(slots=True)
 class GroupCommit:
-    """Runs works in a thread, in the order of their calls.
+    """Runs works in the order of their calls, in the thread that does the jobs given to *hand_over*.
 
-    *transaction* opens one that is committed at the end of its block, and gives up at the given moment of
-    `time.monotonic`; *execute* runs a bare statement.
+    *transaction* opens a transaction, which is committed at the end of its block. It gives up at the given moment of
+    `time.monotonic`. *execute* runs a bare statement.
     """
 
+    hand_over: Callable[[Callable[[], object]], None]
     transaction: Callable[[float], AbstractContextManager[Connection]]
     execute: Callable[[Connection, str], object]
-    _jobs: SimpleQueue[Callable[[], None] | None] = field(default_factory=SimpleQueue[Callable[[], None] | None])
-    """What the thread does next; `None`: it ends."""
     _line: list[_Turn] = field(default_factory=list[_Turn])
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    _thread: threading.Thread = field(init=False)
-
-    def __post_init__(self) -> None:
-        # An executor of the library takes longer to hand a job over than the job often does.
-        self._thread = threading.Thread(target=self._work, name="catalog-writer", daemon=True)
-        self._thread.start()
-
     async def run(self, work: Callable[[Connection], T], deadline: float) -> T:
-        """The result of *work*, committed. It may be called more than once; only its last result counts."""
+        """Return the result of *work*, once it is committed.
+
+        *work* may be called more than once. Only the last call counts.
+        """
         turn = _Turn(work, deadline, asyncio.get_running_loop().create_future())
         with self._lock:
             self._line.append(turn)
             is_first = len(self._line) == 1
         if is_first:  # else the thread is on its way already
-            self._jobs.put(self._take_turns)
+            self.hand_over(self._take_turns)
         return await turn.answer
 
-    async def alone(self, work: Callable[[], T]) -> T:
-        """The result of *work*, while nobody else writes."""
-        done = Future[T]()
-        self._jobs.put(partial(_do, work, done))
-        return await asyncio.wrap_future(done)
-
-    def close(self) -> None:
-        """Finish what was begun. Blocking."""
-        self._jobs.put(None)
-        self._thread.join()
-
     # In the thread
-
-    def _work(self) -> None:
-        while job := self._jobs.get():
-            job()
 
     def _take_turns(self) -> None:
         with self._lock:
@@ -113,7 +90,7 @@ class GroupCommit:
                 turn.error = error
 
     def _commit_together(self, turns: list[_Turn], run: Callable[[_Turn, Connection], None]) -> bool:
-        """False: nothing is committed, and one of them is to blame."""
+        """Return `False` if nothing is committed because one of the works failed."""
         try:
             with self.transaction(min(turn.deadline for turn in turns)) as connection:
                 for turn in turns:
@@ -138,17 +115,6 @@ class GroupCommit:
 def _run(turn: _Turn, connection: Connection) -> None:
     turn.error = None
     turn.result = turn.work(connection)
-
-
-def _do(work: Callable[[], T], done: Future[T]) -> None:
-    if not done.set_running_or_notify_cancel():
-        return
-    try:
-        result = work()
-    except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
-        done.set_exception(error)
-    else:
-        done.set_result(result)
 
 
 def _tell(turns: list[_Turn]) -> None:

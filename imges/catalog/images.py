@@ -1,36 +1,32 @@
-"""The life of pictures: pending → published → deleting → tombstone, and pending → withdrawing → forgotten.
+"""The rows of pictures from their reservation on: pending → published, or pending → withdrawing → no row.
 
-Every change is one conditional statement, or stands in one transaction: it happens once, whoever else tries.
+Every change is one conditional statement or one transaction. So it happens once, even if several processes try it.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, Update, and_, bindparam, delete, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, or_, select, update
 
-from imges.catalog.networks import sent_from
+from imges.catalog.database import Database
 from imges.catalog.prepared import Prepared
-from imges.catalog.reservation import is_alive, reserve
-from imges.catalog.rows import image_of
-from imges.catalog.statements import Statements
-from imges.catalog.tables import IS_DELETING, api_keys, images, leases, unique_keys
-from imges.catalog.types import Image, NewImage, RowClaimed, State
-from imges.errors import Gone, ImgesError, NotFound
+from imges.catalog.removal import remove
+from imges.catalog.reservation import reserve, take_in
+from imges.catalog.rows import file_rows, summary_of
+from imges.catalog.statements import claim_images, count_changed, is_as_it_was
+from imges.catalog.tables import api_keys, files, images, leases
+from imges.catalog.types import UNHEARD, Image, NewImage, RowClaimed, State
+from imges.catalog.unique_keys import KeyHashes
+from imges.errors import ImgesError
 
 PAGE = 500
-"""Rows read, or changed, at a time where there may be many."""
+"""Rows changed at a time where there may be many."""
 
-UNHEARD = (State.PENDING, State.WITHDRAWING)
-"""States of pictures that nobody was ever told of."""
-
-# Built once: what every upload and every view runs; building a statement costs more than running it.
-
+# Built once, because every upload runs it: building a statement costs more than running it.
 _PUBLISH = Prepared(
     lambda _: (
         update(images)
@@ -39,24 +35,26 @@ _PUBLISH = Prepared(
         .values(state=State.PUBLISHED, lease=None)
     )
 )
-_BY_HASH = (
-    select(unique_keys.c.hash, images)
-    .select_from(unique_keys.outerjoin(images))
-    .where(unique_keys.c.hash == bindparam("wanted"))
-)
 
 
-class Images(Statements):
-    # Upload
+class Images:
+    """Adds rows, publishes them or takes them back, and changes published ones."""
+
+    def __init__(self, database: Database, hashes: KeyHashes, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._hashes = hashes
+        self._now = now
+
+    # Uploads
 
     async def reserve(self, new: NewImage, *, lease: str, short_id: Callable[[int], str] | None = None) -> Image:
-        """A pending row for *new*, held by *lease*, its id and its three object keys nobody else's, now or ever.
+        """Add a pending row for *new* under *lease*. Its id and its three object keys are its own from then on.
 
-        Where *new* has no id, *short_id* makes one from the row's number. When the caller is cancelled meanwhile,
-        nothing stays; when the catalog gets out of reach, see `forget_unheard`.
+        If *new* has no id, *short_id* makes one from the row's number. If the caller is cancelled meanwhile, no row
+        stays. If the catalog cannot be reached, see `forget_unheard`.
 
-        Raises: KeyTaken (one of them is or was another's), QuotaUsedUp, KeyWrong (the API key is gone),
-        KeyUnusable (it is disabled, or has expired).
+        Raises `KeyTaken` if the id or a key is or was another picture's, `QuotaUsedUp`, `KeyWrong` if the API key was
+        revoked, `KeyUnusable` if it is disabled or has expired.
         """
         work = partial(reserve, new=new, lease=lease, now=self._now(), short_id=short_id, hashes=self._hashes)
         task = asyncio.ensure_future(self._database.write(work))
@@ -67,181 +65,111 @@ class Images(Statements):
             raise
 
     async def _take_back(self, reserving: asyncio.Future[Image], lease: str) -> None:
-        """Undo what nobody heard of; where that fails, see `forget_unheard`."""
+        """Delete the row of a caller that was cancelled. If that fails, see `forget_unheard`."""
         with suppress(ImgesError):
             image = await reserving
             await self.withdraw(image.number, lease=lease)
             await self.forget(image.number)
 
-    async def forget_unheard(self, token_hashes: Collection[bytes], *, lease: str) -> None:
-        """Take back reservations under *lease* that may have been made though `reserve` raised, or was cancelled.
+    async def take_in(
+        self,
+        new: NewImage,
+        *,
+        lease: str | None = None,
+        views: int = 0,
+        short_id: Callable[[int], str] | None = None,
+    ) -> Image:
+        """Add a row for a picture that was somewhere else before. No quota refuses it, but it counts in the quota.
 
-        They are known by the hashes of their delete tokens. Nothing of them can have been put anywhere.
+        Without *lease* it is published at once, because its objects are in place; else it is pending under *lease*.
+        *short_id* is as in `reserve`. Raises `KeyTaken`.
         """
-        statement = select(images.c.number, images.c.state).where(
-            images.c.lease == lease, images.c.state.in_(UNHEARD), images.c.delete_token_hash.in_(token_hashes)
-        )
-
-        def forget(connection: Connection) -> None:
-            for number, state in connection.execute(statement).all():
-                remove(connection, number, state, free_keys=True)
-
-        await self._database.write(forget)
+        work = partial(take_in, new=new, lease=lease, views=views, short_id=short_id, hashes=self._hashes)
+        return await self._database.write(work)
 
     async def publish(self, reserved: Image, *, lease: str) -> Image:
-        """From pending to published, durably; the row as it is then.
+        """Change the row from pending to published, durably, and return it.
 
-        Raises: RowClaimed where it is not pending under *lease* any more.
+        Raises `RowClaimed` if it is not pending under *lease* any more.
         """
         held = {"held_number": reserved.number, "held_lease": lease}
         if not await self._database.write(lambda connection: _PUBLISH.run(connection, held).rowcount):
             raise RowClaimed(reserved.number)
         return replace(reserved, state=State.PUBLISHED)
 
-    async def withdraw(self, number: int, *, lease: str) -> bool:
-        """From pending to withdrawing: the upload cannot be published any more.
+    # Uploads that are taken back
 
-        True also for what is withdrawing already, so that an undo that broke off can begin again. False: *lease* holds
-        no such row.
+    async def withdraw(self, number: int, *, lease: str) -> bool:
+        """Change the row from pending to withdrawing, so that the upload cannot be published any more.
+
+        Returns true also for a row that is withdrawing already, so that an interrupted undo can begin again. Returns
+        false if *lease* holds no such row.
         """
         statement = (
             update(images)
             .where(images.c.number == number, images.c.state.in_(UNHEARD), images.c.lease == lease)
             .values(state=State.WITHDRAWING)
         )
-        return await self._rows_changed(statement) > 0
+        return await self._database.write(count_changed(statement)) > 0
 
     async def forget(self, number: int) -> None:
-        """From withdrawing to no row; its keys are free again, for nobody was ever told. Fine where there is none."""
+        """Delete a withdrawing row and free its keys, because no client knows them. Fine if there is none."""
         await self._database.write(partial(remove, number=number, state=State.WITHDRAWING, free_keys=True))
 
+    async def forget_unheard(self, token_hashes: Collection[bytes], *, lease: str) -> None:
+        """Delete rows that `reserve` may have added under *lease* although it raised or was cancelled.
+
+        The hashes of their delete tokens identify them. No object of theirs can have been stored.
+        """
+        await self._forget_all(images.c.lease == lease, images.c.delete_token_hash.in_(token_hashes))
+
+    async def forget_unfinished(self) -> int:
+        """Delete every pending or withdrawing row under any lease, free its keys, and return how many there were.
+
+        For a catalog that was just restored from a backup. An upload that was pending in the backup may have been
+        answered since. Without its row, its files can be adopted; with it, a sweep would delete them.
+        """
+        return await self._forget_all()
+
+    async def _forget_all(self, *conditions: ColumnElement[bool]) -> int:
+        statement = select(images.c.number, images.c.state).where(images.c.state.in_(UNHEARD), *conditions)
+
+        def forget(connection: Connection) -> int:
+            rows = connection.execute(statement).all()
+            for number, state in rows:
+                remove(connection, number, State(state), free_keys=True)
+            return len(rows)
+
+        return await self._database.write(forget)
+
     async def abandoned(self, *, now: datetime, limit: int) -> set[int]:
-        """The numbers of pending and withdrawing rows whose lease has ended by *now*."""
-        statement = select(images.c.number).where(_is_nobodys(now), images.c.state.in_(UNHEARD)).limit(limit)
+        """Return the numbers of pending and withdrawing rows whose lease has ended by *now*."""
+        statement = select(images.c.number).where(_is_abandoned(now), images.c.state.in_(UNHEARD)).limit(limit)
         return set(await self._database.read(lambda connection: connection.scalars(statement).all()))
 
     async def claim(self, numbers: Collection[int], *, lease: str, now: datetime) -> list[Image]:
-        """Those of *numbers* that still are abandoned: they are withdrawing under *lease* now.
+        """Change those of *numbers* that still are abandoned to withdrawing under *lease*, and return them.
 
-        So are those that *lease* has claimed before: an answer may have been lost. No row is given to two callers as
-        long as their leases live.
+        Rows that *lease* claimed before are returned too, because the answer may have been lost. No row is given to
+        two callers while their leases live.
         """
         claimed_before = and_(images.c.lease == lease, images.c.state == State.WITHDRAWING)
         found = select(images.c.number).where(
-            images.c.number.in_(numbers), images.c.state.in_(UNHEARD), or_(_is_nobodys(now), claimed_before)
+            images.c.number.in_(numbers), images.c.state.in_(UNHEARD), or_(_is_abandoned(now), claimed_before)
         )
-        return await self._claimed(found, state=State.WITHDRAWING, lease=lease)
+        return await self._database.write(claim_images(found, state=State.WITHDRAWING, lease=lease))
 
-    # Deletion
+    # Published pictures
 
-    async def mark_deleting(self, number: int) -> Image | None:
-        """From published to deleting: its addresses answer 410 at once. `None`: it was not published.
+    async def set_files(self, image: Image, new: Image) -> bool:
+        """Put the files of *new* in the place of those of the published *image*, as the same version.
 
-        Answers the row as it is now: a migration may have moved the picture since the caller looked.
+        Returns false if the picture has changed.
         """
-        statement = (
-            update(images)
-            .where(images.c.number == number, images.c.state == State.PUBLISHED)
-            .values(state=State.DELETING)
-        )
-        return next(iter(await self._changed(statement)), None)
-
-    async def expire(self, now: datetime, *, limit: int) -> list[Image]:
-        """Published pictures that have ended by *now*: they are deleting now."""
-        ended = (
-            select(images.c.number)
-            .where(images.c.expires <= now, images.c.state == State.PUBLISHED)
-            .order_by(images.c.expires)
-            .limit(limit)
-        )
-        return await self._claimed(ended, state=State.DELETING)
-
-    async def deleting(self, *, limit: int, after: int = 0) -> list[Image]:
-        """Rows that are deleting, by number, those above *after*: deletions in progress, and what a crash left of them.
-
-        Deleting twice does no harm: the object keys of these rows go to nobody else.
-        """
-        statement = select(images).where(IS_DELETING, images.c.number > after).order_by(images.c.number).limit(limit)
-        return await self._selected(statement)
-
-    async def bury(self, number: int) -> None:
-        """From deleting to a tombstone: only the hashes of id and keys stay, and answer 410.
-
-        Fine where there is no such row.
-        """
-        await self._database.write(partial(remove, number=number, state=State.DELETING, free_keys=False))
-
-    # Lookup
-
-    async def by_id(self, image_id: str, now: datetime) -> Image:
-        """The published picture of that id. Raises: NotFound (never was), Gone (deleted, or expired by *now*)."""
-        return await self._published(self._hashes.of("id", image_id), now)
-
-    async def by_key(self, key: str, now: datetime) -> Image:
-        """The published picture that the object key belongs to, be it the original's, the thumb's or the medium's.
-
-        Raises: NotFound (never was), Gone (deleted, or expired by *now*).
-        """
-        return await self._published(self._hashes.of("object key", key), now)
-
-    async def _published(self, key_hash: bytes, now: datetime) -> Image:
-        wanted = {"wanted": key_hash}
-        row = await self._database.read(
-            lambda connection: connection.execute(_BY_HASH, wanted).mappings().one_or_none()
-        )
-        if row is None or row["state"] in UNHEARD:
-            raise NotFound
-        if row["state"] != State.PUBLISHED:  # deleting, or no row: a tombstone
-            raise Gone
-        image = image_of(row)
-        if image.expires is not None and image.expires <= now:
-            raise Gone
-        return image
-
-    async def duplicate_of(self, api_key: str, md5: str, size: int, now: datetime) -> Image | None:
-        """A published picture of that API key whose stored original has this hex *md5* and *size* in bytes.
-
-        `None` also for a key that is gone, disabled or expired: `reserve` says so.
-        """
-        statement = (
-            select(images)
-            .join(api_keys, and_(api_keys.c.name == images.c.api_key, is_alive(now)))
-            .where(images.c.original_md5 == md5, images.c.api_key == api_key, images.c.original_size == size)
-            .where(images.c.state == State.PUBLISHED, or_(images.c.expires.is_(None), images.c.expires > now))
-            .limit(1)
-        )
-        return next(iter(await self._selected(statement)), None)
-
-    async def published(
-        self,
-        *,
-        api_key: str | None = None,
-        network: IPv4Network | IPv6Network | None = None,
-        before: datetime | None = None,
-    ) -> AsyncGenerator[Image]:
-        """All published pictures of that API key, sent from that *network* and created *before*; read in pages.
-
-        Whoever deletes them while reading misses none.
-        """
-        order = _order(api_key, network, before)
-        statement = (
-            select(images)
-            .where(images.c.state == State.PUBLISHED, *_conditions(api_key, network, before))
-            .order_by(order, images.c.number)
-            .limit(PAGE)
-        )
-        page = await self._selected(statement)
-        while page:
-            for image in page:
-                yield image
-            last = page[-1]
-            further = tuple_(order, images.c.number) > (getattr(last, order.name), last.number)
-            page = await self._selected(statement.where(further))
-
-    # Upkeep
+        return await self._database.write(partial(_set_files, image=image, new=new))
 
     async def add_views(self, counts: Mapping[str, int]) -> None:
-        """Add the views of each picture by its id; of those that are gone nothing is kept."""
+        """Add the views of each picture, given by its id. Views of deleted pictures are dropped."""
         if not counts:
             return
         statement = (
@@ -251,75 +179,25 @@ class Images(Statements):
         await self._database.write(lambda connection: connection.execute(statement, seen))
 
     async def forget_addresses(self, before: datetime) -> None:
-        """Drop the uploaders' addresses of pictures created *before*."""
+        """Delete the uploaders' addresses of pictures created *before*."""
         old = select(images.c.number).where(images.c.address.is_not(None), images.c.created < before).limit(PAGE)
         statement = update(images).where(images.c.number.in_(old)).values(address=None)
-        while await self._rows_changed(statement):
+        while await self._database.write(count_changed(statement)):
             pass
 
-    # How statements are run
 
-    async def _changed(self, statement: Update) -> list[Image]:
-        returning = statement.returning(images)
-        rows = await self._database.write(lambda connection: connection.execute(returning).mappings().all())
-        return [image_of(row) for row in rows]
-
-    async def _claimed(self, numbers: Select[Any], **values: Any) -> list[Image]:
-        """The rows that *numbers* selects, changed; PostgreSQL passes over those that another is just changing.
-
-        It stands in a CTE: in a plain subquery, PostgreSQL may run it again for each row and go beyond its limit.
-        """
-        some = numbers.with_for_update(skip_locked=True).cte("some")
-        return await self._changed(update(images).where(images.c.number.in_(select(some.c.number))).values(**values))
-
-    async def _selected(self, statement: Select[Any]) -> list[Image]:
-        rows = await self._database.read(lambda connection: connection.execute(statement).mappings().all())
-        return [image_of(row) for row in rows]
-
-
-def _is_nobodys(now: datetime) -> ColumnElement[bool]:
+def _is_abandoned(now: datetime) -> ColumnElement[bool]:
     """Holds for a row with a lease that has ended by *now*."""
     alive = select(leases.c.id).where(leases.c.expires > now)
     return and_(images.c.lease.is_not(None), images.c.lease.not_in(alive))
 
 
-def remove(connection: Connection, number: int, state: State, *, free_keys: bool) -> None:
-    """Take the row away if it is in *state*, and count it no longer; its hashes become tombstones, or are freed."""
-    found = connection.execute(
-        select(images.c.api_key, images.c.stored_bytes)
-        .where(images.c.number == number, images.c.state == state)
-        .with_for_update()
-    ).one_or_none()
-    if found is None:
-        return
-    if free_keys:
-        connection.execute(delete(unique_keys).where(unique_keys.c.image == number))
-    connection.execute(delete(images).where(images.c.number == number))
-    name, size = found
-    connection.execute(
-        update(api_keys)
-        .where(api_keys.c.name == name)
-        .values(pictures=api_keys.c.pictures - 1, bytes=api_keys.c.bytes - size)
-    )
-
-
-def _order(
-    api_key: str | None, network: IPv4Network | IPv6Network | None, before: datetime | None
-) -> ColumnElement[Any]:
-    """The column whose index leads to the pictures asked for."""
-    if network is not None:
-        return images.c.address
-    return images.c.number if api_key is None and before is None else images.c.created
-
-
-def _conditions(
-    api_key: str | None, network: IPv4Network | IPv6Network | None, before: datetime | None
-) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if api_key is not None:
-        conditions.append(images.c.api_key == api_key)
-    if network is not None:
-        conditions.append(sent_from(network))
-    if before is not None:
-        conditions.append(images.c.created < before)
-    return conditions
+def _set_files(connection: Connection, image: Image, new: Image) -> bool:
+    if not is_as_it_was(connection, image):
+        return False
+    connection.execute(delete(files).where(files.c.image == image.number, files.c.version == image.version))
+    connection.execute(insert(files), file_rows(new, image.number, image.version))
+    connection.execute(update(images).where(images.c.number == image.number).values(**summary_of(new)))
+    more = new.stored_bytes - image.stored_bytes
+    connection.execute(update(api_keys).where(api_keys.c.name == image.api_key).values(bytes=api_keys.c.bytes + more))
+    return True

@@ -1,11 +1,11 @@
 """The catalog in PostgreSQL, shared by any number of processes and machines.
 
-The functions are those that SQLite's threads run. Here SQLAlchemy runs each in a greenlet of the event loop, over
-asyncpg: waiting for the server costs no thread, and a pool of a few connections serves all.
+It runs the same functions as SQLite's threads. Here SQLAlchemy runs each in a greenlet of the event loop, over asyncpg:
+waiting for the server costs no thread, and a pool of a few connections serves all.
 
-Whatever happens to the server, a caller hears within `PATIENCE`: the work goes on in a task of its own, which is given
-up then. A lost connection, or a transaction that the server itself rolled back, is tried again as long as there is
-time; what broke off while it was committed is not, for it may have been done.
+Whatever happens to the server, a caller gets an answer within `PATIENCE`: the work runs in a task of its own, which is
+abandoned then. After a lost connection, or a transaction that the server itself rolled back, the work is tried again
+while there is time. A transaction that broke off during its commit is not tried again, because it may be committed.
 """
 
 import asyncio
@@ -40,16 +40,16 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PATIENCE = 4.0
-"""Seconds that a transaction may take, connecting and waiting for others included; clients are answered in five."""
+"""Seconds that a transaction may take, including connecting and waiting for others. Clients get an answer in five."""
 
 WITHOUT_HOPE = 1.0
-"""Seconds that who reads is kept waiting while the server answers nobody: pictures are served without it meanwhile."""
+"""Seconds that a read waits after the server has stopped answering. Pictures are served without the catalog then."""
 
 CONNECTIONS = 8
-"""Of each process, at most; a transaction takes some milliseconds."""
+"""Of each process, at most. A transaction takes some milliseconds."""
 
 RECYCLED = 300
-"""Seconds after which a connection is not used again: firewalls forget idle ones without a word."""
+"""Seconds after which a connection is not used again: firewalls drop idle ones without a notice."""
 
 SESSION = {
     "application_name": "imges",
@@ -58,26 +58,26 @@ SESSION = {
     "idle_in_transaction_session_timeout": "5s",  # a node that lost its power holds no locks for longer
     "tcp_user_timeout": "10s",
 }
-"""What the server is told of each connection, so that it lets go of what we have given up."""
+"""Settings of each connection, so that the server ends work that we have abandoned."""
 
 SETTING_UP = int.from_bytes(b"imges")
-"""The advisory lock of who makes or migrates the schema."""
+"""The advisory lock of the process that makes or migrates the schema."""
 
 AGAIN = {"40001", "40P01"}
-"""SQLSTATEs of transactions that the server rolled back for another's sake: serialization failure, deadlock."""
+"""SQLSTATEs of transactions that the server rolled back because of another: serialization failure, deadlock."""
 
 LOST = ("08", "57P")
-"""… of connections that are no more: lost, or ended because the server stops, crashed or starts."""
+"""SQLSTATEs of ended connections: lost, or closed because the server stops, crashed or starts."""
 
-TROUBLE = ("08", "25006", "42501", "53", "55P03", "57", "58", "F0", "XX")
-"""… that speak of the server's state and not of our statements: read-only, refused, too much of something, stopped."""
+TROUBLE = ("08", "25006", "28", "3D", "42501", "53", "55P03", "57", "58", "F0", "XX")
+"""SQLSTATEs that say something about the server, not about our statements: read-only, refused, too many, stopped."""
 
 DISK_FULL = "53100"
 NO_TEXT = "22021"
 """A NUL, which SQLite keeps and PostgreSQL does not."""
 
 UNUSABLE = ("08P01", "0A", "28", "3D", "3F", "42501", "22023", "42704")
-"""… that waiting does not mend when they come while opening: a wrong password, no such database, no right to it."""
+"""SQLSTATEs that, while opening, do not go away by waiting: wrong password, no such database, no right to use it."""
 
 
 class PostgresDatabase:
@@ -100,7 +100,7 @@ class PostgresDatabase:
 
     @classmethod
     async def open(cls, url: str) -> Self:
-        """Open the database at *url*. Raises: SettingsError where it cannot be used; CatalogUnavailable."""
+        """Open the database at *url*. Raises `SettingsError` if it cannot be used; `CatalogUnavailable`."""
         database = cls(url)
         try:
             with _usable(url):
@@ -151,7 +151,7 @@ class PostgresDatabase:
     # Transactions
 
     async def _in_time(self, seconds: float, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The result of *work*, run as a task so that neither a cancelled caller nor a dead connection holds it up."""
+        """Return the result of *work*, run as a task: neither a cancelled caller nor a dead connection delays it."""
         task = asyncio.create_task(self._bounded(seconds, work))
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -175,10 +175,10 @@ class PostgresDatabase:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
         if not task.cancelled():
-            task.exception()  # heard by the caller, or by nobody any more
+            task.exception()  # retrieved, so that asyncio does not log it: the caller has it, or has gone
 
     async def _written(self, work: Callable[[Connection], T]) -> T:
-        """Tried until there is no time left: a restart of the server is not noticed by who uploads."""
+        """Try until there is no time left, so that an upload survives a restart of the server."""
         while True:
             try:
                 return await self._transaction(work)
@@ -187,7 +187,7 @@ class PostgresDatabase:
             await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311 (only so that two do not keep step)
 
     async def _transaction(self, work: Callable[[Connection], T]) -> T:
-        """Raises: _TryAgain where nothing has been done for certain."""
+        """Raises `_TryAgain` if it is certain that nothing was committed."""
         committing = False
         try:
             async with self._engine.connect() as connection:
@@ -202,7 +202,7 @@ class PostgresDatabase:
         return result
 
     async def _read(self, work: Callable[[Connection], T]) -> T:
-        """Tried again with another connection where one of the pool was lost meanwhile; else told at once."""
+        """Try once more with another connection if that of the pool was lost meanwhile. Other errors raise at once."""
         tries = 2
         while True:
             tries -= 1
@@ -220,7 +220,7 @@ class PostgresDatabase:
 
 
 class _TryAgain(CatalogUnavailable):
-    """Nothing has been done: by *error*, the connection was lost or the transaction rolled back."""
+    """Nothing was committed: *error* says that the connection was lost or the transaction rolled back."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__()
@@ -234,7 +234,9 @@ def _check_encoding(connection: Connection) -> None:
 
 
 def _set_up(connection: Connection, *, upgrade: bool) -> None:
-    """Make or migrate the schema; whoever comes first does, the others wait and find it done."""
+    """Make or migrate the schema. The first process does it; the others wait and find it done."""
+    if upgrade:  # after one that was killed, the server may go on with its statement for a while
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": SETTING_UP})
     revision = schema.revision_of(connection)
     if revision is None:
@@ -243,9 +245,11 @@ def _set_up(connection: Connection, *, upgrade: bool) -> None:
         schema.refuse_newer(connection, revision)
     elif revision < schema.HEAD:
         if not upgrade:
+            how = "run `imges catalog upgrade` (nodes that still run the version before go on)"
+            if revision < schema.OLDEST_PROGRAM:
+                how = "stop all nodes and run `imges catalog upgrade` (it no longer serves the version before)"
             raise SettingsError(
-                f"catalog.url: the catalog has schema {revision}, this program wants {schema.HEAD}; "
-                "run `imges catalog upgrade` (nodes that still run the version before go on)"
+                f"catalog.url: the catalog has schema {revision}, this program wants {schema.HEAD}; {how}"
             )
         schema.upgrade(connection)
 
@@ -254,7 +258,10 @@ def _set_up(connection: Connection, *, upgrade: bool) -> None:
 
 
 def _shown(url: str) -> URL:
-    """*url* without user and password, for SQLAlchemy and for messages. Raises: SettingsError where it is none."""
+    """Return *url* without user and password, for SQLAlchemy and for messages.
+
+    Raises `SettingsError` if it is not an address.
+    """
     parts = urlsplit(url)
     hosts = parts.netloc.rpartition("@")[2]
     ports = [port for host in hosts.split(",") if (port := host.rpartition("]")[2].partition(":")[2])]
@@ -278,25 +285,32 @@ def _without_secrets(message: str, url: str) -> str:
     return message
 
 
-# Errors: nothing of the driver's leaves this room
+# Errors: none of the driver's leaves this module
 
-DRIVERS = (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, PoolTimeoutError)
+DRIVERS = (
+    DBAPIError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # an answer that is not PostgreSQL's, such as a proxy's
+    OSError,
+    PoolTimeoutError,
+)
 
 
 def _cause(error: BaseException | None) -> BaseException | None:
-    """What the driver raised, from inside of what SQLAlchemy and we made of it."""
+    """Return the driver's error inside those that SQLAlchemy and we made of it."""
     while error is not None and not isinstance(error, (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         error = error.__cause__
     return error
 
 
 def _state(error: BaseException) -> str:
-    """The SQLSTATE of *error*; empty for what the server did not say."""
+    """Return the SQLSTATE of *error*, empty if it does not come from the server."""
     return getattr(_cause(error), "sqlstate", None) or ""
 
 
 def _is_lost(error: Exception) -> bool:
-    """Whether the connection was lost, or there was none."""
+    """Return whether the connection was lost, or could not be made."""
     return (
         isinstance(error, OSError)
         or (isinstance(error, DBAPIError) and error.connection_invalidated)
@@ -306,11 +320,15 @@ def _is_lost(error: Exception) -> bool:
 
 
 def _raise_translated(error: Exception) -> NoReturn:
-    """Raises what *error* is for the rest of the program; itself where it speaks of our statements."""
+    """Raise the error of ours that *error* means. An error in our own statements is raised as it is."""
     state = _state(error)
     if state == NO_TEXT:
         raise BadParameter("a text has a character that the catalog cannot keep") from error
-    lost = _is_lost(error) or isinstance(error, PoolTimeoutError) or state.startswith(TROUBLE)
+    lost = (
+        _is_lost(error)
+        or isinstance(error, PoolTimeoutError | asyncpg.InternalClientError)
+        or state.startswith(TROUBLE)
+    )
     if not lost:
         raise error
     log.warning("the catalog does not do its work: %s", _cause(error) or error)
@@ -319,7 +337,7 @@ def _raise_translated(error: Exception) -> NoReturn:
 
 @contextmanager
 def _usable(url: str) -> Generator[None]:
-    """While opening: what will not get better by waiting stops the start, and says why."""
+    """While opening, turn errors that do not go away by waiting into `SettingsError`, which stops the start."""
     try:
         yield
     except SettingsError:

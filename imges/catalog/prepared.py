@@ -1,7 +1,7 @@
-"""Statements of every upload, compiled once for each database and handed to its driver as they are.
+"""Statements of every upload, compiled once for each database and handed to its driver as text.
 
-SQLAlchemy's way from a statement to the driver takes longer than SQLite takes to run it. Values are written by the
-types of their columns as ever; what comes back is the driver's, so these return nothing but numbers.
+SQLAlchemy needs longer to hand a statement to the driver than SQLite needs to run it. The types of the columns convert
+the values as usual. Results are the driver's, not converted, so these statements return only numbers.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -15,7 +15,7 @@ from sqlalchemy.sql.dml import UpdateBase
 
 
 class Ran(Protocol):
-    """What a driver knows of a statement that it has run."""
+    """What a driver returns for a statement that it has run."""
 
     @property
     def rowcount(self) -> int: ...
@@ -25,16 +25,16 @@ class Ran(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """*text*, and each of its values in order: what it is called, and how it is written if not as it stands."""
+    """*text*, and for each of its values in order the name, and the function that converts it (`None`: unchanged)."""
 
     text: str
     binds: Sequence[tuple[str, Callable[[Any], Any] | None]]
     given: dict[str, Any]
-    """Values that the statement brings itself."""
+    """Values that stand in the statement itself."""
 
 
 class Prepared:
-    """The statement that *make* makes for a dialect; *columns* are those that an insert fills."""
+    """The statement that *make* returns for a dialect. *columns* are those that an insert fills."""
 
     def __init__(self, make: Callable[[str], UpdateBase], columns: Collection[str] | None = None) -> None:
         self._make = make
@@ -62,7 +62,7 @@ class Prepared:
 
 
 def execute(connection: Connection, text: str, values: tuple[Any, ...]) -> Ran:
-    """Run *text*, in the words of the connection's driver."""
+    """Run *text*, written for the connection's driver."""
     if connection.dialect.name == "sqlite":
         driver: Any = connection.connection.driver_connection
         return driver.execute(text, values)

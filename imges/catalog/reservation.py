@@ -1,4 +1,4 @@
-"""How a picture gets its row: one transaction that takes of its key's quota, a number, an id and three object keys."""
+"""How a picture gets its rows: one transaction takes a number, an id, three object keys and a part of a quota."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -22,7 +22,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 from imges.catalog.columns import Moment
 from imges.catalog.dialects import skipping_insert
 from imges.catalog.prepared import Prepared
-from imges.catalog.rows import COLUMNS, api_key_of, columns_of, reserved
+from imges.catalog.rows import COLUMNS, FIRST_VERSION, api_key_of, columns_of, file_rows, reserved
 from imges.catalog.tables import api_keys, images
 from imges.catalog.types import GUEST, Image, KeyTaken, NewImage
 from imges.catalog.unique_keys import KeyHashes, Kind, take
@@ -39,7 +39,7 @@ _COUNT = (
 
 
 def is_alive(now: datetime | BindParameter[datetime]) -> ColumnElement[bool]:
-    """Holds for an API key of which `ApiKey.check_alive` says nothing."""
+    """Holds for an API key for which `ApiKey.check_alive` does not raise."""
     return and_(_KEY.enabled, or_(_KEY.expires.is_(None), _KEY.expires > now))
 
 
@@ -70,8 +70,8 @@ def reserve(
 ) -> Image:
     """See `Images.reserve`.
 
-    The API key is charged last: until the transaction ends its row keeps all other uploads of that key waiting. Rows
-    are locked in the order of `images.remove`, so that none waits for another in a circle.
+    The API key is charged last: from then on, all other uploads of that key wait until the transaction ends. Rows are
+    locked in the same order as in `removal.remove`, so that transactions do not deadlock.
     """
     number, image_id = _named(connection, new, columns_of(new, lease), short_id, hashes)
     _charge(connection, new, now)
@@ -87,7 +87,7 @@ def take_in(
     short_id: Callable[[int], str] | None,
     hashes: KeyHashes,
 ) -> Image:
-    """See `Upkeep.take_in`; the order is that of `reserve`."""
+    """See `Images.take_in`; the order is that of `reserve`."""
     number, image_id = _named(connection, new, columns_of(new, lease, views), short_id, hashes)
     connection.execute(_COUNT, {"key_name": new.api_key, "size": new.stored_bytes})
     return reserved(new, number, image_id, lease, views)
@@ -96,8 +96,8 @@ def take_in(
 def _charge(connection: Connection, new: NewImage, now: datetime) -> None:
     """Count the picture to its API key, if that may upload *now*.
 
-    The condition and the counting are one, so that uploads cannot overrun a quota. What was known of the key before
-    may be out of date; this is not.
+    One statement checks and counts, so that parallel uploads cannot exceed a quota. What the caller has read of the
+    key may be out of date.
     """
     counted = _CHARGING.run(connection, {"key_name": new.api_key, "size": new.stored_bytes, "now": now})
     if not counted.rowcount:
@@ -115,7 +115,7 @@ def _named(
     short_id: Callable[[int], str] | None,
     hashes: KeyHashes,
 ) -> tuple[int, str]:
-    """Put the *row* of *new* in, and take its keys. Its number and id."""
+    """Insert the *row* of *new* and take its keys. Returns its number and id."""
     number, image_id = _number_and_id(connection, new, row, short_id, hashes)
     wanted: list[tuple[Kind, str]] = [
         ("object key", new.original.key),
@@ -124,7 +124,8 @@ def _named(
     ]
     if new.id is not None:
         wanted.append(("id", new.id))
-    take(connection, number, {hashes.of(kind, text): (kind, text) for kind, text in wanted})
+    stored = file_rows(new, number, FIRST_VERSION)
+    take(connection, number, {hashes.of(kind, text): (kind, text) for kind, text in wanted}, stored)
     return number, image_id
 
 
@@ -148,7 +149,7 @@ def _number_and_id(
 def _shortly_named(
     connection: Connection, row: dict[str, Any], short_id: Callable[[int], str], hashes: KeyHashes
 ) -> tuple[int, str]:
-    """A number and the id made of it. Numbers are left out whose id came from elsewhere, with an import."""
+    """Return a number and the id made from it. Skips numbers whose id an import has brought from elsewhere."""
     while True:
         number = connection.execute(insert(images).returning(images.c.number), row).scalar_one()
         image_id = short_id(number)

@@ -1,21 +1,45 @@
 """Between rows of the tables and the types that the rest of the program sees."""
 
+import json
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, select
 
-from imges.catalog.tables import images
-from imges.catalog.types import ApiKey, Image, NewImage, Scope, State, StoredFile
+from imges.catalog.dialects import Hex, JsonRows
+from imges.catalog.tables import files, images
+from imges.catalog.types import ApiKey, Image, NewImage, Role, Scope, State, StoredFile
 
-_KEPT = [field.name for field in fields(NewImage) if field.name not in {"id", "original", "thumb", "medium"}]
-"""Fields of a new picture that stand in its row, and in `Image`, under the same name."""
+FIRST_VERSION = 1
+"""`images.version` of a picture whose files were never replaced."""
+
+_KEPT = [
+    field.name for field in fields(NewImage) if field.name not in {"id", "original", "thumb", "medium", "medium_key"}
+]
+"""Fields of a new picture that stand in its row of `images`, and in `Image`, under the same name."""
 
 _FILE = [field.name for field in fields(StoredFile)]
-_FILE_COLUMNS = {kind: [(f"{kind}_{name}", name) for name in _FILE] for kind in ("original", "thumb", "medium")}
+
+FILES = (
+    select(JsonRows(files.c.role, *[Hex(files.c.md5) if name == "md5" else files.c[name] for name in _FILE]))
+    .where(files.c.image == images.c.number, files.c.version == images.c.version)
+    .correlate(images)
+    .scalar_subquery()
+    .label("files")
+)
+"""The files of a row of `images`, all in one column: so each statement can return them, and one of each row is enough.
+
+SQLAlchemy takes longer for three joined rows of 14 columns than a JSON text takes to be read.
+"""
+
+IMAGE = (*images.columns, FILES)
+"""What `image_of` reads."""
+
 COLUMNS = [column.name for column in images.columns if column.name != "number"]
 """What `columns_of` fills."""
+
 LONGEST_SEARCH = 200
 """Characters: PostgreSQL's indexes hold entries of up to 2,704 bytes."""
 
@@ -23,32 +47,52 @@ _API_KEY = [field.name for field in fields(ApiKey)]
 
 
 def search_text(text: str) -> str:
-    """*text* as it is searched for: without a difference of case or of composed letters, in any script."""
+    """Return *text* as it is searched: without a difference of case or of composed letters, in any script."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold()).strip()[:LONGEST_SEARCH]
 
 
 def columns_of(new: NewImage, lease: str | None, views: int = 0) -> dict[str, Any]:
-    """The row of a picture that *lease* holds as pending; without one it is published."""
+    """Return the row in `images` of a picture that *lease* holds as pending; without *lease* it is published."""
     row: dict[str, Any] = {name: getattr(new, name) for name in _KEPT}
-    row |= {"id": new.id, "state": _state(lease), "lease": lease, "views": views}
-    return row | file_columns(new)
-
-
-def file_columns(new: NewImage | Image) -> dict[str, Any]:
-    """What its row says of the objects of *new*, and what they take together."""
-    row: dict[str, Any] = {"stored_bytes": new.stored_bytes}
+    row |= {"id": new.id, "state": _state(lease), "lease": lease, "version": FIRST_VERSION, "views": views}
     row["search"] = search_text(f"{new.original_filename} {new.title or ''}")
-    for kind, file in (("original", new.original), ("thumb", new.thumb), ("medium", new.medium)):
-        for column, name in _FILE_COLUMNS[kind]:
-            row[column] = getattr(file, name, None)
-    row["medium_key"] = new.medium_key  # stays reserved where there is no medium
-    return row
+    return row | summary_of(new)
+
+
+def summary_of(picture: NewImage | Image) -> dict[str, Any]:
+    """Return the columns of `images` that depend on the files of *picture*."""
+    return {
+        "original_size": picture.original.size,
+        "original_md5": picture.original.md5,
+        "reserved_medium_key": None if picture.medium else picture.medium_key,
+        "stored_bytes": picture.stored_bytes,
+    }
+
+
+def file_rows(picture: NewImage | Image, number: int, version: int) -> list[dict[str, Any]]:
+    """Return the rows in `files` of *picture*, which has this *number*, as its *version*."""
+    return [
+        {"image": number, "version": version, "role": role, "extension": file.extension}
+        | {name: getattr(file, name) for name in _FILE}
+        for role, file in picture.by_role.items()
+    ]
 
 
 def reserved(new: NewImage, number: int, image_id: str, lease: str | None, views: int = 0) -> Image:
-    """*new* as it stands in the catalog with the row of `columns_of`."""
-    kept: dict[str, Any] = {name: getattr(new, name) for name in (*_KEPT, "original", "thumb", "medium")}
-    return Image(number=number, id=image_id, state=_state(lease), views=views, **kept)
+    """Return *new* as it stands in the catalog with the rows of `columns_of` and `file_rows`."""
+    kept: dict[str, Any] = {name: getattr(new, name) for name in _KEPT}
+    return Image(
+        number=number,
+        id=image_id,
+        state=_state(lease),
+        version=FIRST_VERSION,
+        views=views,
+        original=new.original,
+        thumb=new.thumb,
+        medium=new.medium,
+        medium_key=new.medium_key,
+        **kept,
+    )
 
 
 def _state(lease: str | None) -> State:
@@ -56,27 +100,32 @@ def _state(lease: str | None) -> State:
 
 
 def image_of(columns: RowMapping) -> Image:
-    """The picture of a row of `images`; of a join too, where no other column has the name of one of them."""
+    """Return the picture of a row with the columns `IMAGE`. A join may add columns of other names."""
     kept: dict[str, Any] = {name: columns[name] for name in _KEPT}
     kept["tags"] = tuple(kept["tags"])
+    found = _files_of(columns["files"])
+    medium = found.get(Role.MEDIUM)
     return Image(
         number=columns["number"],
         id=columns["id"],
         state=State(columns["state"]),
+        version=columns["version"],
         views=columns["views"],
-        original=_file_of(columns, "original"),
-        thumb=_file_of(columns, "thumb"),
-        medium=None if columns["medium_md5"] is None else _file_of(columns, "medium"),
+        original=found[Role.ORIGINAL],
+        thumb=found[Role.THUMB],
+        medium=medium,
+        medium_key=medium.key if medium else columns["reserved_medium_key"],
         **kept,
     )
 
 
-def _file_of(columns: RowMapping, kind: str) -> StoredFile:
-    return StoredFile(**{name: columns[f"{kind}_{name}"] for name in _FILE})
+def _files_of(text: str) -> Mapping[str, StoredFile]:
+    """Return the files in *text*, the column `FILES`, by their roles."""
+    return {role: StoredFile(*values) for role, *values in json.loads(text)}
 
 
 def api_key_of(columns: RowMapping) -> ApiKey:
-    """The key of a row of `api_keys`, without its hash."""
+    """Return the key of a row of `api_keys`, without its hash."""
     kept: dict[str, Any] = {name: columns[name] for name in _API_KEY}
     kept["scope"] = Scope(kept["scope"])
     return ApiKey(**kept)

@@ -1,8 +1,9 @@
-"""The schema of a catalog: made when there is none, brought up to date when it is behind, refused when it is too new.
+"""The schema of a catalog: made if there is none, brought up to date if it is behind, refused if it is too new.
 
-A fresh catalog is made straight from the tables, for Alembic takes a third of a second to import; a test holds that
-the migrations lead to the same. Each revision tells the oldest program that it still serves, for migrations only
-expand: so a node may be older than the catalog while others are updated.
+A fresh catalog is made straight from the tables, because Alembic takes a third of a second to import. A test checks
+that the migrations lead to the same schema. Each revision names the oldest program that it still serves. Migrations
+that only expand serve the programs before them, so a node may be older than the catalog while others are updated.
+Revision 0002 moved columns, so it serves no program before it.
 """
 
 from pathlib import Path
@@ -12,11 +13,11 @@ from sqlalchemy import Connection, insert, inspect, select, text
 from imges.catalog.tables import metadata, schema_revisions
 from imges.errors import SettingsError
 
-HEAD = "0001"
-"""The newest revision that this program knows; revisions sort by their names."""
+HEAD = "0002"
+"""The newest revision that this program knows. Revisions sort by their names."""
 
-OLDEST_PROGRAM = "0001"
-"""A program is served by revision `HEAD` when it knows this revision."""
+OLDEST_PROGRAM = "0002"
+"""Revision `HEAD` serves a program that knows this revision."""
 
 ALEMBIC_TABLE = """
 CREATE TABLE alembic_version (
@@ -29,7 +30,10 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 def revision_of(connection: Connection) -> str | None:
-    """The revision of the schema; `None` where there is nothing yet. Raises: SettingsError for another's database."""
+    """Return the revision of the schema, `None` if the database is empty.
+
+    Raises `SettingsError` if it is another program's database.
+    """
     names = inspect(connection).get_table_names()
     if not names:
         return None
@@ -41,7 +45,7 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def create(connection: Connection) -> None:
-    """All tables, in the transaction of the caller."""
+    """Make all tables, in the transaction of the caller."""
     metadata.create_all(connection)
     connection.execute(insert(schema_revisions).values(revision=HEAD, oldest_program=OLDEST_PROGRAM))
     connection.execute(text(ALEMBIC_TABLE))
@@ -60,7 +64,7 @@ def upgrade(connection: Connection) -> None:
 
 
 def refuse_newer(connection: Connection, revision: str) -> None:
-    """Raises: SettingsError where *revision*, newer than `HEAD`, does not serve this program any more."""
+    """Raises `SettingsError` if *revision*, newer than `HEAD`, does not serve this program any more."""
     oldest = connection.execute(
         select(schema_revisions.c.oldest_program).where(schema_revisions.c.revision == revision)
     ).scalar_one_or_none()

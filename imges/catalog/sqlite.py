@@ -1,8 +1,7 @@
-"""The catalog in a SQLite file: one thread that writes, some that read and never wait for it.
+"""The catalog in a SQLite file: one connection that writes, and some that read and never wait for it.
 
-A whole transaction is one function on a connection, run in a thread: it costs one change of threads instead of
-four for each statement (measured against aiosqlite: half the CPU). The functions are plain SQLAlchemy, so that an
-`AsyncConnection.run_sync` of another engine can run the same.
+A whole transaction is one function on a connection, run in the connection's thread. The functions are plain SQLAlchemy,
+so that PostgreSQL's `AsyncConnection.run_sync` can run the same ones.
 """
 
 import asyncio
@@ -12,8 +11,7 @@ import random
 import sqlite3
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import AbstractContextManager, asynccontextmanager, closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar, cast
@@ -25,9 +23,12 @@ from sqlalchemy.exc import DBAPIError
 
 from imges import metrics
 from imges.catalog import schema
+from imges.catalog.connection_thread import ConnectionThread, driver_of_this_thread
 from imges.catalog.database import Run
 from imges.catalog.group_commit import GroupCommit
+from imges.catalog.readers import Readers
 from imges.catalog.types import DamagedDatabase
+from imges.durable import move_over
 from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
 
 log = logging.getLogger(__name__)
@@ -35,87 +36,99 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 PATIENCE = 4.0
-"""Seconds that a transaction waits for another process's; the client is to be answered within five."""
+"""Seconds that a transaction waits for another process's. The server must answer the client within five."""
 
 READERS = 4
 """Threads that read at the same time."""
 
 SMALL = 32 * 2**20
-"""Bytes up to which the whole database is checked at start, in some hundredths of a second."""
+"""Bytes. A start checks the whole of a smaller database, in some hundredths of a second."""
 
 PRIVATE = 0o600
-"""The database holds addresses of people and secrets; SQLite gives its other files the same mode."""
+"""The database contains secrets and the addresses of clients. SQLite gives its other files the same mode."""
 
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 BUGS = {0, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_MISUSE}
-"""Codes that speak of our statements, not of the file."""
+"""Codes of faults in our statements, not in the file."""
 
 
 class SqliteDatabase:
     """Runs functions on connections, each as one transaction.
 
-    Raises, whatever it runs: CatalogUnavailable (locked for long, I/O error, read-only, damaged), CatalogFull.
+    Every method raises `CatalogUnavailable` if the file is locked for long, read-only or damaged, or if the system
+    cannot read or write it. Every method that writes raises `CatalogFull` if the disk is full.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._writing = _Connections(path, waits=False)
-        self._reading = _Connections(path, waits=True)
-        self._writer = GroupCommit(self._transaction, lambda connection, text: _driver(connection).execute(text))
-        self._readers = ThreadPoolExecutor(READERS, "catalog-reader")
         self._file: int | None = None
-        """Kept open, and closed last: to close any descriptor of the file ends SQLite's locks on it."""
+        """Kept open, and closed last, because closing any descriptor of the file ends SQLite's locks on it."""
+        engine = _engine(path)
+        self._writer = ConnectionThread("catalog-writer", partial(self._connect, waits=False), engine)
+        self._reading_threads = [
+            ConnectionThread("catalog-reader", partial(self._connect, waits=True), engine) for _ in range(READERS)
+        ]
+        self._readers = Readers()
+        self._commits = GroupCommit(
+            self._writer.hand_over, self._transaction, lambda connection, text: _driver(connection).execute(text)
+        )
 
     @classmethod
     async def open(cls, path: Path) -> Self:
-        """Open the database in the file *path*, which is made where there is none.
+        """Open the database in the file *path*, and make the file if there is none.
 
-        Raises: SettingsError for a file that cannot be used or is damaged; CatalogUnavailable, CatalogFull.
+        Raises `SettingsError` if the file cannot be used or is damaged, `CatalogUnavailable`, `CatalogFull`.
         """
         database = await asyncio.to_thread(cls, path)
         try:
-            await database._writer.alone(database._check)  # noqa: SLF001  (its own class's)
+            with _usable(path):
+                await database._open()  # noqa: SLF001  (its own class's)
         except BaseException:
             await database.close()
             raise
         return database
 
     async def prepare(self, *, upgrade: bool = False) -> None:  # noqa: ARG002  (nobody else's program uses the file)
-        """Make the schema, or bring it up to date after a copy. Raises: SettingsError."""
-        await self._writer.alone(self._prepare)
+        """Make the schema, or bring it up to date after a copy.
+
+        Raises `SettingsError` if the schema is another program's or a newer imges's.
+        """
+        with _usable(self._path):
+            if await self._readers.run(partial(_use, schema.revision_of)) != schema.HEAD:
+                await self._writer.run(self._bring_up_to_date)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """The result of *work*, called in a transaction of its own; committed, and durable, when this returns.
+        """Call *work* in a transaction of its own, and return its result once that is committed and durable.
 
-        Works of one process run one after the other, in the order of their calls; those that wait share a commit.
+        Works of one process run one after the other, in the order of their calls. Works that wait share a commit.
         """
         with metrics.catalog("write", CatalogUnavailable):
-            return await self._writer.run(work, time.monotonic() + PATIENCE)
+            return await self._commits.run(work, time.monotonic() + PATIENCE)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
-        """The result of *work*, which only reads; each of its statements sees what was committed before it."""
+        """Return the result of *work*, which only reads. Each of its statements sees what was committed before it."""
         with metrics.catalog("read", CatalogUnavailable):
-            return await asyncio.get_running_loop().run_in_executor(self._readers, partial(self._look, work))
+            return await self._readers.run(partial(_look, work))
 
     @asynccontextmanager
     async def long_transaction(self) -> AsyncGenerator[Run]:
-        """One transaction for all that is run in the block; nobody else can write meanwhile."""
+        """Run everything in the block in one transaction. No other transaction can write meanwhile."""
         transaction = self._transacting(time.monotonic() + PATIENCE)
-        connection = await self._writer.alone(partial(_entered, transaction))
-
-        async def run(work: Callable[[Connection], T]) -> T:
-            return await self._writer.alone(partial(_called, work, connection))
-
         try:
+            connection = await self._writer.run(partial(_entered, transaction))
+
+            async def run(work: Callable[[Connection], T]) -> T:
+                return await self._writer.run(partial(_called, work, connection))
+
             yield run
         except BaseException as error:
-            await self._writer.alone(partial(transaction.__exit__, type(error), error, error.__traceback__))
+            await self._writer.run(partial(transaction.__exit__, type(error), error, error.__traceback__))
             raise
-        await self._writer.alone(partial(_left, transaction))
+        await self._writer.run(partial(_left, transaction))
 
     async def close(self) -> None:
-        """Finish what was begun and give everything back."""
+        """Finish what was begun, and close the file."""
         await asyncio.to_thread(self._close)
 
     @contextmanager
@@ -125,7 +138,7 @@ class SqliteDatabase:
 
     @contextmanager
     def _transacting(self, deadline: float) -> Generator[Connection]:
-        with self._writing.one() as connection:
+        with self._writer.used() as connection:
             driver = _driver(connection)
             _patiently(partial(driver.execute, "BEGIN IMMEDIATE"), deadline)
             try:
@@ -137,49 +150,46 @@ class SqliteDatabase:
             driver.commit()
 
     def _refuse_a_lost_file(self) -> None:
-        """Raises: CatalogUnavailable where somebody took the file away: what is written to it now goes with us."""
+        """Raises `CatalogUnavailable` if somebody took the file away: its rows would be gone when this process ends."""
         if self._file is not None and (not os.fstat(self._file).st_nlink or not self._path.exists()):
             log.error("the catalog's file %s is gone; put it back, and restart", self._path)
             raise CatalogUnavailable
 
-    def _look(self, work: Callable[[Connection], T]) -> T:
-        with _translated(), self._reading.one() as connection:
-            return work(connection)
-
     def _close(self) -> None:
-        self._writer.close()
-        self._readers.shutdown()
-        self._reading.close()
-        self._writing.close()
+        for thread in (*self._reading_threads, self._writer):
+            thread.end()
         if self._file is not None:
             os.close(self._file)
 
     # Opening
 
-    def _check(self) -> None:
-        with _usable(self._path):
+    async def _open(self) -> None:
+        """Check the file, then open all connections, so that no load makes the number of open files grow."""
+        first, *others = self._reading_threads
+        await first
+        await first.run(partial(_use, self._check_file, first))
+        for thread in (*others, self._writer):
+            await thread
+            await thread.run(partial(_use, _read_something, thread))
+        self._readers.idle = list(self._reading_threads)
+
+    def _connect(self, *, waits: bool) -> sqlite3.Connection:
+        """Open the file, which only the first call makes. If SQLite does not wait for locks, `_patiently` does."""
+        if self._file is None:
             self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
-            with self._reading.one() as connection:
-                self._check_file(_driver(connection), time.monotonic() + PATIENCE)
+        address = f"file:{quote(str(self._path.absolute()))}?mode=rw"
+        driver = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        driver.execute("PRAGMA synchronous = FULL")
+        driver.execute("PRAGMA foreign_keys = ON")
+        driver.execute("PRAGMA secure_delete = ON")  # nothing of a deleted picture stays behind in free pages
+        if not waits:
+            driver.execute("PRAGMA busy_timeout = 0")
+        return driver
 
-    def _prepare(self) -> None:
+    def _check_file(self, connection: Connection) -> None:
+        """Raises `SettingsError` if the file is damaged, or if its file system cannot hold a catalog."""
+        driver = _driver(connection)
         deadline = time.monotonic() + PATIENCE
-        with _usable(self._path):
-            with self._reading.one() as connection:
-                revision = schema.revision_of(connection)
-            if revision != schema.HEAD:
-                with self._transacting(deadline) as connection:
-                    self._bring_up_to_date(connection)
-            self._connect()
-
-    def _connect(self) -> None:
-        """Make all connections, so that the files that are open do not grow in number with the load."""
-        with ExitStack() as stack:
-            for connections in (self._writing, *[self._reading] * READERS):
-                schema.revision_of(stack.enter_context(connections.one()))
-
-    def _check_file(self, driver: sqlite3.Connection, deadline: float) -> None:
-        """Raises: SettingsError where the file is damaged, or where its file system cannot hold a catalog."""
         mode = _patiently(lambda: driver.execute("PRAGMA journal_mode = WAL").fetchone(), deadline)
         if mode != ("wal",):
             raise SettingsError(f"catalog.url: {self._path} is on a file system where SQLite has no WAL")
@@ -188,8 +198,12 @@ class SqliteDatabase:
             if found != "ok":
                 raise _damaged(self._path, found)
 
-    def _bring_up_to_date(self, connection: Connection) -> None:
-        """Make or migrate the schema; nobody else can write meanwhile, and another process may just have done it."""
+    def _bring_up_to_date(self) -> None:
+        with self._transacting(time.monotonic() + PATIENCE) as connection:
+            self._migrate(connection)
+
+    def _migrate(self, connection: Connection) -> None:
+        """Make or migrate the schema, unless another process just has. Nobody else can write meanwhile."""
         revision = schema.revision_of(connection)
         if revision is None:
             schema.create(connection)
@@ -204,22 +218,11 @@ class SqliteDatabase:
             )
 
 
-def _engine(path: Path, *, waits: bool) -> Engine:
-    """Connections to the existing file *path*; where SQLite does not wait for a lock itself, `_patiently` does."""
-
-    def connect() -> sqlite3.Connection:
-        address = f"file:{quote(str(path.absolute()))}?mode=rw"
-        driver = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
-        driver.execute("PRAGMA synchronous = FULL")
-        driver.execute("PRAGMA foreign_keys = ON")
-        driver.execute("PRAGMA secure_delete = ON")  # nothing of a deleted picture stays behind in free pages
-        if not waits:
-            driver.execute("PRAGMA busy_timeout = 0")
-        return driver
-
+def _engine(path: Path) -> Engine:
+    """Make the engine through which SQLAlchemy sees all connections; they share the statements that it has compiled."""
     engine = create_engine(
         URL.create("sqlite", database=str(path)),
-        creator=connect,
+        creator=driver_of_this_thread,
         poolclass=NullPool,
         pool_reset_on_return=None,  # every transaction is ended where it was begun
         isolation_level="AUTOCOMMIT",
@@ -229,7 +232,7 @@ def _engine(path: Path, *, waits: bool) -> Engine:
 
 
 class _Compiler(SQLiteCompiler):
-    """Also writes the index that a statement is to run along, where it says one by `with_hint`."""
+    """Also writes the index that a statement names by `with_hint`."""
 
     def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002  (SQLAlchemy's)
         return text
@@ -239,38 +242,22 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
-class _Connections:
-    """Open connections to *path* that are used again: to get one from SQLAlchemy takes as long as a statement.
+# In the threads
 
-    Transactions are the driver's: SQLAlchemy begins and ends none.
-    """
 
-    def __init__(self, path: Path, *, waits: bool) -> None:
-        self._engine = _engine(path, waits=waits)
-        self._idle: list[Connection] = []
+def _use(work: Callable[[Connection], T], thread: ConnectionThread) -> T:
+    with thread.used() as connection:
+        return work(connection)
 
-    @contextmanager
-    def one(self) -> Generator[Connection]:
-        """A connection; after an error of the driver it is not used again, for it may have lost its file."""
-        try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = self._engine.connect()
-        try:
-            yield connection
-        except (DBAPIError, sqlite3.Error):
-            connection.invalidate()
-            connection.close()
-            raise
-        except BaseException:
-            self._idle.append(connection)
-            raise
-        self._idle.append(connection)
 
-    def close(self) -> None:
-        """Close those that are not in use."""
-        while self._idle:
-            self._idle.pop().close()
+def _look(work: Callable[[Connection], T], thread: ConnectionThread) -> T:
+    with _translated(), thread.used() as connection:
+        return work(connection)
+
+
+def _read_something(connection: Connection) -> None:
+    """Make SQLite open the files that it keeps beside the database."""
+    _driver(connection).execute("SELECT 1 FROM sqlite_schema").fetchone()
 
 
 def _entered(transaction: AbstractContextManager[Connection]) -> Connection:
@@ -289,9 +276,9 @@ def _left(transaction: AbstractContextManager[Connection]) -> None:
 
 
 def _patiently(begin: Callable[[], T], deadline: float) -> T:
-    """The result of *begin*, tried until no other process is in the way, but not beyond the *deadline*.
+    """Return the result of *begin*, called again while another process holds the lock and until the *deadline*.
 
-    SQLite's own wait sleeps up to 0.1 s between two tries, and starves beside a process that writes all the time.
+    SQLite's own wait sleeps up to 0.1 s between two tries, and starves if another process writes all the time.
     """
     while True:
         try:
@@ -299,35 +286,27 @@ def _patiently(begin: Callable[[], T], deadline: float) -> T:
         except sqlite3.OperationalError as error:
             if _code(error) not in BUSY or time.monotonic() > deadline:
                 raise
-        time.sleep(random.uniform(0.0005, 0.004))  # noqa: S311 (only so that two do not keep step)
+        time.sleep(random.uniform(0.0005, 0.004))  # noqa: S311 (only so that two processes do not keep step)
 
 
 def copy_sqlite(path: Path, copy: Path) -> None:
-    """All that is committed in the database *path*, durably in the file *copy*, whole or not at all.
+    """Copy what is committed in the database *path* to the file *copy*, durably, and whole or not at all.
 
-    As of one moment, while others read and write. Blocking. Raises: CatalogUnavailable, CatalogFull; OSError.
+    The copy is of one moment; other processes may read and write meanwhile. Blocks. Raises `CatalogUnavailable`,
+    `CatalogFull` and `OSError`.
     """
     part = copy.with_name(f"{copy.name}.part")
-    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE)
-    try:
-        with _translated(), closing(sqlite3.connect(path, timeout=PATIENCE)) as driver:
-            driver.execute("VACUUM INTO ?", [str(part)])
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    part.replace(copy)
-    folder = os.open(copy.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE))
+    with _translated(), closing(sqlite3.connect(path, timeout=PATIENCE)) as driver:
+        driver.execute("VACUUM INTO ?", [str(part)])
+    move_over(part, copy)
 
 
-# Errors: nothing of the driver's leaves this room
+# Errors: none of the driver's leaves this room
 
 
 def _code(error: BaseException | None) -> int:
-    """SQLite's primary result code; 0 for what SQLite did not say."""
+    """Return SQLite's primary result code, or 0 if the error is not SQLite's."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
@@ -346,7 +325,7 @@ def _translated() -> Generator[None]:
 
 @contextmanager
 def _usable(path: Path) -> Generator[None]:
-    """While opening: what will not get better by waiting stops the start."""
+    """While opening: turn an error that waiting does not cure into a `SettingsError`, which stops the start."""
     try:
         with _translated():
             yield

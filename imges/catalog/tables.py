@@ -1,4 +1,4 @@
-"""The tables, of types and indexes that SQLite and PostgreSQL share. A change here needs a migration beside it."""
+"""The tables, with types and indexes that SQLite and PostgreSQL share. A change here needs a migration as well."""
 
 from typing import Any
 
@@ -29,39 +29,22 @@ metadata = MetaData(
 )
 
 
-def _file_columns(kind: str, *, nullable: bool) -> list[Column[Any]]:
-    """What `StoredFile` holds, but the key."""
-    return [
-        Column(f"{kind}_size", BigInteger, nullable=nullable),
-        Column(f"{kind}_md5", Digest, nullable=nullable),
-        Column(f"{kind}_width", Integer, nullable=nullable),
-        Column(f"{kind}_height", Integer, nullable=nullable),
-        Column(f"{kind}_bits", Integer, nullable=nullable),
-        Column(f"{kind}_channels", Integer),
-    ]
-
-
 images = Table(
     "images",
     metadata,
     Column("number", RowNumber, primary_key=True),
     Column("id", Text, unique=True),  # NULL only inside the transaction that makes a short id from the number
     Column("state", Text, nullable=False),
-    Column("lease", Text),  # only while pending or withdrawing; no foreign key, for a lease may end before its rows
+    Column("lease", Text),  # only while pending or withdrawing; no foreign key, because a lease may end before its rows
     Column("place", Text, nullable=False),
-    Column("extension", Text, nullable=False),
-    Column("media_type", Text, nullable=False),
+    Column("version", Integer, nullable=False, server_default="1"),  # of its files, the current one
     Column("created", Moment, nullable=False),
     Column("expires", Moment),
     Column("original_filename", Text, nullable=False),
-    Column("original_key", Text, nullable=False),
-    *_file_columns("original", nullable=False),
-    Column("thumb_key", Text, nullable=False),
-    *_file_columns("thumb", nullable=False),
-    Column("medium_key", Text, nullable=False),
-    *_file_columns("medium", nullable=True),
+    Column("original_size", BigInteger, nullable=False),  # this and the next stand in `files` too; here for indexes
+    Column("original_md5", Digest, nullable=False),
+    Column("reserved_medium_key", Text),  # only while there is no medium: the key that one made later will have
     Column("stored_bytes", BigInteger, nullable=False),
-    Column("frames", Integer, nullable=False),
     Column("views", BigInteger, nullable=False),
     Column("api_key", Text, nullable=False),  # a name, no foreign key: pictures outlive the key
     Column("address", Address),
@@ -106,6 +89,26 @@ Index(  # all that pictures are searched by, newest first: read alone, not the t
     images.c.original_size,
     images.c.stored_bytes,
     images.c.search,
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("image", RowNumber, ForeignKey(images.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("role", Text, primary_key=True),
+    Column("extension", Text, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("md5", Digest, nullable=False),
+    Column("crc32", BigInteger),  # NULL: not computed
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bits", Integer, nullable=False),
+    Column("channels", Integer),
+    Column("frames", Integer, nullable=False),
+    sqlite_with_rowid=False,  # the rows of one picture lie side by side, in the order of the primary key
 )
 
 unique_keys = Table(

@@ -1,4 +1,4 @@
-"""Rows of the catalog as the rest of the program sees them. All times are aware datetimes in UTC."""
+"""What the catalog stores, as the rest of the program sees it. All times are aware datetimes in UTC."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,13 +9,11 @@ from typing import Literal
 from imges.errors import CatalogUnavailable, ImgesError, KeyUnusable, RequestError, SettingsError
 
 GUEST = "guest"
-"""Name of the API key of `api.key` and the upload page. It can be disabled, not revoked."""
-
-FileKind = Literal["original", "medium", "thumb"]
+"""Name of the API key that `api.key` and the upload page use. It can be disabled, not revoked."""
 
 
 def utc_now() -> datetime:
-    """The clock of everything that is stored."""
+    """Return the time now: the clock of all stored times."""
     return datetime.now(UTC)
 
 
@@ -28,45 +26,107 @@ class State(StrEnum):
     WITHDRAWING = "withdrawing"
 
 
+UNHEARD = (State.PENDING, State.WITHDRAWING)
+"""States of pictures whose upload no client has an answer for."""
+
+
 class Scope(StrEnum):
     UPLOAD = "upload"
     ADMIN = "admin"
 
 
+class Role(StrEnum):
+    """What a file is to its picture. These three are made before an upload is answered."""
+
+    ORIGINAL = "original"
+    MEDIUM = "medium"
+    THUMB = "thumb"
+
+
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """One object of a picture: *size* in bytes, hex *md5* of what is stored, width and height in pixels as shown."""
+    """One file of a picture: *size* in bytes, hex *md5* of the object, *width* and *height* in pixels as shown."""
 
     key: str
+    media_type: str
     size: int
     md5: str
     width: int
     height: int
     bits: int
     channels: int | None
+    frames: int = 1
+    crc32: int | None = None
+    """Of the object, as ZIP archives need it. `None`: it was not computed."""
+
+    @property
+    def extension(self) -> str:
+        """The ending of the key, without the dot."""
+        return self.key.rpartition(".")[2]
+
+
+class _HasFiles:
+    """What a picture says by its files."""
+
+    __slots__ = ()
+
+    original: StoredFile
+    thumb: StoredFile
+    medium: StoredFile | None
+
+    @property
+    def by_role(self) -> dict[Role, StoredFile]:
+        """The files that it has, the original first."""
+        found = {Role.ORIGINAL: self.original, Role.MEDIUM: self.medium, Role.THUMB: self.thumb}
+        return {role: file for role, file in found.items() if file}
+
+    def files(self) -> list[StoredFile]:
+        """The files that it has, the original first."""
+        return list(self.by_role.values())
+
+    def file(self, key: str) -> StoredFile | None:
+        """The file whose object is *key*. `None` for the key of a medium that is only reserved."""
+        return next((file for file in self.files() if file.key == key), None)
+
+    @property
+    def stored_bytes(self) -> int:
+        """Bytes of all its files: what quotas count."""
+        return self.original.size + self.thumb.size + (self.medium.size if self.medium else 0)
+
+    @property
+    def extension(self) -> str:
+        """Of the original."""
+        return self.original.extension
+
+    @property
+    def media_type(self) -> str:
+        """Of the original."""
+        return self.original.media_type
+
+    @property
+    def frames(self) -> int:
+        """Of the original."""
+        return self.original.frames
 
 
 @dataclass(frozen=True, slots=True)
-class NewImage:
-    """A picture about to be reserved: everything is known but its number."""
+class NewImage(_HasFiles):
+    """A picture about to be reserved. Only its number is not known yet."""
 
     id: str | None
-    """The encoded id; `None`: a short one is made from the row's number."""
+    """The encoded id. `None`: a short one is made from the row's number."""
     place: str
-    extension: str
-    media_type: str
     created: datetime
     original_filename: str
     original: StoredFile
     thumb: StoredFile
     medium: StoredFile | None
     medium_key: str
-    """Reserved also where there is no medium."""
-    frames: int
+    """Reserved even if there is no medium."""
     api_key: str
     """Name of the API key that sent it."""
     address: str | None
-    """The uploader's, where `privacy.keep_addresses` allows."""
+    """The uploader's, `None` if `privacy.keep_addresses` forbids to store it."""
     delete_token_hash: bytes
     title: str | None = None
     description: str | None = None
@@ -75,29 +135,22 @@ class NewImage:
     exif: dict[str, str] | None = None
     expires: datetime | None = None
 
-    @property
-    def stored_bytes(self) -> int:
-        """Bytes of all its objects: what quotas count."""
-        return self.original.size + self.thumb.size + (self.medium.size if self.medium else 0)
-
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """A row of the catalog."""
+class Image(_HasFiles):
+    """A picture in the catalog, with the files of its current version."""
 
     number: int
     id: str
     state: State
     place: str
-    extension: str
-    media_type: str
+    version: int
     created: datetime
     original_filename: str
     original: StoredFile
     thumb: StoredFile
     medium: StoredFile | None
     medium_key: str
-    frames: int
     views: int
     api_key: str
     address: str | None
@@ -109,23 +162,18 @@ class Image:
     exif: dict[str, str] | None
     expires: datetime | None
 
-    def files(self) -> list[StoredFile]:
-        """The objects that it has, the original first."""
-        return [self.original, *([self.medium] if self.medium else []), self.thumb]
 
-    @property
-    def stored_bytes(self) -> int:
-        """Bytes of all its objects: what quotas count."""
-        return sum(file.size for file in self.files())
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A row of any state. It is *in_flight* while the process that uploads it lives."""
 
-    def file(self, key: str) -> StoredFile | None:
-        """The object under *key*; `None` for a medium that is only reserved."""
-        return next((file for file in self.files() if file.key == key), None)
+    image: Image
+    in_flight: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key that may upload. The text of it is nowhere, only its keyed hash."""
+    """A key that may upload. The catalog stores a keyed hash of its text, not the text."""
 
     name: str
     scope: Scope
@@ -136,12 +184,12 @@ class ApiKey:
     quota_pictures: int | None = None
     quota_bytes: int | None = None
     pictures: int = 0
-    """How many pictures it has now, pending ones included."""
+    """How many pictures it has now, including pending ones."""
     bytes: int = 0
-    """What their objects take together."""
+    """The size of all their files together."""
 
     def check_alive(self, now: datetime) -> None:
-        """Raises: KeyUnusable where it is disabled, or has expired by *now*."""
+        """Raises `KeyUnusable` if it is disabled or has expired by *now*."""
         if not self.enabled:
             raise KeyUnusable("guests cannot upload now" if self.name == GUEST else "this API key is disabled")
         if self.expires is not None and self.expires <= now:
@@ -150,13 +198,13 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which published pictures are looked for: those for which all that is given holds."""
+    """Which published pictures to find: those that meet all given conditions."""
 
     text: str | None = None
-    """Part of the file's name or the title, whatever its case."""
+    """Part of the file's name or of the title, in any case."""
     api_key: str | None = None
     network: IPv4Network | IPv6Network | None = None
-    """What they were sent from."""
+    """That of the uploader's address."""
     md5: str | None = None
     """Of the stored original, in hex."""
     least: int | None = None
@@ -165,12 +213,12 @@ class Search:
     since: datetime | None = None
     before: datetime | None = None
     newest: int | None = None
-    """Their highest number: those that come later are left alone."""
+    """The highest number: pictures that come later are not found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """A place in the order of pictures, which are sorted by these two, newest first."""
+    """A position in the order of pictures, which are sorted by these two, newest first."""
 
     created: datetime
     number: int
@@ -178,7 +226,7 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class PlaceUse:
-    """What a storage holds of published pictures: *size* in bytes, of all their objects."""
+    """The published pictures of a place: how many, and the *size* of all their files in bytes."""
 
     place: str
     pictures: int
@@ -186,18 +234,32 @@ class PlaceUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Statistics:
+    """Published pictures, the *bytes* of all their objects, and their views; and pictures and bytes by each group."""
+
+    pictures: int
+    bytes: int
+    views: int
+    places: dict[str, tuple[int, int]]
+    formats: dict[str, tuple[int, int]]
+    api_keys: dict[str, tuple[int, int]]
+    days: dict[str, tuple[int, int]]
+    """By the day of the upload, in UTC, as 2014-06-04."""
+
+
+@dataclass(frozen=True, slots=True)
 class Block:
-    """An MD5 digest in hex, or a network of addresses, that nothing is taken from."""
+    """What may not be uploaded: a picture with this MD5 digest in hex, or any picture from this network."""
 
     what: str
     created: datetime
 
 
-# Errors of its own, beside those of `imges.errors`
+# Errors of the catalog, beside those of `imges.errors`
 
 
 class KeyTaken(ImgesError):
-    """An *id* or *object key* belongs to another picture, or did once; it is never used again."""
+    """An id or object key belongs to another picture, or did once. It is never used again."""
 
     def __init__(self, kind: Literal["id", "object key"], text: str) -> None:
         super().__init__(f"the {kind} {text} is taken")
@@ -206,7 +268,7 @@ class KeyTaken(ImgesError):
 
 
 class RowClaimed(CatalogUnavailable):
-    """The row is not ours (any more): our lease ended, and a sweep has claimed it."""
+    """The caller's lease does not hold the row (any more): the lease ended, and a sweep has claimed the row."""
 
     def __init__(self, number: int) -> None:
         super().__init__("the upload took so long that its place was given up; try again")
@@ -214,7 +276,7 @@ class RowClaimed(CatalogUnavailable):
 
 
 class DamagedDatabase(SettingsError):
-    """The file of the catalog cannot be read as one."""
+    """The database file of the catalog is damaged."""
 
 
 class ApiKeyNameTaken(RequestError):

@@ -1,16 +1,16 @@
-"""Ids and object keys are never used again; the table of them holds keyed hashes, of deleted pictures nothing else."""
+"""Ids and object keys are never used again. Their table holds keyed hashes; of deleted pictures nothing else stays."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, partial
 from hashlib import blake2b
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import Connection, Insert, LargeBinary, bindparam, select
+from sqlalchemy import Connection, Insert, LargeBinary, bindparam, insert, select
 
 from imges.catalog.columns import RowNumber
 from imges.catalog.dialects import skipping_insert
 from imges.catalog.prepared import Prepared
-from imges.catalog.tables import unique_keys
+from imges.catalog.tables import files, unique_keys
 from imges.catalog.types import KeyTaken
 
 Kind = Literal["id", "object key"]
@@ -33,11 +33,27 @@ class KeyHashes:
         return blake2b(message, key=self._secret, person=person, digest_size=HASH_SIZE).digest()
 
 
-def take(connection: Connection, number: int, wanted: Mapping[bytes, tuple[Kind, str]]) -> None:
-    """Give the hashes *wanted* to the picture *number*. Raises: KeyTaken for the first that is or was another's."""
+def take(
+    connection: Connection,
+    number: int,
+    wanted: Mapping[bytes, tuple[Kind, str]],
+    stored: Sequence[Mapping[str, Any]] = (),
+) -> None:
+    """Give the hashes *wanted* to the picture *number*, and insert the rows *stored* of its files.
+
+    PostgreSQL does both in one statement, so that an upload waits for no further round trip.
+
+    Raises `KeyTaken` for the first hash that is or was another picture's.
+    """
     ordered = sorted(wanted)  # so that none deadlock
-    values = {f"hash{position}": key_hash for position, key_hash in enumerate(ordered)}
-    if _insert(len(ordered)).run(connection, {**values, "image": number}).rowcount == len(ordered):
+    values: dict[str, Any] = {f"hash{position}": key_hash for position, key_hash in enumerate(ordered)}
+    values["number"] = number
+    for position, row in enumerate(stored):
+        values |= {f"{name}{position}": value for name, value in row.items()}
+    if stored and connection.dialect.name == "sqlite":  # which has no INSERT in a WITH clause
+        _files_insert(len(stored)).run(connection, values)
+        stored = ()
+    if _insert(len(ordered), len(stored)).run(connection, values).rowcount == len(ordered):
         return
     ours = select(unique_keys.c.hash).where(unique_keys.c.hash.in_(ordered), unique_keys.c.image == number)
     given = set(connection.scalars(ours))
@@ -47,12 +63,28 @@ def take(connection: Connection, number: int, wanted: Mapping[bytes, tuple[Kind,
 
 
 @cache
-def _insert(count: int) -> Prepared:
-    """Puts in *count* hashes of one picture at once, but those that are there."""
-    return Prepared(partial(_inserted, count))
+def _insert(hashes: int, stored: int) -> Prepared:
+    """Inserts so many hashes of one picture at once, but those that exist already, and so many rows of files."""
+    return Prepared(partial(_inserted, hashes, stored))
 
 
-def _inserted(count: int, dialect: str) -> Insert:
-    image = bindparam("image", type_=RowNumber)
-    rows = [{"hash": bindparam(f"hash{position}", type_=LargeBinary), "image": image} for position in range(count)]
-    return skipping_insert(dialect, unique_keys).values(rows)
+def _inserted(hashes: int, stored: int, dialect: str) -> Insert:
+    image = bindparam("number", type_=RowNumber)
+    rows = [{"hash": bindparam(f"hash{position}", type_=LargeBinary), "image": image} for position in range(hashes)]
+    statement = skipping_insert(dialect, unique_keys).values(rows)
+    return statement.add_cte(_files_inserted(stored).cte("stored")) if stored else statement
+
+
+@cache
+def _files_insert(stored: int) -> Prepared:
+    return Prepared(lambda _: _files_inserted(stored))
+
+
+def _files_inserted(stored: int) -> Insert:
+    names = [column.name for column in files.columns]
+    return insert(files).values(
+        [
+            {name: bindparam(f"{name}{position}", type_=files.c[name].type) for name in names}
+            for position in range(stored)
+        ]
+    )

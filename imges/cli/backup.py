@@ -1,4 +1,4 @@
-"""`imges backup` and `imges restore`."""
+"""`imges backup` and `imges restore`: the catalog, the guests' key and the settings in one archive."""
 
 import asyncio
 import os
@@ -9,12 +9,14 @@ from pathlib import Path
 import click
 
 from imges.catalog import open_catalog
-from imges.cli.common import settings_option, telling_os_errors
-from imges.cli.upkeep import sqlite_file
+from imges.cli.errors import reporting_os_errors
+from imges.cli.opening import sqlite_file
+from imges.cli.settings_option import settings_option
+from imges.durable import move_over
 from imges.errors import SettingsError
-from imges.lock import held
 from imges.maintenance.backup import Backup, back_up, opened, put_in_place, read_settings
-from imges.maintenance.workroom import folder_beside
+from imges.maintenance.work_folders import folder_beside
+from imges.processes.lock import held
 from imges.settings import PREFIX, Settings, load_settings, prepare_data_dir, settings_file
 
 
@@ -30,7 +32,7 @@ def backup(settings: Settings, file: Path) -> None:
     database = _database(settings, "back it up with `pg_dump --format=custom --file FILE`")
     if not database.is_file():
         raise SettingsError(f"there is no catalog at {database} to back up")
-    with telling_os_errors(file):
+    with reporting_os_errors(file):
         back_up(
             file,
             database,
@@ -53,7 +55,7 @@ def restore(settings: Settings, file: Path) -> None:
     """
     otherwise = "restore it with `pg_restore --clean --if-exists --dbname DATABASE FILE`"
     _database(settings, otherwise)
-    with telling_os_errors(file), _settings_in(file) as settings_of_backup:
+    with reporting_os_errors(file), _settings_in(file) as settings_of_backup:
         if settings_of_backup is not None:
             settings = load_settings(settings_of_backup)
         database = _database(settings, otherwise)
@@ -65,7 +67,7 @@ def restore(settings: Settings, file: Path) -> None:
                 pictures = asyncio.run(_made_ready(found.database))
                 put_in_place(found.database, database)
                 if found.key_file is not None:
-                    found.key_file.replace(settings.data_dir / "api.key")
+                    move_over(found.key_file, settings.data_dir / "api.key")
                 if settings_of_backup is not None:
                     put_in_place(settings_of_backup, Path("settings.yaml"))
                     click.echo("the settings of the backup are in ./settings.yaml")
@@ -75,7 +77,7 @@ def restore(settings: Settings, file: Path) -> None:
 
 
 def _database(settings: Settings, otherwise: str) -> Path:
-    """The file of the catalog. Raises: SettingsError for PostgreSQL."""
+    """Returns the file of the catalog. Raises `SettingsError` for PostgreSQL, with what to do *otherwise*."""
     file = sqlite_file(settings)
     if file is None:
         raise SettingsError(f"catalog.url is PostgreSQL: {otherwise}; what else there is to copy is in docs/backup.md")
@@ -84,7 +86,10 @@ def _database(settings: Settings, otherwise: str) -> Path:
 
 @contextmanager
 def _settings_in(backup: Path) -> Generator[Path | None]:
-    """Its settings in a file here, where no settings file is found; `None` where there is one, or it has none."""
+    """Writes the settings of the *backup* to a file in the working directory, and deletes it at the end.
+
+    `None` if this host has a settings file already, or the backup has none.
+    """
     text = None if _given_settings() else read_settings(backup)
     if text is None:
         yield None
@@ -100,13 +105,13 @@ def _given_settings() -> Path | None:
 
 
 async def _made_ready(database: Path) -> int:
-    """How many pictures the restored catalog has, without uploads that were under way when it was copied.
+    """Forgets the uploads that were under way when the catalog was copied. Returns how many pictures are left.
 
-    Raises: SettingsError for one that is damaged, or of a newer imges.
+    Raises `SettingsError` if the catalog is damaged, or was made by a newer imges.
     """
     async with open_catalog(f"sqlite:///{database}") as catalog:
-        await catalog.forget_unfinished()
-        return sum((await catalog.counts()).values())
+        await catalog.images.forget_unfinished()
+        return sum((await catalog.figures.by_place()).values())
 
 
 def _tell_restored(found: Backup, pictures: int, database: Path) -> None:

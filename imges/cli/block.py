@@ -1,9 +1,10 @@
-"""`imges block`: pictures and addresses that nothing is taken from."""
+"""`imges block`: pictures and addresses that uploads are refused of."""
 
 import click
 
 from imges.catalog import Catalog, block_text
-from imges.cli.common import settings_option, with_catalog
+from imges.cli.opening import with_catalog
+from imges.cli.settings_option import settings_option
 from imges.settings import Settings
 
 
@@ -25,14 +26,14 @@ def _blocks(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) 
 def block(settings: Settings, what: list[str], *, remove: bool, list_: bool) -> None:
     """Refuse a picture by the MD5 DIGEST of its stored original, or uploads from an address or network.
 
-    Running servers hear of it within seconds. What is stored already stays: see `imges delete`.
+    Running servers apply it within seconds. Stored pictures stay: see `imges delete`.
     """
     if list_ == bool(what) or (list_ and remove):
         raise click.UsageError("Name digests or networks, or ask for the --list.")
 
     async def use(catalog: Catalog) -> bool:
         if list_:
-            for found in await catalog.blocks():
+            for found in await catalog.blocks.all():
                 click.echo(f"{found.what}\tsince {found.created:%Y-%m-%d}")
             return True
         results = [await _change(catalog, text, remove=remove) for text in what]
@@ -43,12 +44,12 @@ def block(settings: Settings, what: list[str], *, remove: bool, list_: bool) -> 
 
 
 async def _change(catalog: Catalog, what: str, *, remove: bool) -> bool:
-    """Block *what*, or *remove* its block; whether it is now as asked."""
+    """Blocks *what*, or removes its block. Returns `False` if there was no block to remove."""
     if not remove:
-        added = await catalog.add_block(what)
+        added = await catalog.blocks.add(what)
         click.echo(f"{what} is {'' if added else 'already '}blocked")
         return True
-    if await catalog.remove_block(what):
+    if await catalog.blocks.remove(what):
         click.echo(f"{what} is not blocked any more")
         return True
     click.echo(f"{what} is not blocked", err=True)

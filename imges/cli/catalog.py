@@ -1,4 +1,4 @@
-"""`imges catalog`: from SQLite to PostgreSQL, and from one version's schema to the next."""
+"""`imges catalog`: copies the catalog to another database, and upgrades its schema."""
 
 import asyncio
 from contextlib import ExitStack
@@ -6,9 +6,9 @@ from contextlib import ExitStack
 import click
 
 from imges.catalog import copy_catalog, upgrade_catalog
-from imges.cli.common import settings_option
 from imges.cli.progress import Bar
-from imges.lock import held
+from imges.cli.settings_option import settings_option
+from imges.processes.lock import held
 from imges.settings import Settings, prepare_data_dir
 
 

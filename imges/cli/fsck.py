@@ -1,4 +1,4 @@
-"""`imges fsck`: whether every picture has its files and every file its picture, and how that is mended."""
+"""`imges fsck`: checks whether every picture has its files and every file its picture, and mends that."""
 
 import asyncio
 from collections.abc import Generator
@@ -9,14 +9,14 @@ from pathlib import Path
 import click
 
 from imges.catalog import Catalog, DamagedDatabase, open_catalog
-from imges.cli.common import settings_option
-from imges.cli.upkeep import end_dead_lease, sqlite_file, with_tools
+from imges.cli.opening import sqlite_file, with_context
+from imges.cli.settings_option import settings_option
 from imges.errors import SettingsError
-from imges.lock import held
-from imges.maintenance.findings import Findings
+from imges.maintenance.context import Context
 from imges.maintenance.fsck import Checks
 from imges.maintenance.fsck import fsck as check
-from imges.maintenance.tools import Tools
+from imges.maintenance.fsck_findings import Findings
+from imges.processes.lock import held
 from imges.settings import Settings, prepare_data_dir
 
 
@@ -39,23 +39,41 @@ def fsck(settings: Settings, *, repair: bool, digests: bool, give_up: bool, rest
         raise click.UsageError("--restored goes with --repair.")
     checks = Checks(repair=repair or rebuild, digests=digests, give_up=give_up, rebuild=rebuild)
 
-    async def use(tools: Tools) -> tuple[Findings, int]:
+    async def use(context: Context) -> tuple[Findings, int]:
         if restored:
-            await tools.service.catalog.forget_unfinished()
-        await end_dead_lease(tools)
-        findings = await check(tools, checks)
-        return findings, await _pictures(tools.service.catalog)
+            await context.catalog.images.forget_unfinished()
+        await _end_dead_leases(context)
+        findings = await check(context, checks)
+        return findings, await _pictures(context.catalog)
 
     with _empty_catalog(settings) if rebuild else nullcontext():
-        findings, pictures = with_tools(settings, use)
-    for note, count in sorted(findings.notes.items()):
-        click.echo(f"note: {count} {note}")
-    if rebuild:
-        click.echo(f"the new catalog has {pictures} pictures; the addresses of their files are as they were")
-        click.echo("their viewers have new addresses; titles, expiry dates, delete links and API keys are gone")
-    click.echo(_verdict(findings))
+        findings, pictures = with_context(settings, use)
+    _report(findings, pictures if rebuild else None)
     if findings.left:
         raise SystemExit(1)
+
+
+def _report(findings: Findings, rebuilt: int | None) -> None:
+    """*rebuilt*: pictures of the new catalog, if one was made."""
+    for note, count in sorted(findings.notes.items()):
+        click.echo(f"note: {count} {note}")
+    if rebuilt is not None:
+        click.echo(f"the new catalog has {rebuilt} pictures; the addresses of their files are as they were")
+        click.echo("their viewers have new addresses; titles, expiry dates, delete links and API keys are gone")
+    click.echo(_verdict(findings))
+
+
+async def _end_dead_leases(context: Context) -> None:
+    """Ends the leases of a `serve` that was killed, so that what it left pending is taken away at once.
+
+    Does nothing while a server runs on the data folder: that one renews its own.
+    """
+    try:
+        with held(context.settings.data_dir) as lock:
+            for lease in lock.former_leases:
+                await context.catalog.leases.give_back(lease)
+    except SettingsError:
+        pass
 
 
 def _verdict(findings: Findings) -> str:
@@ -63,14 +81,15 @@ def _verdict(findings: Findings) -> str:
         return f"all {findings.mended} mended; nothing is wrong now" if findings.mended else "nothing is wrong"
     if findings.repair:
         return f"{findings.mended} mended, {findings.left} still wrong"
-    return f"{findings.left} wrong; `imges fsck --repair` does what is told above"
+    return f"{findings.left} wrong; `imges fsck --repair` does what the lines above say"
 
 
 @contextmanager
 def _empty_catalog(settings: Settings) -> Generator[None]:
-    """No server runs on the data folder meanwhile, and there is no catalog, or one without pictures.
+    """Makes sure that the catalog is missing or has no pictures, and keeps servers away during the block.
 
-    A damaged database is moved aside. Raises: SettingsError.
+    Moves a damaged database aside. Raises `SettingsError` if a server runs on the data folder, or if the catalog has
+    pictures.
     """
     prepare_data_dir(settings)
     with held(settings.data_dir):
@@ -93,12 +112,12 @@ async def _count(settings: Settings) -> int:
 
 
 async def _pictures(catalog: Catalog) -> int:
-    return sum((await catalog.counts()).values())
+    return sum((await catalog.figures.by_place()).values())
 
 
 def _move_aside(settings: Settings) -> None:
     database = sqlite_file(settings)
-    assert database is not None  # only files are found damaged
+    assert database is not None  # only a file is found to be damaged
     ending = f".damaged-{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     for suffix in ("", "-wal", "-shm"):
         file = Path(f"{database}{suffix}")

@@ -1,4 +1,4 @@
-"""`imges keys`: who may upload."""
+"""`imges keys`: the API keys, which allow uploads."""
 
 from datetime import UTC, datetime
 
@@ -6,20 +6,21 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from imges.access import KeyRing, check_key_name
+from imges.access.keys import KeyRing, check_key_name
+from imges.bytesize import size_formatted
 from imges.catalog import ApiKey, Catalog, Scope
-from imges.cli.common import settings_option, with_catalog
+from imges.cli.opening import with_catalog
+from imges.cli.settings_option import settings_option
 from imges.errors import BadParameter
-from imges.options import MOST_BYTES, size
 from imges.settings import Settings
-from imges.web.present import size_formatted
+from imges.settings.units import MOST_BYTES, size
 
 PICTURES = click.IntRange(0, MOST_BYTES - 1)
-"""Databases count pictures no further than bytes."""
+"""A database counts pictures up to the same number as bytes."""
 
 
 def _name(ctx: click.Context, param: click.Parameter, name: str) -> str:  # noqa: ARG001  (click's)
-    """The callback of an argument that takes the name of a key."""
+    """The callback of arguments that are the name of a key."""
     try:
         check_key_name(name)
     except BadParameter as error:
@@ -28,7 +29,7 @@ def _name(ctx: click.Context, param: click.Parameter, name: str) -> str:  # noqa
 
 
 def _quota(ctx: click.Context, param: click.Parameter, text: str | None) -> tuple[int | None, int | None]:
-    """The callback of `--quota`: pictures and bytes; digits alone are pictures."""
+    """The callback of `--quota`. Returns pictures and bytes; a number without a unit counts pictures."""
     if text is None:
         return None, None
     if text.isascii() and text.isdigit():
@@ -85,7 +86,7 @@ def add(
 def list_(settings: Settings) -> None:
     """List the keys: what each may do, what it has stored, and when it was last used."""
     table = Table("name", "scope", "state", "pictures", "stored", "quota", "expires", "last used", box=None)
-    for key in with_catalog(settings, Catalog.keys):
+    for key in with_catalog(settings, lambda catalog: catalog.keys.all()):
         table.add_row(
             key.name,
             key.scope,
@@ -98,7 +99,7 @@ def list_(settings: Settings) -> None:
         )
     console = Console()
     if not console.is_terminal:
-        console.width = 240  # a line for each key, for whatever reads it
+        console.width = 240  # programs read one line for each key
     console.print(table)
 
 
@@ -116,7 +117,7 @@ def _day(moment: datetime | None) -> str:
 @settings_option
 def enable(settings: Settings, name: str) -> None:
     """Let a disabled key upload again."""
-    with_catalog(settings, lambda catalog: catalog.set_key_enabled(name, enabled=True))
+    with_catalog(settings, lambda catalog: catalog.keys.set_enabled(name, enabled=True))
 
 
 @keys.command()
@@ -124,7 +125,7 @@ def enable(settings: Settings, name: str) -> None:
 @settings_option
 def disable(settings: Settings, name: str) -> None:
     """Let a key upload no more, for now."""
-    with_catalog(settings, lambda catalog: catalog.set_key_enabled(name, enabled=False))
+    with_catalog(settings, lambda catalog: catalog.keys.set_enabled(name, enabled=False))
 
 
 @keys.command()
@@ -132,4 +133,4 @@ def disable(settings: Settings, name: str) -> None:
 @settings_option
 def revoke(settings: Settings, name: str) -> None:
     """Take a key away for good; its pictures stay."""
-    with_catalog(settings, lambda catalog: catalog.remove_key(name))
+    with_catalog(settings, lambda catalog: catalog.keys.remove(name))

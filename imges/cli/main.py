@@ -1,4 +1,4 @@
-"""The `imges` command. A command's module is imported when it is called, so that `version` is quick."""
+"""The `imges` command. The module of a command is imported when the command is called, so that `version` is quick."""
 
 import signal
 from collections.abc import Generator
@@ -14,12 +14,12 @@ COMMANDS = {
     "check": "check:check",
     "keys": "keys:keys",
     "upload": "upload:upload",
-    "delete": "pictures:delete",
+    "delete": "delete:delete",
     "block": "block:block",
     "fsck": "fsck:fsck",
     "migrate": "migrate:migrate",
-    "import": "transfer:import_",
-    "export": "transfer:export",
+    "import": "import_export:import_",
+    "export": "import_export:export",
     "rebuild": "rebuild:rebuild",
     "stats": "stats:stats",
     "backup": "backup:backup",
@@ -34,30 +34,42 @@ COMMANDS = {
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
+class _Interrupt:
+    """Handles a signal as Ctrl+C is handled, and remembers which one it was."""
+
+    def __init__(self) -> None:
+        self.heard: int | None = None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if self.heard is None:
+            self.heard = number
+        handler = signal.getsignal(signal.SIGINT)
+        if not callable(handler):  # a shell starts the background jobs of a script with SIGINT ignored
+            raise KeyboardInterrupt
+        handler(number, frame)  # where asyncio runs, its own: it cancels the task and lets it end
+
+    def end(self) -> None:
+        """Ends this process by the signal, if there was one, so that the parent sees it in the exit status."""
+        if self.heard is not None:
+            signal.signal(self.heard, signal.SIG_DFL)
+            signal.raise_signal(self.heard)
+
+
 @contextmanager
 def _ending_in_order() -> Generator[None]:
-    """Signals that end us do it as Ctrl+C does, so that nothing of the block is left lying about; then we die of them.
+    """Lets the block clean up after SIGTERM and SIGHUP, as it does after Ctrl+C. Then the process dies of the signal.
 
-    `serve` has its own, once it runs.
+    A signal that is ignored stays ignored: under `nohup` a backup survives the end of its terminal. `serve` sets
+    handlers of its own when it runs.
     """
-    heard: list[int] = []
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        heard.append(number)
-        handler = signal.getsignal(signal.SIGINT)
-        if not callable(handler):  # of what a script runs in the background, SIGINT is ignored
-            raise KeyboardInterrupt
-        handler(number, frame)  # asyncio's, where that runs: it cancels the task and lets it end
-
-    taken = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]  # nohup has one ignored
+    interrupt = _Interrupt()
+    taken = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]
     for number in taken:
         signal.signal(number, interrupt)
     try:
         yield
     except KeyboardInterrupt:
-        if heard:
-            signal.signal(heard[0], signal.SIG_DFL)
-            signal.raise_signal(heard[0])
+        interrupt.end()
         raise
     finally:
         for number in taken:

@@ -1,17 +1,29 @@
-"""`imges migrate`: pictures from one storage to another, while uploads and views go on."""
+"""`imges migrate`: moves pictures from one storage to another, while uploads and views go on."""
 
 from datetime import UTC, datetime
 
 import click
 
-from imges.cli.common import settings_option
-from imges.cli.upkeep import bytes_a_second, with_tools
+from imges.bytesize import size_formatted
+from imges.cli.opening import with_context
+from imges.cli.settings_option import settings_option
 from imges.errors import SettingsError
+from imges.maintenance.context import Context
 from imges.maintenance.migrate import Move, Moved, planned
 from imges.maintenance.migrate import migrate as move_all
-from imges.maintenance.tools import Tools
 from imges.settings import Settings
-from imges.web.present import size_formatted
+from imges.settings.units import size as read_size
+
+
+def _bytes_per_second(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:  # noqa: ARG001  (click's)
+    """The callback of `--bandwidth`."""
+    try:
+        found = None if text is None else read_size(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if found == 0:
+        raise click.BadParameter("should be more than nothing")
+    return found
 
 
 @click.command()
@@ -21,7 +33,7 @@ from imges.web.present import size_formatted
 @click.option("--keep", is_flag=True, help="Leave the files where they were, too.")
 @click.option("--dry-run", is_flag=True, help="Only tell how much there is to move.")
 @click.option("--parallel", type=click.IntRange(1, 64), default=4, show_default=True, help="Pictures at a time.")
-@click.option("--bandwidth", callback=bytes_a_second, metavar="SIZE", help="At most so much a second, such as 10MB.")
+@click.option("--bandwidth", callback=_bytes_per_second, metavar="SIZE", help="At most so much a second, such as 10MB.")
 @settings_option
 def migrate(
     settings: Settings,
@@ -42,9 +54,9 @@ def migrate(
     """
     _check_places(settings, to, source)
 
-    async def use(tools: Tools) -> Moved | None:
+    async def use(context: Context) -> Moved | None:
         move = Move(
-            to=tools.service.places[to],
+            to=context.places[to],
             source=source,
             before=before and before.replace(tzinfo=UTC),
             keep=keep,
@@ -52,21 +64,21 @@ def migrate(
             bandwidth=bandwidth,
         )
         if not dry_run:
-            return await move_all(tools, move)
-        plan = await planned(tools, move)
+            return await move_all(context, move)
+        plan = await planned(context, move)
         for place, (pictures, size) in sorted(plan.items()):
             click.echo(f"{pictures} pictures ({size_formatted(size)}) would go from {place} to {to}")
         if not plan:
             click.echo(f"there is nothing to move to {to}")
         return None
 
-    moved = with_tools(settings, use)
+    moved = with_context(settings, use)
     if moved is not None:
         _report(moved, to)
 
 
 def _check_places(settings: Settings, to: str, source: str | None) -> None:
-    """Raises: SettingsError, UsageError."""
+    """Raises `SettingsError` if a place is not in the settings, and `UsageError` if both are the same."""
     for option, name in (("--to", to), ("--from", source)):
         if name is not None and name not in settings.storages:
             known = ", ".join(sorted(settings.storages))

@@ -1,4 +1,4 @@
-"""The progress of long commands: a bar on a terminal, and what was found on the output."""
+"""The progress of long commands: a bar on the terminal, and findings as lines of output."""
 
 import sys
 import time
@@ -17,11 +17,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from imges.web.present import size_formatted
+from imges.bytesize import size_formatted
 
 
 class Bar:
-    """See `imges.maintenance.progress.Progress`. The bar goes to stderr where that is a terminal, and is gone after."""
+    """The `imges.maintenance.progress.Progress` of commands. The bar is on stderr, if that is a terminal."""
 
     def __init__(self) -> None:
         console = Console(stderr=True)

@@ -1,14 +1,14 @@
-"""`imges rebuild`: thumbs and mediums again."""
+"""`imges rebuild`: makes thumbs and mediums again."""
 
 import os
 
 import click
 
-from imges.cli.common import settings_option
-from imges.cli.upkeep import with_tools
+from imges.cli.opening import with_context
+from imges.cli.settings_option import settings_option
+from imges.maintenance.context import Context
 from imges.maintenance.rebuild import Rebuilt
 from imges.maintenance.rebuild import rebuild as make_again
-from imges.maintenance.tools import Tools
 from imges.settings import Settings
 
 
@@ -24,10 +24,10 @@ def rebuild(settings: Settings, *, ids: tuple[str, ...], changed: bool) -> None:
     """
     parallel = settings.images.workers or os.cpu_count() or 1
 
-    async def use(tools: Tools) -> Rebuilt:
-        return await make_again(tools, ids, changed=changed, parallel=parallel)
+    async def use(context: Context) -> Rebuilt:
+        return await make_again(context, ids, changed=changed, parallel=parallel)
 
-    done = with_tools(settings, use)
+    done = with_context(settings, use)
     click.echo(f"thumbs and mediums of {done.pictures} pictures were made again")
     if done.failed:
         click.echo(f"{done.failed} could not be made", err=True)

@@ -1,4 +1,4 @@
-"""SIGHUP: take over what has changed in the settings, where a running server can, and say of what it cannot."""
+"""SIGHUP: a running server takes over changed settings, and logs which of them need a restart."""
 
 import asyncio
 import logging
@@ -12,30 +12,31 @@ from aiohttp import web
 from imges import log
 from imges.errors import SettingsError
 from imges.settings import Section, Settings, load_settings
-from imges.web.keys import ACCESS, INTAKE, SETTINGS
+from imges.web.app_keys import ACCESS, INTAKE, SETTINGS
 
 LIVE = (
     *("api.guest_uploads", "log", "privacy", "server.drain", "server.public_url", "server.trusted_proxies"),
     *("images.duplicates", "images.expire", "images.formats", "images.ids", "images.max_frames", "images.max_pixels"),
     *("images.max_side", "images.max_size", "images.max_total_pixels", "images.medium", "images.metadata"),
     *("images.naming", "images.quality", "images.thumb", "limits.disk_reserve", "limits.uploads"),
-    *("limits.wrong_keys", "site.accent", "site.index", "site.links", "site.logo", "site.name", "site.time_zone"),
+    *("limits.wrong_keys", "site.accent", "site.contact", "site.index", "site.links", "site.logo", "site.name"),
+    "site.time_zone",
     *("urls.enabled", "urls.timeout"),
 )
-"""What is looked up each time that it is needed; a section stands for all in it."""
+"""Settings that are read each time that they are needed. A section stands for all settings in it."""
 
 logger = logging.getLogger(__name__)
 
 
 def on_hangup(reload: Callable[[], None]) -> None:
-    """Call *reload* at each SIGHUP from now on."""
+    """Calls *reload* at each SIGHUP from now on."""
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
 def reload(app: web.Application | None, settings: Settings, path: Path | None) -> None:
-    """Read the settings anew, from where `serve` had them, into *settings* and the *app* (`None`: one without pages).
+    """Reads the settings again, from where `serve` read them, into *settings* and the *app*.
 
-    Wrong ones are told and change nothing.
+    The supervisor has no *app*. Wrong settings are logged, and change nothing.
     """
     try:
         new = load_settings(path)
@@ -48,7 +49,7 @@ def reload(app: web.Application | None, settings: Settings, path: Path | None) -
     for name in live:
         _put(settings, new, name)
     log.configure(settings.log.level, settings.log.format)
-    if app is not None and INTAKE in app:  # else it is still starting, with these settings
+    if app is not None and INTAKE in app:  # otherwise it is still starting, and will read these settings
         app[ACCESS].follow(settings)
         app[INTAKE].limit = settings.images.max_size
     logger.info("settings are reloaded; changed: %s", ", ".join(live) or "nothing")
@@ -61,7 +62,7 @@ def reload_app(app: web.Application, path: Path | None) -> None:
 
 
 def _leaves(before: Section | Settings, after: Section | Settings, above: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Every setting's full name, and its values."""
+    """Yields the full name of every setting, and its values in *before* and *after*."""
     for name in type(before).model_fields:
         one, other = getattr(before, name), getattr(after, name)
         if isinstance(one, Section):
@@ -75,7 +76,10 @@ def _is_live(name: str) -> bool:
 
 
 def _put(settings: Any, new: Any, name: str) -> None:
-    """The one place where settings change: whoever holds the section sees it, there is no second copy to forget."""
+    """Changes one setting in place. Everybody who keeps a reference to its section sees the new value.
+
+    This is the only place where frozen settings change.
+    """
     *sections, last = name.split(".")
     for section in sections:
         settings, new = getattr(settings, section), getattr(new, section)

@@ -1,4 +1,4 @@
-"""`imges serve`: the server, from the first line it prints to the last request it finishes."""
+"""`imges serve`: prepares the data folder and the sockets, and serves with one process or several."""
 
 import asyncio
 import os
@@ -9,25 +9,26 @@ from pathlib import Path
 import click
 
 from imges import cpus, log
-from imges.access import Access
+from imges.access.access import Access
 from imges.app import create_app
-from imges.cli.common import settings_option
 from imges.cli.reload import on_hangup, reload_app
-from imges.cli.running import Stop, run, watched
+from imges.cli.serve_process import Stop, run, watched
+from imges.cli.settings_option import settings_option
 from imges.cli.supervisor import supervise
 from imges.cli.systemd import notify, passed_sockets
 from imges.imaging import workers
-from imges.lock import DYING, DataLock, held
+from imges.processes.lock import DYING, DataLock, held
 from imges.settings import Settings, prepare_data_dir
-from imges.web.sockets import Bound, bound
+from imges.web.connection.sockets import Bound, bound
 
 FILES = 65_536
+"""Open files that a process asks for."""
 
 
 @click.command()
 @settings_option
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl+C; what runs then is finished first, unless told so twice.
+    """Serve until SIGTERM or Ctrl+C; running requests are finished first, unless the signal comes twice.
 
     SIGHUP reads the settings anew; what takes a restart is named in the log.
     """
@@ -47,7 +48,7 @@ def serve(settings: Settings) -> None:
 
 
 def _allow_many_files() -> None:
-    """As many open files as the system lets us have, within reason; each connection is one."""
+    """Raises the limit of open files to `FILES`, or as far as the system allows. Each connection is one."""
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if most == resource.RLIM_INFINITY else min(FILES, most)
     if now < wanted:

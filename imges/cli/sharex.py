@@ -1,10 +1,10 @@
-"""`imges sharex`: this server as a destination of ShareX."""
+"""`imges sharex`: prints the settings with which ShareX uploads to this server."""
 
 import json
 
 import click
 
-from imges.cli.common import settings_option
+from imges.cli.settings_option import settings_option
 from imges.settings import Settings
 
 
@@ -17,8 +17,8 @@ def sharex(settings: Settings, server: str | None, key: str | None) -> None:
 
     Save it with `imges sharex > imges.sxcu` and open it with ShareX.
     """
-    from imges.web.clients import PLACEHOLDER, sxcu
-    from imges.web.setup_page import endpoint
+    from imges.web.pages.client_files import PLACEHOLDER, sxcu
+    from imges.web.pages.setup_page import endpoint
 
     listens = f"http://{settings.server.host}:{settings.server.port}"
     base = (server or settings.server.public_url or listens).rstrip("/")

@@ -1,4 +1,4 @@
-"""`imges stats`: how many pictures there are, and what they take."""
+"""`imges stats`: how many pictures there are, and how many bytes they take."""
 
 import json
 from dataclasses import asdict
@@ -7,13 +7,14 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from imges.catalog.upkeep import Statistics
-from imges.cli.common import settings_option, with_catalog
+from imges.bytesize import size_formatted
+from imges.catalog import Statistics
+from imges.cli.opening import with_catalog
+from imges.cli.settings_option import settings_option
 from imges.settings import Settings
-from imges.web.present import size_formatted
 
 DAYS = 14
-"""How many of the last days are shown."""
+"""How many days are shown, the latest ones."""
 
 
 @click.command()
@@ -21,7 +22,7 @@ DAYS = 14
 @settings_option
 def stats(settings: Settings, *, as_json: bool) -> None:
     """Tell how many pictures there are and what their files take: by storage, format, API key and day (UTC)."""
-    found = with_catalog(settings, lambda catalog: catalog.statistics())
+    found = with_catalog(settings, lambda catalog: catalog.figures.statistics())
     if as_json:
         click.echo(json.dumps(asdict(found)))
         return
@@ -37,7 +38,7 @@ def stats(settings: Settings, *, as_json: bool) -> None:
 
 
 def _groups(found: Statistics) -> list[tuple[str, list[tuple[str, tuple[int, int]]]]]:
-    """The tables, each with the largest first; of the days the last ones."""
+    """Returns the tables: each with the largest group first, and the latest days in their order."""
     by_size = [
         (title, sorted(groups.items(), key=lambda group: -group[1][1]))
         for title, groups in (("storage", found.places), ("format", found.formats), ("API key", found.api_keys))

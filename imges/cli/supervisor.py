@@ -1,9 +1,10 @@
-"""Several processes that serve on one machine (`server.workers`), and the parent that watches over them.
+"""Several processes that serve on one machine (`server.workers`), and the parent that supervises them.
 
-The parent serves nobody. It holds the data folder and the listening sockets, which all processes accept from; replaces
-a process that dies; and is what they share (`imges.siblings`). Processes are spawned, never forked: libvips and the
-threads of a running program do not survive a fork. They stop when the parent says so or dies, not by signals, which
-a terminal or systemd sends to all of them at once.
+The parent answers no requests. It keeps the lock of the data folder and the listening sockets, which all processes
+accept from. It replaces a process that dies, and keeps what the processes share (`imges.processes`).
+
+Processes are spawned, never forked: libvips and the threads of a running program do not survive a fork. They ignore
+signals, which a terminal or systemd sends to all of them at once, and stop when the parent says so or dies.
 """
 
 import asyncio
@@ -24,41 +25,43 @@ from aiohttp import web
 
 from imges import cpus, metrics
 from imges import log as logs
-from imges.access import Access, LocalCounts
+from imges.access.access import Access
+from imges.access.hits import LocalHits
 from imges.app import Member, create_app, decoders
-from imges.cli.common import telling_errors
+from imges.cli.errors import reporting_errors
 from imges.cli.reload import on_hangup, reload, reload_app
-from imges.cli.running import Stop, run, watched
+from imges.cli.serve_process import Stop, run, watched
 from imges.cli.systemd import notify
 from imges.imaging import workers
 from imges.imaging.slots import Slots
-from imges.lock import DataLock, PassedLock
+from imges.processes.hub import Hub
+from imges.processes.link import Link
+from imges.processes.lock import DataLock, PassedLock
 from imges.settings import Settings
-from imges.siblings import Hub, Link
-from imges.web.sockets import Bound
+from imges.web.connection.sockets import Bound
 
 log = logging.getLogger(__name__)
 
 END = 28.0
-"""Seconds from the first signal until processes that still run are killed; their own limits are shorter."""
+"""Seconds from the first signal until processes that still run are killed. Their own limits are shorter."""
 
 SETTLED = 10.0
-"""Seconds after which a process that dies is replaced at once; one that dies sooner is tried later each time."""
+"""A process that dies after so many seconds is replaced at once. One that dies sooner is replaced after a delay."""
 
 LATEST = 30.0
-"""Seconds until then, at most."""
+"""The longest delay, in seconds."""
 
 
 async def supervise(settings: Settings, lock: DataLock, listening: Bound, path: Path | None) -> int:
-    """Serve with `server.workers` processes until SIGTERM or SIGINT; the exit status.
+    """Serves with `server.workers` processes until SIGTERM or SIGINT, and returns the exit status.
 
-    *path* is that of the settings where the command named it.
+    *path*: of the settings file, if it was given.
     """
     counted = settings.data_dir / "metrics"
     metrics.clear(counted)
     metrics.share(counted)
     shutil.rmtree(settings.data_dir / "spool", ignore_errors=True)
-    hub = Hub(Slots(decoders(settings), settings.images.memory), LocalCounts(time.monotonic))
+    hub = Hub(Slots(decoders(settings), settings.images.memory), LocalHits(time.monotonic))
     stop = Stop.by_signals()
     on_hangup(partial(_reload, settings, path, hub))
     children = [_Child(number, settings, lock, listening, hub) for number in range(settings.server.workers)]
@@ -71,13 +74,13 @@ async def supervise(settings: Settings, lock: DataLock, listening: Bound, path: 
 
 
 def _reload(settings: Settings, path: Path | None, hub: Hub) -> None:
-    """In all processes, and here for those that will be started."""
+    """Reloads the settings in all processes, and in this one for processes that will be started."""
     reload(None, settings, path)
     hub.tell("reload", path and str(path))
 
 
 async def _supervise(children: list["_Child"], listening: Bound, stop: Stop, hub: Hub) -> int:
-    """The first process starts alone, for it may have to make the catalog; what is wrong is then told once."""
+    """Starts the first process alone: it may have to make the catalog, and a problem is then reported once."""
     keeping = [asyncio.create_task(children[0].keep(stop, must_start=True))]
     await asyncio.wait([asyncio.create_task(children[0].serves.wait()), *keeping], return_when=asyncio.FIRST_COMPLETED)
     if not children[0].serves.is_set():
@@ -86,7 +89,7 @@ async def _supervise(children: list["_Child"], listening: Bound, stop: Stop, hub
     telling = asyncio.create_task(_tell_start(children, listening.address))
     await stop.first.wait()
     telling.cancel()
-    listening.close()  # or clients would get in when no process accepts any more
+    listening.close()  # otherwise clients could connect though no process accepts any more
     hub.tell("stop", stop.is_patient)
     hurrying = asyncio.create_task(_hurry(stop, hub))
     _, late = await asyncio.wait(keeping, timeout=END)
@@ -107,7 +110,7 @@ async def _hurry(stop: Stop, hub: Hub) -> None:
 
 
 class _Child:
-    """A process that serves, and its successors; known by its *number*."""
+    """The process of one *number*, and those that replace it when it dies."""
 
     def __init__(self, number: int, settings: Settings, lock: DataLock, listening: Bound, hub: Hub) -> None:
         self.serves = asyncio.Event()
@@ -120,9 +123,9 @@ class _Child:
         self._process: BaseProcess | None = None
 
     async def keep(self, stop: Stop, *, must_start: bool = False) -> int:
-        """Run the process, and a new one whenever it dies, until *stop*; the exit status of the last one.
+        """Runs the process, and a new one when it dies, until *stop*. Returns the exit status of the last one.
 
-        *must_start*: it is not tried again where it does not start.
+        *must_start*: if the process dies before it serves, it is not tried again.
         """
         delay = 0.0
         while True:
@@ -144,7 +147,7 @@ class _Child:
             self._process.kill()
 
     async def _run(self) -> int:
-        """Start it and wait for its end; the exit status, negative for a signal."""
+        """Starts the process and waits for its end. Returns the exit status, negative for a signal."""
         ours, theirs = socket.socketpair()
         former = [self._lease] if self._lease else self._lock.former_leases if self._number == 0 else []
         process = multiprocessing.get_context("spawn").Process(
@@ -185,7 +188,7 @@ async def _heard_within(seconds: float, event: asyncio.Event) -> bool:
 
 
 async def _ended(sentinel: int) -> None:
-    """Until *sentinel* can be read: its process is no more."""
+    """Waits for the end of a process: its *sentinel* can be read then."""
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_reader(sentinel, ended.set)
     try:
@@ -194,7 +197,7 @@ async def _ended(sentinel: int) -> None:
         loop.remove_reader(sentinel)
 
 
-# In the child
+# In the process that serves
 
 
 def _reload_child(app: web.Application, path: str | None) -> None:
@@ -204,13 +207,13 @@ def _reload_child(app: web.Application, path: str | None) -> None:
 def serve_as_child(
     settings: Settings, number: int, lock: PassedLock, sockets: Sequence[socket.socket], connection: socket.socket
 ) -> None:
-    """Serve until the parent says to stop, or dies."""
+    """Serves until the parent says to stop, or dies."""
     for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
     logs.configure(settings.log.level, settings.log.format)
     workers.start_forkserver()
     cpus.keep_to_one(number)
-    with telling_errors():
+    with reporting_errors():
         asyncio.run(_serve(settings, number, lock, sockets, connection))
 
 
@@ -218,23 +221,14 @@ async def _serve(
     settings: Settings, number: int, lock: PassedLock, sockets: Sequence[socket.socket], connection: socket.socket
 ) -> None:
     stop = Stop()
-
-    def stopping(patient: bool) -> None:  # noqa: FBT001 (the notice's argument)
-        stop.say(patient=patient)
-
-    def orphaned() -> None:
-        stop.say(patient=False)
-        stop.say(patient=False)
-
     new_key_file: list[str] = []
 
     def started(access: Access) -> None:
         new_key_file.extend([str(access.new_key_file)] if access.new_key_file else [])
 
     async with Link.open(connection) as link:
-        link.on("stop", stopping)
-        link.on("orphaned", orphaned)
-        lock.told_to(link.tell)
+        _stop_as_the_parent_says(stop, link)
+        lock.report_to(link.tell)
         app = create_app(settings, lock, started, Member(link, number))
         link.on("reload", partial(_reload_child, app))
         await run(
@@ -245,3 +239,17 @@ async def _serve(
             serving=lambda: link.tell("serves", *(new_key_file or [None])),
             shared=True,
         )
+
+
+def _stop_as_the_parent_says(stop: Stop, link: Link) -> None:
+    """Stops if the parent says so, and at once if the parent is gone."""
+
+    def stopping(patient: bool) -> None:  # noqa: FBT001 (the notice's argument)
+        stop.say(patient=patient)
+
+    def orphaned() -> None:
+        stop.say(patient=False)
+        stop.say(patient=False)
+
+    link.on("stop", stopping)
+    link.on("orphaned", orphaned)

@@ -1,7 +1,9 @@
-"""What systemd and a service tell each other: passed sockets, READY, and the watchdog; sd_notify(3), sd_listen_fds(3).
+"""What systemd and its service say to each other: passed sockets, READY, the watchdog.
 
-All of it is silent where systemd did not start us. The one-file binary is a child of what systemd started, its
-unpacker, so that the process that variables name may be our parent.
+See sd_notify(3) and sd_listen_fds(3).
+
+Nothing happens if systemd did not start us. systemd starts the unpacker of the one-file binary, and we are its child:
+so the process that the variables name may be our parent.
 """
 
 import asyncio
@@ -18,7 +20,7 @@ PATIENCE = 1.0
 
 
 def notify(*lines: str, patience: float = PATIENCE) -> None:
-    """Tell systemd `READY=1`, `STOPPING=1` or the like; not told where it reads nothing for *patience* seconds."""
+    """Sends systemd `READY=1`, `STOPPING=1` or the like. Gives up if systemd reads nothing for *patience* seconds."""
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
@@ -29,17 +31,17 @@ def notify(*lines: str, patience: float = PATIENCE) -> None:
 
 
 async def keep_watchdog_quiet() -> None:
-    """Tell systemd that the loop turns, twice in each of its intervals; for good, or not at all where it has none."""
+    """Tells systemd that the event loop runs, twice in each interval of its watchdog. Returns if there is none."""
     usec, pid = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
     if not usec.isdigit() or (pid and not _is_us(pid)):
         return
     while True:
-        notify("WATCHDOG=1", patience=0)  # the next will tell the same
+        notify("WATCHDOG=1", patience=0)  # a lost one does not matter: the next says the same
         await asyncio.sleep(int(usec) / 2e6)
 
 
 def passed_sockets(environ: MutableMapping[str, str]) -> list[socket.socket]:
-    """The sockets that systemd listens at for us; *environ* does not tell our children of them any more."""
+    """Returns the sockets that systemd listens on for us. Removes them from *environ*: our children have none."""
     pid, count = environ.pop("LISTEN_PID", ""), environ.pop("LISTEN_FDS", "")
     environ.pop("LISTEN_FDNAMES", None)
     if not _is_us(pid) or not count.isdigit():

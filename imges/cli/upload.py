@@ -1,4 +1,4 @@
-"""`imges upload`: send pictures to a server, this one or another, and print their links."""
+"""`imges upload`: sends pictures to a server, this one or another, and prints their links."""
 
 import asyncio
 import os
@@ -12,8 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from imges.errors import ImgesError
+from imges.maintenance.tree import printable
 
 CHUNK = 64 * 1024
+"""Bytes that are read at a time."""
 
 LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
     "direct": lambda image: image["url"],
@@ -25,7 +27,7 @@ LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
 
 
 class UploadRefused(ImgesError):
-    """The server's own words, or why it could not be reached."""
+    """Why a file was not uploaded: in the server's own words, or why it could not be read or sent."""
 
 
 @click.command()
@@ -46,7 +48,7 @@ def upload(files: tuple[Path, ...], server: str, key: str, link: str) -> None:
 
 
 async def _upload_all(files: tuple[Path, ...], server: str, key: str, link: Callable[[dict[str, Any]], str]) -> bool:
-    """Whether all of *files* were taken."""
+    """Returns whether the server took all of *files*."""
     taken = 0
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     progress = Progress(*columns, console=Console(stderr=True), transient=True)
@@ -56,17 +58,17 @@ async def _upload_all(files: tuple[Path, ...], server: str, key: str, link: Call
                 try:
                     image = await _upload(session, file, server, key, progress)
                 except UploadRefused as error:
-                    click.echo(f"{file}: {error}", err=True)
+                    click.echo(f"{file}: {printable(str(error))}", err=True)
                     continue
                 taken += 1
-                click.echo(link(image))
+                click.echo(printable(link(image)))
     return taken == len(files)
 
 
 async def _upload(
     session: aiohttp.ClientSession, file: Path, server: str, key: str, progress: Progress
 ) -> dict[str, Any]:
-    """The `image` of the server's answer. Raises: UploadRefused."""
+    """Returns the `image` of the server's answer. Raises `UploadRefused` if there is none."""
     with _opened(file) as opened:
         task = progress.add_task(file.name, total=os.fstat(opened.fileno()).st_size)
 
@@ -77,11 +79,19 @@ async def _upload(
 
         form = aiohttp.FormData()
         form.add_field("source", content(), filename=file.name, content_type="application/octet-stream")
-        try:
-            async with session.post(f"{server}/api/1/upload", data=form, headers={"X-API-Key": key}) as answer:
-                told = await answer.json(content_type=None)
-        except (aiohttp.ClientError, ValueError, TimeoutError) as error:
-            raise UploadRefused(f"{server} did not answer as an API v1 server does: {error}") from error
+        return await _sent(session, form, server, key)
+
+
+async def _sent(session: aiohttp.ClientSession, form: aiohttp.FormData, server: str, key: str) -> dict[str, Any]:
+    """Returns the `image` of the server's answer to *form*. Raises `UploadRefused` if there is none."""
+    address, headers = f"{server}/api/1/upload", {"X-API-Key": key}
+    try:
+        async with session.post(address, data=form, headers=headers, allow_redirects=False) as answer:
+            if "Location" in answer.headers:  # it may lead to another host, which must not get the key
+                raise UploadRefused(f"{server} redirects to {answer.headers['Location']}; give that as --server")
+            told = await answer.json(content_type=None)
+    except (aiohttp.ClientError, ValueError, TimeoutError) as error:
+        raise UploadRefused(f"{server} did not answer as an API v1 server does: {error}") from error
     match told:
         case {"image": {"url": str(), "url_viewer": str(), "display_url": str()} as image} if answer.status == 200:
             return image
@@ -92,7 +102,7 @@ async def _upload(
 
 
 def _opened(file: Path) -> BinaryIO:
-    """Raises: UploadRefused, also for a pipe, which might hold us for ever."""
+    """Raises `UploadRefused` if *file* cannot be read, and if it is a pipe, which might block us for ever."""
     try:
         if file.is_file():
             return file.open("rb")

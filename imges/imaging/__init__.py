@@ -1,4 +1,4 @@
-"""Image work: the processor protocol, its implementations, and the worker processes it runs in."""
+"""Image work: the processor protocol, its two implementations, and the worker processes that they run in."""
 
 from imges.imaging.executor import Imaging, open_imaging
 from imges.imaging.quarantine import Quarantine

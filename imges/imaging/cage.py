@@ -1,96 +1,88 @@
-"""What a worker process may still do once it decodes: read its libraries, write in its own folder, and nothing else.
+"""The cage: once a worker decodes, it may read its libraries, write in its own folder, and do nothing else.
 
-Three locks of the kernel, none of which needs privileges: no_new_privs; Landlock for files, TCP, and signals and
-abstract sockets to others; and a short seccomp filter for what Landlock does not know: all other sockets, starting
-programs, looking into other processes. Where the kernel lacks one of them the cage is weaker, and all else goes on.
+Decoders are large C libraries, and a stranger chooses the bytes that they read. The cage assumes that a picture takes a
+decoder over and runs code of its own. That code must not reach the catalog, other pictures, the network, or the server.
 
-Numbers are those of <linux/landlock.h>, <linux/seccomp.h>, <linux/bpf_common.h> and the tables of system calls.
+It is made of locks of the kernel, none of which needs privileges: no_new_privs, so that no program gives more rights;
+no capabilities, in case the server runs as root; Landlock, for files, TCP, signals and abstract sockets; and a list of
+the allowed system calls (`seccomp.py`) for what Landlock does not know: all other sockets, processes, rights and times
+of files. If the kernel lacks one of them, the cage is weaker and the worker goes on; what holds is logged at the start.
+
+Numbers are those of <linux/landlock.h>, <linux/prctl.h> and <linux/capability.h>.
 """
 
 import ctypes
-import errno
 import os
-import platform
 import struct
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP = 38, 22
-SECCOMP_MODE_FILTER = 2
+from imges.imaging import seccomp
+
+PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 24, 38
+"""Operations of prctl(2)."""
+CAPABILITIES = struct.pack("=Ii", 0x20080522, 0)
+"""`struct __user_cap_header_struct` of this process, in its third version."""
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 """Landlock's system calls, the same on all architectures."""
 VERSION = 1
+"""The flag that makes CREATE_RULESET return the version of Landlock's interface (ABI)."""
 PATH_BENEATH = 1
+"""The kind of a rule that is about a path and all that lies below it."""
 
 WRITE_FILE, READ_FILE, READ_DIR = 1 << 1, 1 << 2, 1 << 3
 REMOVE_FILE, MAKE_REG, TRUNCATE = 1 << 5, 1 << 8, 1 << 14
 READING = READ_FILE | READ_DIR
 WORKING = READING | WRITE_FILE | REMOVE_FILE | MAKE_REG | TRUNCATE
-"""In the worker's own folder: plain files only; no links, folders, devices or sockets."""
+"""Rights in the worker's own folder: plain files only. A link could lead the server to a file of its own."""
+READ_ONLY_SINCE = 3
+"""The ABI from which on a worker cannot truncate a file that it may only read."""
 FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 5: 16}
-"""By the ABI that brought them, how many rights over files there are; all that are not given are taken."""
+"""How many rights over files there are, by the ABI that brought them. A worker loses all that it is not given."""
 TCP = 0b11
+"""Bind and connect, since ABI 4."""
 SCOPES = 0b11
+"""Abstract sockets and signals to processes outside, since ABI 6."""
 
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
-"""Where a system has its libraries."""
+"""Where systems have their libraries; decoders load some of them only when they are needed first."""
 
 PACKAGES = ("site-packages", "dist-packages")
-"""Names of the folders that packages are installed in."""
-
-MACHINES = ("x86_64", "aarch64")
-AUDIT_ARCH = (0xC000003E, 0xC00000B7)
-FORBIDDEN = {
-    "socket": (41, 198),
-    "connect": (42, 203),
-    "accept": (43, 202),
-    "sendto": (44, 206),
-    "bind": (49, 200),
-    "listen": (50, 201),
-    "socketpair": (53, 199),
-    "execve": (59, 221),
-    "kill": (62, 129),
-    "ptrace": (101, 117),
-    "pivot_root": (155, 41),
-    "chroot": (161, 51),
-    "mount": (165, 40),
-    "add_key": (248, 217),
-    "keyctl": (250, 219),
-    "unshare": (272, 97),
-    "perf_event_open": (298, 241),
-    "open_by_handle_at": (304, 265),
-    "setns": (308, 268),
-    "process_vm_readv": (310, 270),
-    "process_vm_writev": (311, 271),
-    "bpf": (321, 280),
-    "execveat": (322, 281),
-    "userfaultfd": (323, 282),
-    "pidfd_send_signal": (424, 424),
-    "io_uring_setup": (425, 425),
-    "pidfd_open": (434, 434),
-    "pidfd_getfd": (438, 438),
-    "process_madvise": (440, 440),
-}
-"""Sockets, programs, other processes, and doors into the kernel: numbers on x86-64 and ARM64."""
+"""Names of the folders that Python packages are installed in."""
 
 
 def confine(folder: Path, also_read: Iterable[Path] = ()) -> str:
-    """Lock this thread, and all that it will start, into *folder*; there is no way back. What holds, in words."""
+    """Lock this thread, and all threads that it starts later, into *folder*. There is no way back.
+
+    It may read its libraries, and what lies below *also_read*. Returns what holds, in words. Raises `OSError` if the
+    kernel has a lock but refuses to close it: a worker must not run as if it were locked in.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         return "no cage: this is not Linux"
-    holds = [_landlock(libc, folder, [*libraries(), *also_read]), _seccomp(libc)]
+    _drop_capabilities(libc)
+    holds = [_landlock(libc, folder, [*libraries(), *also_read]), seccomp.restrict(libc)]
     return ", ".join(holds)
 
 
-def libraries() -> list[Path]:
-    """Where what is imported and loaded lies: Python's, ours, the decoders'.
+def _drop_capabilities(libc: ctypes.CDLL) -> None:
+    """Give up all that root may do and others may not. Raises `OSError` if the kernel refuses."""
+    for number in range(64):
+        if libc.prctl(PR_CAPBSET_DROP, number, 0, 0, 0):  # at once without privileges, else behind the last
+            break
+    _checked(libc.capset(CAPABILITIES, bytes(24)))
 
-    The one-file binary has its modules in itself, and the rest in a folder that it unpacks.
+
+def libraries() -> list[Path]:
+    """Where the code lies that a worker imports and loads: Python's, ours, the decoders'.
+
+    The one-file binary has its modules in itself, and the rest in a folder that it unpacks. The root folder is never
+    one of them, even if Python is installed there: the worker could read everything.
     """
     import PIL
 
@@ -114,9 +106,15 @@ def libraries() -> list[Path]:
 
 
 def landlock_abi() -> int:
-    """The version of Landlock that the kernel has; 0 for none."""
+    """The version of Landlock's interface that the kernel has; 0 if it has none."""
     libc = ctypes.CDLL(None, use_errno=True)
     return max(0, libc.syscall(CREATE_RULESET, None, ctypes.c_size_t(0), VERSION))
+
+
+@cache
+def keeps_read_only() -> bool:
+    """Whether the kernel can keep a worker that may read a file from truncating it."""
+    return landlock_abi() >= READ_ONLY_SINCE
 
 
 def _landlock(libc: ctypes.CDLL, folder: Path, readable: list[Path]) -> str:
@@ -137,14 +135,14 @@ def _landlock(libc: ctypes.CDLL, folder: Path, readable: list[Path]) -> str:
 
 
 def _allow(libc: ctypes.CDLL, rules: int, path: Path, rights: int) -> None:
-    """Give *rights* below *path*; nothing where there is no such path."""
+    """Give *rights* below *path*; nothing if there is no such path."""
     try:
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
         return
     try:
         if not path.is_dir():
-            rights &= READ_FILE
+            rights &= READ_FILE  # the kernel refuses rights over folders for a file
         _checked(libc.syscall(ADD_RULE, rules, PATH_BENEATH, struct.pack("=Qi", rights, handle), 0))
     finally:
         os.close(handle)
@@ -154,42 +152,3 @@ def _checked(result: int) -> int:
     if result < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
     return result
-
-
-# Seccomp
-
-
-def _instruction(code: int, jump_true: int, jump_false: int, value: int) -> bytes:
-    return struct.pack("=HBBI", code, jump_true, jump_false, value)
-
-
-def _program(machine: str) -> bytes:
-    """BPF: what is forbidden fails with EPERM, so does the other numbering of system calls (x32); the rest goes on."""
-    load, equal, above, answer = 0x20, 0x15, 0x35, 0x06
-    column = MACHINES.index(machine)
-    forbidden = [numbers[column] for numbers in FORBIDDEN.values()]
-    lines = [
-        _instruction(load, 0, 0, 4),  # the architecture
-        _instruction(equal, 0, len(forbidden) + 3, AUDIT_ARCH[column]),
-        _instruction(load, 0, 0, 0),  # the call's number
-        _instruction(above, len(forbidden) + 1, 0, 0x40000000),
-    ]
-    lines += [_instruction(equal, len(forbidden) - at, 0, number) for at, number in enumerate(forbidden)]
-    lines += [_instruction(answer, 0, 0, 0x7FFF0000), _instruction(answer, 0, 0, 0x00050000 | errno.EPERM)]
-    return b"".join(lines)
-
-
-class _Program(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("lines", ctypes.c_void_p))
-
-
-def _seccomp(libc: ctypes.CDLL) -> str:
-    machine = platform.machine()
-    if machine not in MACHINES:
-        return f"no seccomp filter for {machine}"
-    code = _program(machine)
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = _Program(len(code) // 8, ctypes.cast(buffer, ctypes.c_void_p))
-    if libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0):
-        return "no seccomp filter: this kernel has none"
-    return "seccomp"

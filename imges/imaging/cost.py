@@ -1,6 +1,7 @@
-"""What a picture will cost, judged from its header: memory for admission, time for animations.
+"""What a picture will cost, estimated from its header: memory for its admission, time for animations.
 
-The figures were measured with pictures of 40 megapixels, and animations of 40 and 200 frames, on two cores of 2024.
+A header may lie, so a worker's memory is limited to the estimate as well (see `worker.limited`). The figures were
+measured with pictures of 40 megapixels, and animations of 40 and 200 frames, on two cores of 2024.
 """
 
 from imges.imaging import sizes
@@ -8,22 +9,22 @@ from imges.imaging.sizes import Size
 from imges.imaging.types import ANIMATED, Header, Recipe
 
 ALWAYS = 24 * 2**20
-"""Bytes that any picture takes: encoders, buffers, the medium."""
+"""Bytes that any picture takes, for encoders and buffers."""
 
 BYTES_PER_PIXEL = {
     "vips": {"jpg": 0.5, "png": 1.5, "webp": 5},
     "pillow": {"jpg": 5, "png": 8.5, "webp": 16.5},
 }
-"""Of the original; libvips reads most formats a strip at a time, Pillow decodes them whole."""
+"""Bytes per pixel of the original. libvips reads most formats a strip at a time; Pillow decodes them whole."""
 BY_PILLOW = {"gif": 12, "avif": 12, "heic": 12, "tiff": 12, "bmp": 9}
-"""The same for formats that Pillow decodes beside libvips too."""
+"""The same for formats that Pillow always decodes."""
 DEEP = 1.5
-"""Times as much for more than 8 bits a channel."""
+"""A picture of more than 8 bits a channel takes so many times as much."""
 
 FRAME_BYTES = {"gif": 3, "webp": 5}
-"""Per pixel of an encoded animation, over all frames: they are in memory together."""
+"""Bytes per pixel of an encoded animation, over all frames: they are in memory together."""
 FRAME_SECONDS = {"gif": (20e-9, 70e-9), "webp": (30e-9, 130e-9)}
-"""Per pixel of the original's frames, for decoding and shrinking, and of the result's, for encoding."""
+"""Seconds per pixel: of the original's frames for decoding and shrinking, of the result's frames for encoding."""
 
 
 def is_animated(header: Header, recipe: Recipe) -> bool:
@@ -32,7 +33,7 @@ def is_animated(header: Header, recipe: Recipe) -> bool:
 
 
 def _results(header: Header, recipe: Recipe) -> list[tuple[Size, Size]]:
-    """From which size to which: the original resized by `width`, the medium."""
+    """From which size to which a picture is scaled: to the original if `width` is asked for, and to the medium."""
     size = header.displayed
     results: list[tuple[Size, Size]] = []
     if recipe.width is not None and recipe.width < size[0]:
@@ -48,7 +49,7 @@ def _pixels(size: Size) -> int:
 
 
 def memory(processor: str, header: Header, recipe: Recipe) -> int:
-    """The bytes that rendering takes at most."""
+    """The most bytes that *processor* takes to render the picture."""
     per_pixel = BYTES_PER_PIXEL[processor].get(header.format) or BY_PILLOW[header.format]
     if header.progressive and header.format == "jpg":
         per_pixel += 2 * (header.channels or 4)  # the coefficients
@@ -64,7 +65,7 @@ def memory(processor: str, header: Header, recipe: Recipe) -> int:
 
 
 def seconds(header: Header, recipe: Recipe) -> float:
-    """The seconds of CPU that the animations of *recipe* take, about."""
+    """About how many seconds of CPU the animations of *recipe* take; 0 if there are none."""
     if not is_animated(header, recipe):
         return 0.0
     decode, encode = FRAME_SECONDS[header.format]

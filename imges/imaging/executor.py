@@ -1,12 +1,10 @@
-"""Image processing as the service sees it: in worker processes, admitted by what it will cost."""
+"""Image processing as the use cases see it: in worker processes, admitted by what a picture will cost."""
 
 import asyncio
 import errno
 import logging
 import os
-import re
 import shutil
-import stat
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -15,22 +13,23 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from imges.errors import ProcessingFailed, TooLargeImage
-from imges.imaging import cost, worker
+from imges.errors import TooLargeImage
+from imges.imaging import cage, cost, worker
+from imges.imaging.handover import checked_header, copied, honest, measured, number
 from imges.imaging.slots import Budget, SharedSlots, Slots
-from imges.imaging.types import Given, Header, Limits, Recipe, Rendition, Renditions
-from imges.imaging.workers import OutOfTime, Worker, Workers
+from imges.imaging.types import Given, Header, Limits, Recipe, Renditions
+from imges.imaging.workers import LARGEST_FILE, OutOfTime, Worker, Workers
 
 log = logging.getLogger(__name__)
 
 START = 30.0
-"""Seconds in which the workers must have started; it takes half of one."""
+"""Seconds in which the workers must have started; it takes half a second."""
 ANIMATING = 0.75
-"""How much of a worker's time an animation may take; what is left is enough to make a still instead."""
+"""The part of a worker's time that an animation may take. The rest is enough for a thumb without a medium."""
 MODEST = 64 * 2**20
-"""Bytes that a picture is given to begin with where several processes share the memory."""
+"""Bytes of memory that a picture gets at first if several processes share the memory."""
 INSPECTION = 16 * 2**20
-"""Bytes of memory that looking at a header takes, besides the file."""
+"""Bytes of memory that reading a header takes, besides the file."""
 
 
 @asynccontextmanager
@@ -42,14 +41,16 @@ async def open_imaging(
     memory: int,
     spool: Path,
     budget: Budget | None = None,
+    most: int = LARGEST_FILE,
 ) -> AsyncGenerator["Imaging"]:
-    """Image processing in *workers* processes, which start meanwhile.
+    """Image processing in *workers* processes. They start in the background.
 
-    *limit* is a worker's time for one picture, *memory* (bytes) is for all of them together; below *spool* each has a
-    folder, the only one that it reaches. *budget* is what several such pools have together.
-    Raises: SettingsError where *processor* is `vips` and libvips cannot be loaded.
+    *limit* is the time that a worker has for one picture; *memory*, in bytes, is for all workers together. Each worker
+    has a folder below *spool*, the only one that it reaches, and writes files of at most *most* bytes there.
+    *budget* is what several such pools share.
+    Raises `SettingsError` if *processor* is `vips` and libvips cannot be loaded.
     """
-    pool = Workers(processor, workers, spool)
+    pool = Workers(processor, workers, spool, most)
     own = Slots(workers, memory, tells=budget is None)
     slots = own if budget is None else SharedSlots(own, budget)
     share = memory // workers if budget is None else min(memory // workers, MODEST)
@@ -63,9 +64,9 @@ async def open_imaging(
 
 
 class Imaging:
-    """What the service asks of image processing. All calls raise Busy where no worker gets free in time.
+    """Image processing for the use cases. All calls raise `Busy` if no worker becomes free in time.
 
-    *timeout* in seconds; *memory* in bytes for all decoders; *share*: what any picture is given to begin with.
+    *timeout* is in seconds; *memory* in bytes for all decoders; *share* is the bytes that every picture gets at first.
     """
 
     def __init__(
@@ -79,12 +80,25 @@ class Imaging:
         self._about = self._asked()
 
     async def ready(self) -> str:
-        """The processor's name, as soon as the workers have started. Raises: SettingsError, ProcessingFailed."""
+        """The processor's name, as soon as the workers have started.
+
+        Raises `SettingsError` if the processor cannot be loaded, and `ProcessingFailed` if the workers do not start.
+        """
         return (await self._answered())[0]
 
     async def cage(self) -> str:
-        """What keeps the workers from everything but their work. Raises: SettingsError, ProcessingFailed."""
+        """What the workers' cage is made of, in words. Raises as `ready` does."""
         return (await self._answered())[1]
+
+    async def escapes(self, outside: Path) -> tuple[str, ...]:
+        """The ways out of the cage that are open, in words, tried in a worker; *outside* is a file of the server."""
+        async with self._workers.one() as one:
+            return await one.call(worker.escapes, os.getpid(), outside, seconds=START)
+
+    @property
+    def problem(self) -> str | None:
+        """Why no picture can be processed now; `None` if one can."""
+        return self._workers.problem
 
     async def _answered(self) -> tuple[str, str]:
         if self._about.done() and self._about.exception():
@@ -102,60 +116,68 @@ class Imaging:
         return name, cage
 
     async def close(self) -> None:
-        """End the workers, whatever they are doing."""
-        self._about.cancel()  # else it waits for workers that were ended while they started
+        """End the workers; what they are doing is lost."""
+        self._about.cancel()  # it would wait for workers that were ended while they started
         await asyncio.gather(self._about, return_exceptions=True)
         await self._workers.close()
 
-    async def take(self, file: Given, limits: Limits, recipe: Recipe, folder: Path) -> Renditions:
-        """`inspect` and `render` in one; between them *file* is refused if beyond *limits*.
+    async def take(
+        self, file: Given, limits: Limits, recipe: Recipe, folder: Path, *, client: str | None = None
+    ) -> Renditions:
+        """`inspect` and `render` in one.
 
-        One call serves nearly all pictures: who fits into a worker's share of the memory need not be admitted again.
-        Where nothing has to be taken off, the original is *file* itself. Raises what both do; TooLargeImage.
+        One call of a worker serves nearly all pictures: one that fits into *share* need not be admitted again.
+        If nothing has to be taken off, the original is *file* itself. *client* is the address that has sent it.
+        Raises what both raise, and `TooLargeImage` if the header is beyond *limits*.
         """
-        async with self._slots.held(self._share, file.size), self._workers.one() as one:
+        async with self._slots.held(self._share, file.size, client), self._workers.one() as one:
             job = partial(at_once, one, file, limits, recipe, folder, memory=self._share)
             header, made = await one.run(job, seconds=self._timeout)
-        return made or await self._rendered(replace(file, content=None), header, recipe, folder)
+        return made or await self._rendered(replace(file, content=None), header, recipe, folder, client)
 
     async def inspect(self, file: Path, allowed: frozenset[str]) -> Header:
         """What the header of *file* says.
 
-        Raises: NotAnImage, FormatRefused for what is not in *allowed*, ProcessingFailed, Busy, SpoolUnavailable.
+        Raises `NotAnImage`, `FormatRefused` if its format is not in *allowed*, `ProcessingFailed` if the worker dies,
+        and `SpoolUnavailable`.
         """
         async with self._slots.held(min(INSPECTION, self._memory)), self._workers.one() as one:
             return await one.run(partial(inspected, one, file, allowed), seconds=self._timeout)
 
     async def render(self, file: Path, header: Header, recipe: Recipe, folder: Path) -> Renditions:
-        """All files of *recipe* in *folder*, made from *file* whose *header* `inspect` told.
+        """All files of *recipe* in *folder*, made from *file* whose *header* `inspect` returned.
 
-        A medium is a still where animating it would cost too much, or did. Raises: NotAnImage for what is damaged,
-        TooLargeImage, ProcessingFailed, Busy, DiskReserve, SpoolUnavailable.
+        An animation has no medium if moving it would cost too much, or did. Raises `NotAnImage` if the file is damaged,
+        `TooLargeImage`, `ProcessingFailed`, `DiskReserve` and `SpoolUnavailable`.
         """
         return await self._rendered(Given(file, header.file_size), header, recipe, folder)
 
-    async def _rendered(self, file: Given, header: Header, recipe: Recipe, folder: Path) -> Renditions:
+    async def _rendered(
+        self, file: Given, header: Header, recipe: Recipe, folder: Path, client: str | None = None
+    ) -> Renditions:
         recipe = await self._affordable(header, recipe)
+        render = partial(self._render, file, header, folder=folder, client=client)
         if not cost.is_animated(header, recipe):
-            return await self._render(file, header, recipe, folder, seconds=self._timeout)
+            return await render(recipe, seconds=self._timeout)
         try:
-            return await self._render(file, header, recipe, folder, seconds=self._timeout * ANIMATING)
+            return await render(recipe, seconds=self._timeout * ANIMATING)
         except (OutOfTime, worker.OutOfMemory):
-            still = _as_still(header, recipe)
-            return await self._render(file, header, still, folder, seconds=self._timeout * (1 - ANIMATING))
+            return await render(_without_motion(header, recipe), seconds=self._timeout * (1 - ANIMATING))
 
     async def _affordable(self, header: Header, recipe: Recipe) -> Recipe:
-        """*recipe* without animation where that is estimated to take too long, or too much memory."""
+        """*recipe*, without animation if that is estimated to take too long or too much memory."""
         if not cost.is_animated(header, recipe):
             return recipe
         needed = cost.memory(await self.ready(), header, recipe)
         if cost.seconds(header, recipe) > self._timeout / 2 or needed > self._memory:
-            return _as_still(header, recipe)
+            return _without_motion(header, recipe)
         return recipe
 
-    async def _render(self, file: Given, header: Header, recipe: Recipe, folder: Path, *, seconds: float) -> Renditions:
+    async def _render(
+        self, file: Given, header: Header, recipe: Recipe, folder: Path, *, client: str | None, seconds: float
+    ) -> Renditions:
         memory = cost.memory(await self.ready(), header, recipe)
-        async with self._slots.held(memory, header.file_size), self._workers.one() as one:
+        async with self._slots.held(memory, header.file_size, client), self._workers.one() as one:
             job = partial(rendered, one, file, header, recipe, folder, memory=memory)
             return await one.run(job, seconds=seconds)
 
@@ -170,27 +192,30 @@ def at_once(
         with worker.system_errors():
             file.path.write_bytes(file.content)
     with handed_in(file.path, one) as given:
-        header, made = one.ask(
-            worker.take, replace(file, path=given, content=None), limits, recipe, given.parent, memory
-        )
-        return header, made and taken_out(made, file, given, folder)
+        found, made = one.ask(worker.take, replace(file, path=given, content=None), limits, recipe, one.work, memory)
+        header = checked_header(found)
+        return header, made and taken_out(made, file, one, folder)
 
 
 def inspected(one: Worker, file: Path, allowed: frozenset[str]) -> Header:
     with handed_in(file, one) as given:
-        return one.ask(worker.inspect, given, allowed)
+        return checked_header(one.ask(worker.inspect, given, allowed))
 
 
 def rendered(one: Worker, file: Given, header: Header, recipe: Recipe, folder: Path, *, memory: int) -> Renditions:
     with handed_in(file.path, one) as given:
-        made = one.ask(worker.render, replace(file, path=given), header, recipe, given.parent, memory)
-        return taken_out(made, file, given, folder)
+        made = one.ask(worker.render, replace(file, path=given), header, recipe, one.work, memory)
+        return taken_out(made, file, one, folder)
 
 
 @contextmanager
 def handed_in(file: Path, one: Worker) -> Generator[Path]:
-    """*file* where the worker can read it; its folder is emptied afterwards. Raises: SpoolUnavailable, DiskReserve."""
-    given = one.ready() / "given"
+    """A name of *file* that the worker can read; the worker's folder is emptied afterwards.
+
+    Raises `SpoolUnavailable` and `DiskReserve`.
+    """
+    one.ready()
+    given = one.given
     try:
         link(file, given)
         yield given
@@ -199,49 +224,48 @@ def handed_in(file: Path, one: Worker) -> Generator[Path]:
 
 
 def link(file: Path, path: Path) -> None:
-    """A second name of *file*, or a copy where it lies on another disk."""
+    """Make *path* a second name of *file*.
+
+    It is a copy if the file system allows no second name, or if the kernel cannot keep a worker that may read the file
+    from cutting it off.
+    """
     with worker.system_errors():
         try:
-            os.link(file, path)
+            if cage.keeps_read_only():
+                os.link(file, path)
+            else:
+                shutil.copyfile(file, path)
         except OSError as error:
             if error.errno not in {errno.EXDEV, errno.EPERM, errno.EMLINK}:
                 raise
             shutil.copyfile(file, path)
 
 
-def taken_out(made: Renditions, file: Given, given: Path, folder: Path) -> Renditions:
-    """*made* with its files moved to *folder*, out of the reach of the worker that had *file* as *given*.
+def taken_out(made: Renditions, file: Given, one: Worker, folder: Path) -> Renditions:
+    """Copy the files of *made* to *folder*, out of the reach of the worker that had *file*.
 
-    Raises: ProcessingFailed for what is no plain file there of the size that was told: a decoder may have been taken
-    over, and its word is not worth much.
+    The worker's word is not trusted: a picture may have taken its decoder over. A link would lead the server to its own
+    secrets, so only plain files with one name are taken. They are copied, because the worker may still have its own
+    open; sizes and digests are those of the copies.
+    Raises `ProcessingFailed` if a file is not a plain one of the size that the worker reported, or the worker reports
+    what no honest worker does; `SpoolUnavailable` and `DiskReserve`.
     """
-    cage = given.parent
-    if file.ours and made.original.path == given and made.original.size == file.size:
-        original = replace(made.original, path=file.path)
-    else:
-        original = _moved(made.original, cage, folder)
-    return replace(
-        made,
-        original=original,
-        thumb=_moved(made.thumb, cage, folder),
-        medium=made.medium and _moved(made.medium, cage, folder),
-    )
+    with honest():
+        if file.ours and made.original.path == one.given and made.original.size == file.size:
+            original = measured(made.original, file.path)
+        else:
+            original = copied(made.original, one.work, folder)
+        return Renditions(
+            original,
+            copied(made.thumb, one.work, folder),
+            None if made.medium is None else copied(made.medium, one.work, folder),
+            number(made.frames, 1),
+            None if made.exif is None else {str(tag): str(value) for tag, value in made.exif.items()},
+        )
 
 
-def _moved(made: Rendition, cage: Path, folder: Path) -> Rendition:
-    name = made.path.name
-    if not re.fullmatch(r"(original|thumb|medium)\.[a-z]+", name):
-        raise ProcessingFailed
-    with worker.system_errors():
-        found = (cage / name).lstat()
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_size != made.size:
-            raise ProcessingFailed
-        (cage / name).rename(folder / name)
-    return replace(made, path=folder / name)
-
-
-def _as_still(header: Header, recipe: Recipe) -> Recipe:
-    """*recipe* with a still for a medium. Raises: TooLargeImage where the original itself would have to be animated."""
+def _without_motion(header: Header, recipe: Recipe) -> Recipe:
+    """*recipe* without a medium for an animation. Raises `TooLargeImage` if the original would have to be resized."""
     if recipe.width is not None and recipe.width < header.displayed[0]:
         raise TooLargeImage("this animation is too large to be resized; send it without `width`")
     return replace(recipe, animate=False)

@@ -6,11 +6,11 @@ from typing import cast
 from PIL import ExifTags, Image
 
 LONGEST = 500
-"""Characters of one value; maker notes and thumbnails are longer, and nobody reads them."""
+"""Most characters of one value. Maker notes and thumbnails are longer, and nobody reads them."""
 
 
 def described(file: Path) -> dict[str, str] | None:
-    """The EXIF tags of *file* by their names; `None` where it has none, or none that can be read."""
+    """The EXIF tags of *file* by their names; `None` if it has none that can be read."""
     try:
         with Image.open(file) as image:
             exif = image.getexif()

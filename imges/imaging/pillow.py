@@ -1,19 +1,21 @@
-"""The processor that stands on Pillow. The one on libvips borrows from it where Pillow is quicker."""
+"""The processor that uses Pillow alone. The one on libvips borrows from it where Pillow is quicker."""
 
 import warnings
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from PIL import GifImagePlugin, Image, ImageCms, ImageSequence
+from PIL import GifImagePlugin, Image, ImageCms, ImageMath, ImageSequence
 
 from imges.errors import ImgesError, NotAnImage
-from imges.imaging import sizes
+from imges.imaging import colour, sizes
 from imges.imaging.formats import gif, png
+from imges.imaging.formats.parts import MAX_ICC
+from imges.imaging.gif_canvas import CLEAR, canvases
 from imges.imaging.sizes import Size
 from imges.imaging.types import Header, Quality
 
@@ -30,7 +32,7 @@ NAMES = {
     "tiff": "TIFF",
     "bmp": "BMP",
 }
-"""Pillow's names of the formats; no other of its readers is ever asked."""
+"""Pillow's names of the formats. None of its other readers ever sees a file."""
 
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -41,27 +43,33 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+"""How to turn what is stored with this EXIF orientation, so that it is upright."""
+COLOURED = {"L": "RGB", "LA": "RGBA"}
 GREY = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L"}
 
+EOI = b"\xff\xd9"
+ENDINGS = (bytes(64), b"\xaa" * 64)
+"""What may stand behind the pixels of a JPEG, so that it is seen whether they are all there."""
+
 GAP = 2.0
-"""Decoders and box filters may shrink down to so many times the size that is wanted; Lanczos does the rest."""
+"""Decoders and box filters may shrink a picture to so many times the wanted size; Lanczos does the rest."""
 AVIF_SPEED = 9
-"""Of 10; 40 ms for a medium, where 8 takes 165, and a third more bytes than there."""
+"""Of 10. A medium takes 40 ms; at 8 it would take 165 ms and three quarters of the bytes."""
 WEBP_METHOD = 4
-"""Of 6; libwebp's own choice."""
+"""Of 6; libwebp's own default."""
 WEBP_ANIMATED = 2
-"""The method for animations, whose frames are many: two fifths of the time of 4, and 0.3 dB less."""
+"""The method for animations, which have many frames: it takes two fifths of the time of 4, and costs 0.3 dB."""
 WEBP_LESS = 1
-"""By how much a quality is lowered at that method: else files would be 9 % larger than 4 makes them, so it is 5 %."""
+"""By how much the quality is lowered at that method. Files are then 5 % larger than at method 4, instead of 9 %."""
 SAMPLE = 128
-"""Pixels, of width and height."""
+"""Width and height, in pixels, of the sample in which colours are searched."""
 UNPAINTED = [255 if alpha < 128 else 0 for alpha in range(256)]
-"""A palette knows no half transparency: which alphas count as full."""
+"""For each alpha, whether a palette leaves the pixel unpainted: it knows no half transparency."""
 
 
 @contextmanager
 def decoding() -> Generator[None]:
-    """Whatever a decoder raises over a damaged picture is NotAnImage; errors of the system are not."""
+    """Raises `NotAnImage` for whatever a decoder raises over a damaged picture, but not for errors of the system."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -79,6 +87,8 @@ class PillowPicture:
     """See `imges.imaging.types.Picture`."""
 
     image: Image.Image
+    profile: bytes | None = None
+    """The ICC profile of its colours, which goes into a file; `None` for sRGB."""
 
     @property
     def size(self) -> Size:
@@ -92,12 +102,19 @@ class PillowPicture:
 
     def encode(self, header: Header, quality: Quality) -> bytes:
         image = self.image
-        if header.format == "gif" or header.palette:
+        if header.palette and is_soft(image):
+            image = image.quantize(256, Image.Quantize.FASTOCTREE)  # the only one that counts alpha as a colour
+        elif header.format == "gif" or header.palette:
             image = with_palette(image)
-        elif header.format == "png" and image.width * image.height <= png.AT_ONCE:
+        elif header.format == "png" and self.profile is None and image.width * image.height <= png.AT_ONCE:
             return png.written(image.tobytes(), *image.size, quality.png)
         file = BytesIO()
-        image.save(file, NAMES[header.format], **_options(header.format, quality))
+        image.save(file, NAMES[header.format], icc_profile=self.profile, **_options(header.format, quality))
+        return file.getvalue()
+
+    def filtered_png(self) -> bytes:
+        file = BytesIO()
+        self.image.save(file, "PNG", compress_level=9)
         return file.getvalue()
 
 
@@ -108,13 +125,16 @@ class PillowProcessor:
 
     def decode(self, file: Path, header: Header, size: Size) -> PillowPicture:
         stored = sizes.turned(size, header.orientation)
+        if header.format == "gif":
+            with decoding():
+                return PillowPicture(scaled(next(canvases(file.read_bytes(), size_of(header))), stored))
         with decoding(), opened(_source(file, header), header) as image:
             if header.format == "jpg":
                 image.draft(None, (round(stored[0] * GAP), round(stored[1] * GAP)))
             profile = image.info.get("icc_profile")
             image.load()
-            shrunk = scaled(plain(image), stored)
-            return PillowPicture(upright(in_srgb(shrunk, profile), header.orientation))
+            shrunk = scaled(plain(_with_hole(image, header)), stored)
+            return PillowPicture(upright(in_srgb(shrunk, profile_of(header, profile)), header.orientation))
 
     def animate(self, file: Path, header: Header, size: Size, quality: Quality) -> bytes:
         return (
@@ -122,8 +142,47 @@ class PillowProcessor:
         )
 
 
+def as_it_is(file: Path, header: Header) -> PillowPicture:
+    """The whole picture in *file* in its own colours.
+
+    What a picture of 8 bits for screens cannot have, such as the brightness of PQ and HLG or a printer's colours, is
+    brought to sRGB. Raises `NotAnImage` if the file is damaged.
+    """
+    with decoding(), opened(file, header) as image:
+        profile = profile_of(header, image.info.get("icc_profile"))
+        image.load()
+        picture = scaled(plain(image), image.size)
+    usual = profile and picture.mode in {"RGB", "RGBA"} and profile[16:20] == b"RGB " and len(profile) <= MAX_ICC
+    if usual and not (header.colour and header.colour.is_hdr):
+        return PillowPicture(picture, profile)
+    return PillowPicture(in_srgb(picture, profile))
+
+
+def size_of(header: Header) -> Size:
+    """Width and height as stored."""
+    return header.width, header.height
+
+
+def is_cut(jpeg: bytes) -> bool:
+    """Whether pixels are missing in a *jpeg* to which our filter wrote the ending.
+
+    Decoders read more than the last pixels need. So what stands behind the pixels is not seen, but where pixels are
+    missing it is taken for them, and two different endings show two different pictures.
+    """
+    pixels = jpeg[: -len(EOI)].rstrip(b"\xff")  # half an ending
+    seen: list[bytes] = []
+    for ending in ENDINGS:
+        with suppress(NotAnImage), decoding(), Image.open(BytesIO(pixels + ending + EOI), formats=["JPEG"]) as image:
+            image.draft(None, (1, 1))  # an eighth of the size, so that little memory is needed
+            seen.append(image.tobytes())
+    return len(seen) < len(ENDINGS) or seen[0] != seen[1]
+
+
 def _source(file: Path, header: Header) -> Path | BytesIO:
-    """What Pillow reads: *file*, or its like that takes less time. Raises: NotAnImage for a PNG that is incomplete."""
+    """What Pillow reads: *file*, or the same picture in a form that takes less time.
+
+    Raises `NotAnImage` if it is a PNG and incomplete: Pillow would show the rest in black.
+    """
     if header.format != "png":
         return file
     data = file.read_bytes()
@@ -136,15 +195,41 @@ def _source(file: Path, header: Header) -> Path | BytesIO:
 
 @contextmanager
 def opened(file: Path | BytesIO, header: Header) -> Generator[Image.Image]:
-    """The picture, not decoded yet. Raises: NotAnImage where it is of another size than its header told us."""
+    """The picture, not decoded yet. Raises `NotAnImage` if Pillow finds another size than our own reader of headers.
+
+    The limits were checked against our own reader's size, so a file that says two sizes could pass them.
+    """
     with Image.open(file, formats=[NAMES[header.format]]) as image:
         if image.size != (header.width, header.height):
             raise NotAnImage("the image is damaged: it tells two sizes")
         yield image
 
 
+def _with_hole(image: Image.Image, header: Header) -> Image.Image:
+    """A PNG whose one transparent value (tRNS) counts in the 8 bits that Pillow makes of other depths."""
+    value = image.info.get("transparency")
+    if header.format != "png" or header.palette or header.bits == 8 or value is None:
+        return image
+    if header.bits < 8:
+        image = image.convert("L")
+        image.info["transparency"] = value if header.bits == 1 else value * 255 // (2**header.bits - 1)
+    elif isinstance(value, tuple):
+        image.info["transparency"] = tuple(part >> 8 for part in cast("tuple[int, ...]", value))
+    else:
+        seen = ImageMath.lambda_eval(
+            lambda given: given["convert"]((given["all"] != value) * 255, "L"), all=image.convert("I")
+        )
+        image = Image.merge("LA", [_grey(image), seen])
+    return image
+
+
+def is_soft(image: Image.Image) -> bool:
+    """Whether it is half transparent somewhere: a palette of ours knows only all or nothing."""
+    return "A" in image.getbands() and any(image.getchannel("A").histogram()[1:255])
+
+
 def plain(image: Image.Image) -> Image.Image:
-    """8 bits a channel and no palette: grey, RGB, RGBA, or CMYK as yet."""
+    """The picture in 8 bits a channel and without a palette: grey, RGB or RGBA, or still CMYK."""
     if image.mode in {"RGB", "RGBA", "LA", "L", "CMYK"} and "transparency" not in image.info:
         return image
     if image.has_transparency_data:
@@ -162,7 +247,7 @@ def _grey(image: Image.Image) -> Image.Image:
 
 
 def _high_byte(value: Any) -> Any:
-    """Pillow works out from an expression what to multiply by."""
+    """The upper 8 of 16 bits. Pillow calls this with an expression of its own to find the factor."""
     return value * (1 / 256)
 
 
@@ -170,16 +255,23 @@ def _mapped(image: Image.Image, function: Any) -> Image.Image:
     return image.point(function)  # pyright: ignore[reportUnknownMemberType] - numpy's
 
 
+def profile_of(header: Header, found: bytes | None) -> bytes | None:
+    """The ICC profile of a picture: that which its *header* means, else the one that was *found* in the file."""
+    return colour.profile(header.colour) if header.colour else found
+
+
 def in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """The colours that *profile* means, in sRGB; a profile that cannot be used counts as none."""
+    """The colours that *profile* means, in sRGB. A profile that cannot be used counts as none, as in browsers."""
     if profile:
         try:
             source = ImageCms.ImageCmsProfile(BytesIO(profile))
             target = cast("Any", ImageCms).createProfile("sRGB")
+            if image.mode in COLOURED and profile[16:20] == b"RGB ":
+                image = image.convert(COLOURED[image.mode])
             mode = "RGBA" if image.mode == "RGBA" else "RGB"
             if image.mode != "LA":
                 image = ImageCms.profileToProfile(image, source, target, outputMode=mode) or image
-                image.info.clear()  # sRGB's own profile, which goes without saying
+                image.info.clear()  # sRGB's own profile: browsers assume it
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass
     return image.convert("RGB") if image.mode == "CMYK" else image
@@ -191,14 +283,14 @@ def scaled(
     box: tuple[float, float, float, float] | None = None,
     by: Image.Resampling | None = None,
 ) -> Image.Image:
-    """The part of *image* in *box*, else all of it, in exactly *size*, and the pixels alone.
+    """The part of *image* in *box*, else all of it, in exactly *size*, without anything but its pixels.
 
-    Enlarged as libvips does: Lanczos would ring, which makes PNGs half as large again.
+    It is enlarged as libvips does it: Lanczos would ring, which makes PNGs half as large again.
     """
     if by is None:
         by = Image.Resampling.LANCZOS if size[0] < image.width else Image.Resampling.BICUBIC
     result = image.resize(size, by, box, GAP)  # pyright: ignore[reportUnknownMemberType] - numpy's
-    result.info.clear()  # a comment, a profile: encoders would write what the decoder left there
+    result.info.clear()  # encoders would write what the decoder left there, such as a comment
     return result
 
 
@@ -221,7 +313,10 @@ def _options(format: str, quality: Quality) -> dict[str, Any]:
 
 
 def with_palette(image: Image.Image, palette: bytes | None = None) -> Image.Image:
-    """*image* in 256 colours: those of *palette* (RGB triples), else the best; transparent where it is half so."""
+    """*image* in 256 colours: those of *palette* (RGB triples), else the best ones.
+
+    Pixels that are at least half transparent become fully so.
+    """
     mask = _mapped(image.getchannel("A"), UNPAINTED) if "A" in image.getbands() else None
     colours = 256 if mask is None or not mask.getbbox() else 255
     rgb = image.convert("RGB")
@@ -233,7 +328,7 @@ def with_palette(image: Image.Image, palette: bytes | None = None) -> Image.Imag
         result = rgb.quantize(palette=given, dither=Image.Dither.NONE)
     if mask is not None and colours == 255:
         entries = result.getpalette() or []
-        nothing = len(entries) // 3  # an entry of its own; writers drop what the palette does not have
+        nothing = len(entries) // 3  # an entry of its own: writers drop an index that the palette does not have
         result.putpalette([*entries, 0, 0, 0])
         result.paste(nothing, mask=mask)
         result.info["transparency"] = nothing
@@ -244,35 +339,36 @@ def with_palette(image: Image.Image, palette: bytes | None = None) -> Image.Imag
 
 
 def animated_gif(file: Path, header: Header, size: Size) -> bytes:
-    """See `Processor.animate`. The colours are the original's own, so that nothing has to be searched for.
+    """See `Processor.animate`. The colours are the original's own, so that none have to be searched.
 
-    Ten times faster than libvips, which looks for the best palette of each frame.
+    That is ten times faster than libvips, which searches the best palette of each frame.
     """
     data = file.read_bytes()
     frames = gif.frames(data)
     shared = len({frame.palette for frame in frames}) == 1
+    whole = (0, 0, header.width, header.height)
 
     def shrunk() -> Iterator[Image.Image]:
-        with decoding(), opened(file, header) as image:
-            for frame, source in zip(frames, ImageSequence.Iterator(image), strict=True):
-                picture = scaled(plain(source), size)
-                yield with_palette(picture, _colours(frame) if shared or frame.whole else sampled(picture))
+        with decoding():
+            for frame, canvas in zip(frames, canvases(data, size_of(header)), strict=True):
+                picture = scaled(canvas, size)
+                yield with_palette(picture, _colours(frame) if shared or frame.box == whole else sampled(picture))
 
     pictures = shrunk()
     first = next(pictures)
-    see_through = "transparency" in first.info or any(frame.cleared for frame in frames)
+    see_through = "transparency" in first.info or any(frame.disposal >= CLEAR for frame in frames)
     delays = [frame.delay * 10 for frame in frames]
     return _joined(chain([first], pictures), "GIF", delays, gif.loops(data), disposal=2 if see_through else 1)
 
 
 def sampled(image: Image.Image) -> bytes:
-    """Good colours for *image*, found in a sample of it: a tenth of the time, and frames are looked at briefly."""
+    """Good colours for *image*, searched in a sample of it: it takes a tenth of the time, and a frame is brief."""
     few = scaled(image.convert("RGB"), (SAMPLE, SAMPLE), by=Image.Resampling.NEAREST)
     return bytes(few.quantize(255, Image.Quantize.MEDIANCUT).getpalette() or ())
 
 
 def _colours(frame: gif.Frame) -> bytes | None:
-    """The palette without the entry that stands for "transparent"."""
+    """The palette of *frame* without the entry that means "transparent"; `None` if nothing else is in it."""
     at = frame.transparent
     left = frame.palette if at is None else frame.palette[: 3 * at] + frame.palette[3 * at + 3 :]
     return left or None
@@ -286,7 +382,7 @@ def animated_webp(file: Path, header: Header, size: Size, quality: Quality) -> b
         delays: list[int] = []
         for source in ImageSequence.Iterator(image):
             shrunk = scaled(plain(source), size)
-            pictures.append(upright(in_srgb(shrunk, profile), header.orientation))
+            pictures.append(in_srgb(shrunk, profile))
             delays.append(int(source.info["duration"]))
         loops = image.info.get("loop")
     options = {"quality": max(0, quality.webp - WEBP_LESS), "method": WEBP_ANIMATED}

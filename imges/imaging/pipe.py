@@ -1,7 +1,7 @@
-"""What comes back from a worker, read without trusting it: to unpickle what anybody wrote is to run it.
+"""What comes back from a worker, read without trusting it: a pickle can run any code where it is read.
 
-A decoder that was taken over sits in its cage, but it writes into our pipe. Only the few classes that an honest worker
-sends are made; of anything else a stand-in.
+A decoder that a picture has taken over sits in its cage, but it writes into our pipe. Only the few classes that an
+honest worker sends are made. Anything else becomes `Foreign`.
 """
 
 import builtins
@@ -11,25 +11,27 @@ from pathlib import PosixPath
 from typing import Any
 
 from imges import errors
-from imges.imaging import types
+from imges.imaging import colour, types
 
 OURS = {"Header", "Rendition", "Renditions"}
-"""Of `imges.imaging.types`."""
+"""The classes of `imges.imaging.types` that a worker sends."""
 
 
 class Foreign(Exception):
-    """In the place of what is none of the classes that we expect, mostly an error of a library."""
+    """Takes the place of a class that we do not expect, mostly of an error of a library."""
 
     def __init__(self, *arguments: object) -> None:
         super().__init__(*map(str, arguments))
 
 
 class _Reader(pickle.Unpickler):
-    """Makes our own types, and errors."""
+    """An unpickler that makes only our own types and errors."""
 
     def find_class(self, module: str, name: str, /) -> Any:
         if module == types.__name__ and name in OURS:
             return getattr(types, name)
+        if module == colour.__name__ and name == "Colour":
+            return colour.Colour
         if name == "PosixPath":
             return PosixPath
         if module == errors.__name__ and name == "_as_it_was":
@@ -48,7 +50,7 @@ def _error(module: str, name: str) -> type[BaseException]:
 
 
 def read(message: bytes) -> tuple[bool, Any]:
-    """Whether a call went well, and its result, else the error. Raises: Exception for what no honest worker sends."""
+    """Whether a call went well; and its result, else its error. Raises `Exception` if *message* is not honest."""
     went_well, value = _Reader(io.BytesIO(message)).load()
     if not isinstance(went_well, bool) or not (went_well or isinstance(value, BaseException)):
         raise TypeError("a worker sent what is no answer")
@@ -56,12 +58,12 @@ def read(message: bytes) -> tuple[bool, Any]:
 
 
 def result(value: object) -> bytes:
-    """What a worker sends that did what was asked."""
+    """The message of a worker whose call went well."""
     return pickle.dumps((True, value))
 
 
 def failure(error: BaseException) -> bytes:
-    """What a worker sends that failed; an error that cannot be sent is told in words."""
+    """The message of a worker whose call failed. An error that cannot be pickled is sent as text."""
     try:
         return pickle.dumps((False, error))
     except Exception:  # noqa: BLE001 - whatever a library's error is made of

@@ -1,4 +1,4 @@
-"""Files that kill decoders: after a few times they are refused by their digest, and given to no more."""
+"""The quarantine: a file that has killed a few decoders is refused by its digest, and no further decoder gets it."""
 
 import asyncio
 import logging
@@ -14,24 +14,25 @@ from imges.imaging.workers import Died, OutOfTime
 log = logging.getLogger(__name__)
 
 DEATHS = 3
-"""So many workers that died or had to be killed over the same bytes are enough."""
+"""Workers that died, or had to be killed, over the same bytes before these are refused."""
 KEPT = 3600.0
-"""Seconds that it is remembered."""
+"""Seconds for which deaths are remembered."""
 MOST = 1000
-"""Digests that are remembered."""
+"""Most digests that are remembered."""
 
 
 class Quarantine:
-    """Counts by the digest of the received bytes: a client that just retries stops taking decoders from others."""
+    """Counts deaths by the digest of the received bytes, so that a client that only retries takes no more decoders."""
 
     def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._deaths: TTLCache[str, int] = TTLCache(MOST, KEPT, timer=clock)
 
     @asynccontextmanager
     async def over(self, digest: Callable[[], str]) -> AsyncGenerator[None]:
-        """For the time that workers have the file of that *digest*, which a thread asks for where it matters: seldom.
+        """Count a death of a worker inside the block against the file.
 
-        Raises: ProcessingFailed at once where the file has killed enough.
+        *digest* computes the file's digest. A thread calls it, and only if some file has killed a worker lately.
+        Raises `ProcessingFailed` at once if the file has killed `DEATHS` workers.
         """
         if self._deaths and self._deaths.get(await asyncio.to_thread(digest), 0) >= DEATHS:
             raise ProcessingFailed

@@ -1,28 +1,35 @@
-"""The order of steps by which an upload becomes its files, whichever the processor."""
+"""The steps by which a received file becomes the files of a picture, the same for both processors."""
 
 import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from imges.errors import FormatRefused
+from imges.errors import FormatRefused, NotAnImage, TooLargeImage
 from imges.imaging import cost, formats, metadata, pillow, sizes
 from imges.imaging.formats.parts import Parts, unchanged
 from imges.imaging.sizes import Size
 from imges.imaging.types import Given, Header, Picture, Processor, Quality, Recipe, Rendition, Renditions
 
+SMALL_MEDIUM = 24 * 1024
+"""Bytes up to which a medium may be larger than its original."""
+LARGEST_THUMB = 28 * 1024
+"""Bytes above which the thumb of a PNG is written in 256 colours."""
 JPEG_QUALITY = 92
-"""Of HEIC and TIFF that become JPEG on arrival: the stored original has to stand up to looking closely."""
+"""The quality of HEIC and TIFF that become JPEG on arrival: people look closely at a stored original."""
 
 
 def render(processor: Processor, source: Given, header: Header, recipe: Recipe, folder: Path) -> Renditions:
     """Make all files of *recipe* from *source* in *folder*.
 
-    Raises: NotAnImage for what is damaged, FormatRefused where the library for HEIC is missing, OSError.
+    Raises `NotAnImage` if it is damaged, `FormatRefused` if the library for HEIC is missing, and `OSError`.
     """
     exif = metadata.described(source.path) if recipe.keep_metadata else None
     original, header = received(source, header, recipe, folder)
     if recipe.width is not None and recipe.width < header.displayed[0]:
-        whole = original.path.rename(folder / f"received.{header.format}")
+        if header.frames > 1 and not cost.is_animated(header, recipe):
+            raise TooLargeImage("this animation cannot be resized; send it without `width`")
+        given = original.path == source.path  # which may lie where nothing can be renamed
+        whole = source.path if given else original.path.rename(folder / f"received.{header.format}")
         encoded = resized(processor, whole, header, recipe, sizes.at_width(header.displayed, recipe.width))
         header = formats.read(header.format, encoded)
         original = written(folder, "original", [encoded], header)
@@ -37,32 +44,37 @@ def render(processor: Processor, source: Given, header: Header, recipe: Recipe, 
 
 
 def received(source: Given, header: Header, recipe: Recipe, folder: Path) -> tuple[Rendition, Header]:
-    """The original and its header: *source* itself where it may be and nothing comes off, or filtered, or converted."""
+    """The original and its header: *source* converted, or filtered, or itself if it is ours and nothing comes off."""
     if header.format in formats.CONVERTED:
         name, converted = convert(source.path, header)
         header = formats.read(name, converted)
         return written(folder, "original", [converted], header), header
     data = source.path.read_bytes()
-    filtered = formats.strip(data, header)  # which also finds that a file is cut
-    parts: Parts = [data] if recipe.keep_metadata else filtered
+    filtered = formats.strip(data, header)  # also where metadata is kept: it finds that a file is cut
+    if header.format == "jpg" and filtered.mended and pillow.is_cut(b"".join(filtered.parts)):
+        raise NotAnImage("the JPEG is incomplete: it is cut within the picture")
+    parts: Parts = [data] if recipe.keep_metadata and not filtered.mended else filtered.parts
     if source.ours and unchanged(parts, data):
         return rendition(source.path, [data], header), header
     return written(folder, "original", parts, header), header
 
 
 def convert(source: Path, header: Header) -> tuple[str, bytes]:
-    """A format of the web and *source* in it, upright, without metadata: PNG for BMP and transparency, else JPEG."""
+    """A format of the web, and *source* in it, upright and without metadata, in its own colours.
+
+    The format is PNG for a BMP and for transparency, else JPEG.
+    """
     if header.format == "heic":
         load_heic()
     width, height = header.displayed
     displayed = replace(header, width=width, height=height, orientation=1)  # Pillow turns these formats by itself
-    picture = pillow.PillowProcessor().decode(source, displayed, (width, height))
+    picture = pillow.as_it_is(source, displayed)
     name = "png" if header.format == "bmp" or picture.image.has_transparency_data else "jpg"
     return name, picture.encode(replace(displayed, format=name), Quality(jpeg=JPEG_QUALITY))
 
 
 def load_heic() -> None:
-    """Make Pillow read HEIC. Raises: FormatRefused where the optional library is not installed."""
+    """Make Pillow read HEIC. Raises `FormatRefused` if the optional library is not installed."""
     try:
         import pillow_heif
     except ImportError as error:
@@ -78,20 +90,39 @@ def resized(processor: Processor, file: Path, header: Header, recipe: Recipe, si
 
 
 def derived(processor: Processor, file: Path, header: Header, recipe: Recipe) -> tuple[bytes, bytes | None]:
-    """The thumb and, where the original is wide enough, the medium of *file*; it is decoded once.
+    """The thumb of *file* and, if the original is wide enough, the medium. The file is decoded once.
 
-    Only an animated medium is made apart: the thumb is of the first frame.
+    There is no medium if it would have more bytes than the original, or be a still of an animation. Only an animated
+    medium is made separately: the thumb shows the first frame.
     """
-    medium = sizes.medium_size(header.displayed, recipe.medium)
     animated = cost.is_animated(header, recipe)
+    would_stop = header.frames > 1 and not animated  # an animation's medium is never a still
+    medium = None if would_stop else sizes.medium_size(header.displayed, recipe.medium)
     working = sizes.working_size(header.displayed, recipe.thumb, None if animated else medium)
     picture = processor.decode(file, header, working)
-    thumb = picture.covering(recipe.thumb).encode(header, recipe.quality)
+    most = max(file.stat().st_size, SMALL_MEDIUM)
+    thumb = _thumb(picture.covering(recipe.thumb), header, recipe.quality)
     if medium is None:
         return thumb, None
     if animated:
-        return thumb, processor.animate(file, header, medium, recipe.quality)
-    return thumb, exactly(picture, medium).encode(header, recipe.quality)
+        made = processor.animate(file, header, medium, recipe.quality)
+    else:
+        made = _medium(exactly(picture, medium), header, recipe.quality, most)
+    return thumb, made if len(made) <= most else None
+
+
+def _medium(picture: Picture, header: Header, quality: Quality, most: int) -> bytes:
+    """The medium; a PNG of more than *most* bytes is tried with filters too."""
+    made = picture.encode(header, quality)
+    return picture.filtered_png() if len(made) > most and header.format == "png" else made
+
+
+def _thumb(picture: Picture, header: Header, quality: Quality) -> bytes:
+    """The thumb; a PNG in 256 colours if it would be too large."""
+    thumb = picture.encode(header, quality)
+    if len(thumb) > LARGEST_THUMB and header.format == "png" and not header.palette:
+        return min(thumb, picture.encode(replace(header, palette=True), quality), key=len)
+    return thumb
 
 
 def exactly(picture: Picture, size: Size) -> Picture:
@@ -107,10 +138,20 @@ def written(folder: Path, name: str, parts: Parts, header: Header) -> Rendition:
 
 
 def rendition(path: Path, parts: Parts, header: Header) -> Rendition:
-    """The file *path*, in which *parts* stand, its size and digest."""
+    """Return the rendition for the file *path*, whose content is *parts*, with its size and MD5."""
     digest = hashlib.md5(usedforsecurity=False)
     for part in parts:
         digest.update(part)
     width, height = header.displayed
     size = sum(map(len, parts))
-    return Rendition(path, size, digest.hexdigest(), header.format, width, height, header.bits, header.channels)
+    return Rendition(
+        path,
+        size,
+        digest.hexdigest(),
+        header.format,
+        width,
+        height,
+        header.bits,
+        header.channels,
+        header.frames,
+    )

@@ -1,20 +1,20 @@
-"""The arithmetic of sizes: all in pixels, width and height, as displayed."""
+"""The arithmetic of sizes. All are width and height in pixels, as displayed."""
 
 Size = tuple[int, int]
 
 
 def at_width(size: Size, width: int) -> Size:
-    """*size* scaled to *width*, the height rounded, and never none."""
+    """*size* scaled to *width*. The height is rounded, and at least 1."""
     return width, max(1, round(size[1] * width / size[0]))
 
 
 def medium_size(size: Size, width: int) -> Size | None:
-    """The medium of a picture; `None` where it is no wider than that."""
+    """The size of the medium, *width* wide; `None` if the picture is no wider than that."""
     return at_width(size, width) if size[0] > width else None
 
 
 def working_size(size: Size, thumb: Size, medium: Size | None) -> Size:
-    """What to decode a picture of *size* to: no larger, but enough for its medium and for covering its thumb."""
+    """The size to which a picture of *size* is decoded: enough for its medium and to cover its thumb, and no larger."""
     scale = max(thumb[0] / size[0], thumb[1] / size[1])
     if medium is not None and medium[0] / size[0] >= scale:
         return medium
@@ -24,7 +24,7 @@ def working_size(size: Size, thumb: Size, medium: Size | None) -> Size:
 
 
 def centre(size: Size, shape: Size) -> tuple[float, float, float, float]:
-    """The largest part of *size* with the proportions of *shape*, in the middle: left, top, right, bottom."""
+    """The largest part with the proportions of *shape* in the middle of *size*, as left, top, right and bottom."""
     width = min(size[0], size[1] * shape[0] / shape[1])
     height = min(size[1], size[0] * shape[1] / shape[0])
     left, top = (size[0] - width) / 2, (size[1] - height) / 2
@@ -32,5 +32,5 @@ def centre(size: Size, shape: Size) -> tuple[float, float, float, float]:
 
 
 def turned(size: Size, orientation: int) -> Size:
-    """*size* with its sides exchanged where the EXIF *orientation* does so: displayed to stored, and back."""
+    """From a size as displayed to the size as stored, and back: orientations from 5 on exchange the sides."""
     return (size[1], size[0]) if orientation >= 5 else size

@@ -1,10 +1,11 @@
-"""What the rooms around say to image processing and hear from it. Everything here travels between processes."""
+"""What other rooms give to image processing and get from it. All data classes here are sent between processes."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from imges.errors import TooLargeImage
+from imges.imaging.colour import Colour
 
 MEDIA_TYPES = {
     "jpg": "image/jpeg",
@@ -16,7 +17,7 @@ MEDIA_TYPES = {
     "tiff": "image/tiff",
     "bmp": "image/bmp",
 }
-"""The formats by our name for them, which is also the extension, and their media types."""
+"""The formats by our name for them, which is also the extension of their files; and their media types."""
 
 ANIMATED = {"gif", "webp"}
 """Formats whose medium is animated, and whose animation survives `width`."""
@@ -29,31 +30,33 @@ class Header:
     format: str
     """A key of `MEDIA_TYPES`."""
     width: int
-    """Pixels, as stored, before orientation; of the canvas for animations."""
+    """Pixels as stored, before orientation. For an animation those of the canvas."""
     height: int
     orientation: int = 1
-    """EXIF orientation, 1 to 8, where the format's viewers obey it; a made-up value counts as 1."""
+    """The EXIF orientation, 1 to 8, if the format's viewers obey it. A made-up value counts as 1."""
     frames: int = 1
     bits: int = 8
     """Bits per channel."""
     channels: int | None = None
-    """Components as API v1 tells them: 1, 3 or 4 for JPEG, 3 for GIF, else `None`."""
+    """Components as API v1 reports them: 1, 3 or 4 for JPEG, 3 for GIF, else `None`."""
     progressive: bool = False
-    """A progressive JPEG or interlaced PNG: decoding holds all of it in memory."""
+    """Whether it is a progressive JPEG or an interlaced PNG: a decoder holds all of it in memory."""
     palette: bool = False
-    """A PNG of at most 256 colours."""
+    """Whether it is a PNG with a palette, of at most 256 colours."""
     file_size: int = 0
     """Bytes of the file."""
+    colour: Colour | None = None
+    """The colours that it says it has in another way than by an ICC profile; `None` if they are those of sRGB."""
 
     @property
     def displayed(self) -> tuple[int, int]:
-        """Width and height in pixels as viewers show it, after EXIF orientation."""
+        """Width and height in pixels as viewers show the picture, after EXIF orientation."""
         return (self.height, self.width) if self.orientation >= 5 else (self.width, self.height)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a picture may be: its *formats*; pixels of a side, of a frame, of all frames; frames."""
+    """What a picture may be: its format; the most pixels of a side, of a frame and of all frames; the most frames."""
 
     formats: frozenset[str]
     side: int
@@ -62,7 +65,7 @@ class Limits:
     total_pixels: int
 
     def check(self, header: Header) -> None:
-        """Raises: TooLargeImage, from the header alone."""
+        """Raises `TooLargeImage` if *header* is beyond a limit. The formats are not checked here."""
         pixels = header.width * header.height
         for found, limit, what in (
             (max(header.width, header.height), self.side, "pixels a side"),
@@ -71,12 +74,13 @@ class Limits:
             (pixels * header.frames, self.total_pixels, "pixels in all frames"),
         ):
             if found > limit:
-                raise TooLargeImage(f"the image has {found:,} {what}; this site takes up to {limit:,}")
+                message = f"the image has {found:,} {what}; this site takes up to {limit:,}"
+                raise TooLargeImage(message, what=what, found=found, limit=limit)
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """Encoder settings of thumbs and mediums; `png` is the compression level, 0 to 9, the others 1 to 100."""
+    """Encoder settings of thumbs and mediums. `png` is the level of compression, 0 to 9; the others are 1 to 100."""
 
     jpeg: int = 85
     webp: int = 80
@@ -89,23 +93,23 @@ class Recipe:
     """What to make of one picture."""
 
     thumb: tuple[int, int] = (160, 160)
-    """Pixels, width and height: scaled to cover, centre-cropped; smaller pictures are scaled up to fill."""
+    """Width and height in pixels. The picture is scaled, up if need be, to cover it, and its centre is taken."""
     medium: int = 500
-    """Pixels wide; only where the original is wider."""
+    """Width in pixels of the medium; there is none if the original is no wider."""
     width: int | None = None
-    """Resize the original down to this width."""
+    """The width to which a wider original is resized; `None` leaves it as it is."""
     animate: bool = True
-    """Whether the medium of an animated GIF or WebP (and an original resized by `width`) is animated."""
+    """Whether an animated GIF or WebP gets a medium, which then is animated, or is resized to `width`."""
     keep_metadata: bool = False
     quality: Quality = field(default_factory=Quality)
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A file of *size* bytes to make renditions of.
+    """A file of *size* bytes that becomes renditions.
 
-    *Ours*, it may become the original as it is; another belongs to somebody else, and is only read. What has *content*
-    is to be written to *path* first.
+    If it is *ours*, it may become the original as it is. Else it belongs to somebody else, and is only read. If there
+    is *content*, that is written to *path* first.
     """
 
     path: Path
@@ -116,7 +120,10 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One finished file: its *size* in bytes, hex *md5*, and what it shows, in pixels as displayed."""
+    """One finished file: its *size* in bytes, its *md5* in hex, and what it shows, in pixels as displayed.
+
+    *crc32* is computed where the server copies the file out of the cage.
+    """
 
     path: Path
     size: int
@@ -126,11 +133,13 @@ class Rendition:
     height: int
     bits: int
     channels: int | None
+    frames: int = 1
+    crc32: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Renditions:
-    """All files of one picture; *frames* of the stored original, *exif* as tag → value where metadata is kept."""
+    """All files of one picture; the *frames* of its original; and its *exif*, value by tag, if metadata is kept."""
 
     original: Rendition
     thumb: Rendition
@@ -140,7 +149,7 @@ class Renditions:
 
 
 class Picture(Protocol):
-    """One decoded still: upright, 8 bits a channel, sRGB or grey, with or without transparency."""
+    """A decoded still: upright, 8 bits a channel, sRGB or grey, with or without transparency."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -148,30 +157,34 @@ class Picture(Protocol):
         ...
 
     def resized(self, size: tuple[int, int]) -> "Picture":
-        """All of it in exactly *size*."""
+        """The whole picture in exactly *size*."""
         ...
 
     def covering(self, size: tuple[int, int]) -> "Picture":
-        """Its centre, as much of it as has the proportions of *size*, in exactly *size*."""
+        """The largest part in the middle that has the proportions of *size*, in exactly *size*."""
         ...
 
     def encode(self, header: Header, quality: Quality) -> bytes:
-        """As a file of the format of *header*, its original's, without metadata."""
+        """The picture as a file of the format of *header*, its original's, without metadata."""
+        ...
+
+    def filtered_png(self) -> bytes:
+        """The picture as a PNG with filters. Smooth ones become far smaller by them, but it takes longer."""
         ...
 
 
 class Processor(Protocol):
-    """Decodes and encodes. Runs in a worker process: synchronous, and free to hold a picture in memory.
+    """Decodes and encodes. It runs in a worker process, so it may block, and hold a picture in memory.
 
-    Both methods raise `imges.errors.NotAnImage` for what is damaged: nothing is repaired.
+    Both methods raise `NotAnImage` if the file is damaged: nothing is repaired.
     """
 
     name: str
 
     def decode(self, file: Path, header: Header, size: tuple[int, int]) -> Picture:
-        """The picture in *file*, an animation's first frame, all of its data decoded, scaled down to exactly *size*."""
+        """The picture in *file*, or an animation's first frame, in exactly *size*. All its data is decoded."""
         ...
 
     def animate(self, file: Path, header: Header, size: tuple[int, int], quality: Quality) -> bytes:
-        """The animation in *file*, GIF or WebP, as a file of exactly *size*, with its delays and number of loops."""
+        """The GIF or WebP animation in *file* as a file of exactly *size*, with the same delays and loops."""
         ...

@@ -1,4 +1,4 @@
-"""The processor that stands on libvips, with Pillow where that is several times quicker or leaner."""
+"""The processor that uses libvips, and Pillow where that is several times quicker or takes less memory."""
 
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -10,20 +10,28 @@ import pyvips
 from PIL import Image
 
 from imges.errors import NotAnImage
-from imges.imaging import formats, sizes
+from imges.imaging import colour, formats, sizes
 from imges.imaging.pillow import PillowPicture, PillowProcessor
 from imges.imaging.sizes import Size
 from imges.imaging.types import Header, Picture, Quality
 
 LOADERS = ("VipsForeignLoadJpeg", "VipsForeignLoadPng", "VipsForeignLoadWebp")
-"""The only readers of files that may start; each name with all below it, that is from a file and from memory."""
+"""The only readers of files that may start; each name stands for its readers from a file and from memory.
+
+libvips chooses a reader by the content of a file, and some of its readers run large libraries that few have tested. A
+file that passes our own look at its header must not reach one of them.
+"""
 BY_PILLOW = {"gif", "avif"}
+"""Formats that Pillow decodes here too."""
 
 PROFILE = "icc-profile-data"
 CMYK = 4
-"""Channels of a JPEG. libvips would take a print profile where there is none; Pillow and browsers do not."""
+"""Channels of a JPEG for printers. Without a profile libvips would assume one; Pillow and browsers do not."""
 
+COLOURED = {"b-w": "srgb", "grey16": "rgb16"}
+"""The spaces of grey, and those of colours with as many bits."""
 EIGHT_BITS = {"rgb16": "srgb", "grey16": "b-w"}
+"""The spaces of 16 bits a channel, and those of 8 bits with the same colours."""
 UPRIGHT = {
     2: (pyvips.Image.fliphor,),
     3: (pyvips.Image.rot180,),
@@ -33,22 +41,23 @@ UPRIGHT = {
     7: (pyvips.Image.rot270, pyvips.Image.fliphor),
     8: (pyvips.Image.rot270,),
 }
+"""How to turn what is stored with this EXIF orientation, so that it is upright: the steps in their order."""
 DCT = (8, 4, 2)
-"""By how much libjpeg can shrink while it decodes."""
+"""The factors by which libjpeg can shrink while it decodes."""
 LEFT = 1.5
-"""How many times the wanted size has to be left for Lanczos: then no more is lost to the eye than 0.1 dB of 41."""
+"""How many times the wanted size must be left for Lanczos. The loss is then at most 0.1 dB of 41, which is not seen."""
 NOTHING = 0
-"""No metadata is kept."""
+"""VIPS_FOREIGN_KEEP_NONE: no metadata is written."""
 SMALL = 256 * 256
-"""Pixels up to which Pillow decodes and scales: libvips starts threads for each step, which takes longer than that."""
+"""Most pixels of a picture that Pillow decodes and scales: libvips starts threads for each step, which takes longer."""
 UNFILTERED = 0x08
 """VIPS_FOREIGN_PNG_FILTER_NONE."""
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-"""Pillow's word for so many channels."""
+"""Pillow's name for so many channels."""
 
 
 def restrict() -> None:
-    """Block every loader but ours, for the whole process; one thread, nothing cached."""
+    """Block every reader but ours for the whole process, use one thread, and cache nothing."""
     pyvips.operation_block_set("VipsForeignLoad", state=True)
     for loader in LOADERS:
         pyvips.operation_block_set(loader, state=False)
@@ -58,7 +67,7 @@ def restrict() -> None:
 
 @contextmanager
 def decoding() -> Generator[None]:
-    """What libvips says over a damaged picture is NotAnImage; that there is no memory left is MemoryError."""
+    """Raises `NotAnImage` if libvips finds a picture damaged, and `MemoryError` if it has no memory left."""
     try:
         yield
     except pyvips.Error as error:
@@ -69,7 +78,7 @@ def decoding() -> Generator[None]:
 
 @dataclass(frozen=True, slots=True)
 class VipsPicture:
-    """See `imges.imaging.types.Picture`. A file's pixels lie in memory: libvips reads it only once, and in order."""
+    """See `imges.imaging.types.Picture`. The pixels are in memory: libvips reads a file only once, and in order."""
 
     image: pyvips.Image
 
@@ -86,17 +95,20 @@ class VipsPicture:
         return VipsPicture(scaled(self.image.crop(int(left), int(top), across, down), size))
 
     def encode(self, header: Header, quality: Quality) -> bytes:
-        """PNGs with palettes and very large ones by libvips; all else goes a quicker way."""
+        """See `Picture.encode`. libvips writes PNGs with palettes and very large ones; the rest goes a quicker way."""
         if header.format != "png":
             return PillowPicture(in_pillow(self.image)).encode(header, quality)
         if is_for_vips(self.size, header):
             return png(self.image, header, quality)
         return formats.png.written(self.image.write_to_memory(), *self.size, quality.png)
 
+    def filtered_png(self) -> bytes:
+        return PillowPicture(in_pillow(self.image)).filtered_png()
+
 
 @dataclass(frozen=True, slots=True)
 class SmallPicture(PillowPicture):
-    """As Pillow's, but for PNGs with palettes."""
+    """A picture of Pillow's whose PNGs with palettes libvips writes."""
 
     def resized(self, size: Size) -> "SmallPicture":
         return SmallPicture(PillowPicture.resized(self, size).image)
@@ -126,14 +138,14 @@ class VipsProcessor:
             return SmallPicture(self._pillow.decode(file, header, size).image)
         with decoding():
             image = shrunk(str(file), header, sizes.turned(size, header.orientation)).copy_memory()
-            return VipsPicture(upright(in_srgb(image), header.orientation))
+            return VipsPicture(upright(in_srgb(image, header), header.orientation))
 
     def animate(self, file: Path, header: Header, size: Size, quality: Quality) -> bytes:
-        return self._pillow.animate(file, header, size, quality)  # libvips would hold all frames, unshrunk, in memory
+        return self._pillow.animate(file, header, size, quality)  # libvips would hold all frames in full size
 
 
 def is_for_vips(size: Size, header: Header) -> bool:
-    """Whether a PNG is written by `png`."""
+    """Whether libvips writes a PNG."""
     return header.palette or size[0] * size[1] > formats.png.AT_ONCE
 
 
@@ -160,7 +172,7 @@ def shrunk(name: str, header: Header, size: Size) -> pyvips.Image:
         by = next((by for by in DCT if times >= by * LEFT), 1)
         image = pyvips.Image.jpegload(name, shrink=by, access="sequential", fail_on="error")
         return image.resize(size[0] / image.width, vscale=size[1] / image.height)
-    if header.format == "webp":  # its own decoder scales
+    if header.format == "webp":  # libwebp can scale while it decodes
         scale = size[0] / header.width
         image = pyvips.Image.webpload(name, scale=scale, access="sequential", fail_on="error")
         if (image.width, image.height) == size:
@@ -170,18 +182,22 @@ def shrunk(name: str, header: Header, size: Size) -> pyvips.Image:
 
 def scaled(image: pyvips.Image, size: Size) -> pyvips.Image:
     """*image* in exactly *size*."""
-    if image.hasalpha():  # what cannot be seen must not shine through at edges
+    if image.hasalpha():  # the colours of invisible pixels must not shine through at edges
         return image.thumbnail_image(size[0], height=size[1], size="force", no_rotate=True)
     return image.resize(size[0] / image.width, vscale=size[1] / image.height)
 
 
-def in_srgb(image: pyvips.Image) -> pyvips.Image:
+def in_srgb(image: pyvips.Image, header: Header) -> pyvips.Image:
     """The colours in sRGB or grey, 8 bits a channel.
 
-    After shrinking: `thumbnail` can do it too, but before, and takes three times as long.
+    It is called after shrinking: `thumbnail` could do it too, but before shrinking, and takes three times as long.
     """
+    if header.colour:
+        space = COLOURED.get(str(image.interpretation))
+        image = (image.colourspace(space) if space else image).copy()
+        cast("Any", image).set_type(pyvips.GValue.blob_type, PROFILE, colour.profile(header.colour))
     if PROFILE in image.get_fields():
-        with suppress(pyvips.Error):  # a profile that cannot be used counts as none
+        with suppress(pyvips.Error):  # a profile that cannot be used counts as none, as in browsers
             image = image.icc_transform("srgb", embedded=True).copy_memory()
     space = EIGHT_BITS.get(str(image.interpretation))
     return image.colourspace(space) if space else image

@@ -1,13 +1,14 @@
-"""Worker processes: one that dies or takes too long costs its own call, and is replaced.
+"""Worker processes. A worker that dies or takes too long costs one call, and is replaced.
 
-Each has a thread here that waits for it, so that a picture costs a single change of threads: handing it in, the call,
-and taking out what was made are one job of that thread. (Pebble's pools, which did this before, take three threads and
-ten times the CPU for a call.)
+Each worker has a thread in the server that waits for it. Handing a file in, the call, and taking out what was made are
+one job of that thread, so that a picture costs a single change of threads. (Pebble's pools, which did this before, take
+three threads and ten times the CPU for a call.)
 """
 
 import asyncio
 import logging
 import multiprocessing
+import os
 import pickle
 import shutil
 import tempfile
@@ -16,29 +17,50 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from multiprocessing import forkserver
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Event
 from typing import Any, TypeVar
 
 from imges import cpus, metrics
-from imges.errors import Busy, ImgesError, ProcessingFailed, SpoolUnavailable
+from imges.errors import (
+    Busy,
+    DiskReserve,
+    FormatRefused,
+    ImgesError,
+    NotAnImage,
+    ProcessingFailed,
+    SettingsError,
+    SpoolUnavailable,
+    TooLargeImage,
+)
 from imges.imaging import pipe, worker
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 PRELOADED = ["imges.imaging.render", "imges.imaging.worker"]
-"""What all workers share. Not libvips: a process forked from one that has it started hangs."""
+"""Modules that all workers share. Not libvips: a process that is forked after libvips has started hangs."""
 KILLING = 2.0
-"""Seconds in which a process must be gone that was told to end; it takes a tenth of one."""
+"""Seconds in which a killed process must be gone; it takes a tenth of a second."""
 LONGEST = 2**20
-"""Bytes of an answer; an honest one has some hundreds."""
+"""Most bytes of an answer. An honest one has some hundreds; a longer one would fill the server's memory."""
+LOOK_EVERY = 0.25
+"""Seconds between two looks at how much a worker has written."""
+FILES = 3
+"""Files of the largest size that a worker may write together: an original, a medium and a thumb."""
+MOST_NAMES = 16
+"""Files that a worker's folder may have at once; an honest worker makes four."""
+LARGEST_FILE = 512 * 2**20
+"""Most bytes of a file that a worker writes, unless the settings say less: it must not fill the disk."""
+RAISED = (DiskReserve, FormatRefused, NotAnImage, ProcessingFailed, SettingsError, SpoolUnavailable, TooLargeImage)
+"""The errors of ours that a worker may raise. Its texts come from a process that a picture may have taken over."""
 
 
 def start_forkserver() -> ForkServerContext:
-    """Start the process that all workers are forked from, unless it runs, on the CPUs that we may use now."""
+    """Start the process that all workers are forked from, on the CPUs that we may use now, unless it runs already."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     forkserver.ensure_running()
@@ -46,31 +68,37 @@ def start_forkserver() -> ForkServerContext:
 
 
 class OutOfTime(ProcessingFailed):
-    """A call took longer than it may."""
+    """Raised if a call takes longer than it may."""
+
+    out_of_time = True
 
     def __init__(self) -> None:
         super().__init__("the image took too long to process")
 
 
 class Died(ProcessingFailed):
-    """The process ended over a call."""
+    """Raised if the process ends during a call."""
+
+
+class NotBegun(Exception):
+    """Raised if the process has ended before it began a call. No picture is to blame."""
 
 
 class Workers:
-    """*count* processes with *processor*, each locked into a folder of its own below *spool*.
+    """So many processes (*count*) with *processor*, each locked into folders of its own below *spool*.
 
-    Nothing of a picture's size goes through the pipes: paths only.
+    A process may write files of *most* bytes. Only paths go through the pipes.
     """
 
-    def __init__(self, processor: str, count: int, spool: Path) -> None:
-        self._workers = [Worker(processor, spool) for _ in range(count)]
+    def __init__(self, processor: str, count: int, spool: Path, most: int = LARGEST_FILE) -> None:
+        self._workers = [Worker(processor, spool, most) for _ in range(count)]
         self._free: asyncio.Queue[Worker] = asyncio.Queue()
         for one in self._workers:
             self._free.put_nowait(one)
 
     @asynccontextmanager
     async def one(self) -> AsyncGenerator["Worker"]:
-        """One that nobody else has meanwhile; its folder is emptied afterwards."""
+        """A worker that no other request has during the block. Its folder is emptied afterwards."""
         worker = await self._free.get()
         try:
             yield worker
@@ -85,8 +113,14 @@ class Workers:
         self._free.put_nowait(worker)
 
     async def start(self) -> None:
-        """Start all of them, instead of each when it is needed first. Raises: SpoolUnavailable."""
+        """Start all workers now, not only when each is first needed. Raises `SpoolUnavailable`."""
         await asyncio.gather(*(worker.folder() for worker in self._workers))
+
+    @property
+    def problem(self) -> str | None:
+        """Why no picture can be processed; `None` if there is a worker whose process has not failed at once."""
+        broken = all(worker.fails_at_once for worker in self._workers)
+        return "the processes that decode pictures end before they answer" if broken else None
 
     async def close(self) -> None:
         """End all processes; what they were doing is lost."""
@@ -94,50 +128,57 @@ class Workers:
 
 
 class Worker:
-    """One process, started anew whenever it ended."""
+    """One process, which is started anew whenever it has ended."""
 
-    def __init__(self, processor: str, spool: Path) -> None:
+    def __init__(self, processor: str, spool: Path, most: int = LARGEST_FILE) -> None:
         self._processor = processor
         self._spool = spool
+        self._most = most
         self._thread = ThreadPoolExecutor(1, "worker")
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
         self._folder: Path | None = None
+        """The folder of this process alone: `given` and `work` are in it. The next process gets another."""
         self._calls = 0
         self._begun = multiprocessing.RawValue("Q", 0)
-        """The number of the call that the process has begun last: one that dies idle costs nobody's picture."""
+        """The number of the call that the process began last. If it dies idle, no picture is to blame."""
         self._closed = False
+        self._is_killed = False
+        """Whether we have killed the process ourselves: then its end is nothing to report."""
         self.is_tidy = True
-        """Whether nothing lies in its folder."""
+        """Whether its folder is empty."""
+        self.fails_at_once = False
+        """Whether the last two processes have ended without an answer to any call."""
+        self._unanswered = 0
 
     async def call(self, function: Callable[..., T], *arguments: object, seconds: float) -> T:
-        """What *function* of `imges.imaging.worker` answers. Raises as `run` does."""
+        """What *function* of `imges.imaging.worker` returns. Raises as `run` does."""
         return await self.run(partial(self.ask, function, *arguments), seconds=seconds)
 
     async def run(self, job: Callable[[], T], *, seconds: float) -> T:
         """The result of *job*, which calls `ask`, in the worker's thread.
 
-        Raises: OutOfTime after *seconds*, Died when the process does, Busy when it is being ended or has not even
-        begun (it was started anew, on a machine with much to do), and whatever *job* raises of our own errors. The
-        process is killed when the time is over or the caller is cancelled, and this returns when it is gone.
+        If *seconds* are over or the caller is cancelled, the process is killed, and this returns when it is gone.
+        Raises `OutOfTime` after *seconds*; `Died` if the process dies; `Busy` if the worker is being closed, or had not
+        even begun after *seconds* (a busy machine started it anew); and the errors of ours that *job* raises.
         """
         if self._closed:
             raise Busy
-        before = self._calls
-        running = asyncio.get_running_loop().run_in_executor(self._thread, job)
+        before, given_up = self._calls, Event()
+        running = asyncio.get_running_loop().run_in_executor(self._thread, partial(self._begun_once, job, given_up))
         running.add_done_callback(_heard)
         try:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(running)
         except TimeoutError as error:
             begun = self._begun.value > before
-            await self._kill(running)
+            await self._kill(running, given_up)
             if not begun:
                 raise Busy from error
             metrics.decoder_died("timeout")
             raise OutOfTime from error
         except asyncio.CancelledError:
-            await self._kill(running)
+            await self._kill(running, given_up)
             raise
         except Died as error:
             if self._closed:
@@ -145,17 +186,25 @@ class Worker:
             metrics.decoder_died("crash")
             raise
 
-    async def _kill(self, running: asyncio.Future[Any]) -> None:
+    async def _kill(self, running: asyncio.Future[Any], given_up: Event) -> None:
+        """Kill the process and wait until its memory is free. If it does not end, another takes its place."""
+        given_up.set()
+        self._is_killed = True
         if self._process is not None:
             self._process.kill()
-        await asyncio.wait([running], timeout=KILLING)  # until then its memory is not free
+        _, hanging = await asyncio.wait([running], timeout=KILLING)
+        if hanging and not self._closed:
+            log.error("a worker that was killed has not ended; it is replaced")
+            self._thread.shutdown(wait=False)
+            self._thread = ThreadPoolExecutor(1, "worker")
+            self._process = self._pipe = self._folder = None
 
     async def folder(self) -> Path:
-        """The one place that the process reaches; it is started. Raises: SpoolUnavailable."""
+        """The one folder that the process writes in. The process is started. Raises `SpoolUnavailable`."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, self.ready)
 
     async def close(self) -> None:
-        """End the process; what it was doing is lost."""
+        """End the process; what it is doing is lost."""
         self._closed = True
         if self._process is not None:
             self._process.kill()
@@ -164,91 +213,163 @@ class Worker:
     def _close(self) -> None:
         self._thread.shutdown()
         self._end()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._remove_folder()
 
     # In its thread
 
-    def ask(self, function: Callable[..., T], *arguments: object) -> T:
-        """What *function* of `imges.imaging.worker` answers. Raises: Died, ProcessingFailed, errors of ours."""
-        for _ in range(2):
-            self.ready()
-            self.is_tidy = False
-            self._calls += 1
-            try:
-                answer = self._answer((self._calls, function, arguments))
-            except Exception as error:  # its end, or what no honest worker sends
-                begun, code = self._begun.value, self._end()
-                if begun == self._calls:
-                    log.warning("a worker died in %s with exit code %s", function.__name__, code)
-                    raise Died from error
-                log.warning("a worker died that had nothing to do, with exit code %s", code)
-            else:
-                return self._result(function.__name__, *answer)
-        raise Died
+    def _begun_once(self, job: Callable[[], T], given_up: Event) -> T:
+        """The result of *job*, which is tried once more if the process had ended before it began.
 
-    def _answer(self, call: tuple[int, Callable[..., object], tuple[object, ...]]) -> tuple[bool, Any]:
-        """Whether the call went well, and what it answers. Raises: Exception."""
-        assert self._pipe is not None
-        self._pipe.send_bytes(pickle.dumps(call))
-        return pipe.read(self._pipe.recv_bytes(LONGEST))
+        It is not tried again if the caller has *given_up* and killed the process.
+        """
+        try:
+            return job()
+        except NotBegun as error:
+            if given_up.is_set():
+                raise Died from error
+        try:
+            return job()
+        except NotBegun as error:
+            raise Died from error
+
+    def ask(self, function: Callable[..., T], *arguments: object) -> T:
+        """What *function* of `imges.imaging.worker` returns.
+
+        Raises `NotBegun` if the process died before it began the call, and `Died` if it dies during the call. Raises
+        `ProcessingFailed` if *function* raises a foreign error, and the errors of ours that it raises.
+        """
+        self.ready()
+        process, pipe = self._process, self._pipe
+        assert process is not None
+        assert pipe is not None
+        self.is_tidy = False
+        self._calls += 1
+        try:
+            answer = self._answer(process, pipe, (self._calls, function, arguments))
+        except Exception as error:  # the process has ended, or sent what no honest worker sends
+            if process is not self._process:  # it was given up, and another has taken its place
+                raise Died from error
+            begun, code = self._begun.value, self._end()
+            self._unanswered += 1
+            self.fails_at_once = self._unanswered > 1
+            doing = f"in {function.__name__}" if begun == self._calls else "that had nothing to do,"
+            if not (self._closed or self._is_killed):
+                log.warning("a worker died %s with exit code %s", doing, code)
+            if begun == self._calls:
+                raise Died from error
+            raise NotBegun from error
+        self._unanswered, self.fails_at_once = 0, False
+        return self._result(function.__name__, *answer)
+
+    def _answer(
+        self, process: BaseProcess, answers: Connection, call: tuple[int, Callable[..., object], tuple[object, ...]]
+    ) -> tuple[bool, Any]:
+        """Whether the call went well, and its result or error. Raises `Exception` if there is no honest answer.
+
+        The process itself is waited for, not its pipe alone: a child of it would keep the pipe open. Four times a
+        second this method checks the folder, because the kernel limits the size of a file and not that of all files.
+        """
+        answers.send_bytes(pickle.dumps(call))
+        while not (ready := wait([answers, process.sentinel], LOOK_EVERY)):
+            self._check_room()
+        if answers not in ready:
+            raise EOFError
+        return pipe.read(answers.recv_bytes(LONGEST))
+
+    def _check_room(self) -> None:
+        """Raises `ValueError` if the files in the worker's folder are too many, or too large together."""
+        with suppress(FileNotFoundError):
+            sizes = [file.stat(follow_symlinks=False).st_blocks * 512 for file in os.scandir(self.work)]
+            if len(sizes) > MOST_NAMES or sum(sizes) > FILES * self._most:
+                raise ValueError("it has written too much")
 
     @staticmethod
-    def _result(called: str, went_well: bool, value: Any) -> Any:  # noqa: FBT001 - as the worker tells it
+    def _result(called: str, went_well: bool, value: Any) -> Any:  # noqa: FBT001 - as the pipe gives it
         if went_well:
             return value
         if isinstance(value, ImgesError):
-            raise value
+            if isinstance(value, RAISED):
+                raise value
+            raise ProcessingFailed from value
         log.error("%s failed in a worker: %r", called, value)
         raise ProcessingFailed from value
 
+    @property
+    def given(self) -> Path:
+        """The path of the file that is handed in. The process can read it, and no more."""
+        assert self._folder is not None
+        return self._folder / "given" / "file"
+
+    @property
+    def work(self) -> Path:
+        """The folder that the process writes in."""
+        assert self._folder is not None
+        return self._folder / "work"
+
     def ready(self) -> Path:
-        """Its folder, once the process is there: started, or started anew where it died. Raises: SpoolUnavailable."""
+        """The folder that it writes in. The process is started if it is not running.
+
+        Raises `SpoolUnavailable`; `Busy` if closed.
+        """
         if self._closed:
             raise Busy
-        if self._folder is not None and not self._folder.is_dir():  # somebody took it away
-            self._end()
-            self._folder = None
-        if self._folder is None:
+        if self._pipe is not None and not (self.work.is_dir() and self._is_alive()):
+            self._end()  # it died, or a clean-up of temporary files has deleted its folder
+        if self._pipe is None:
             try:
-                self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-                self._folder = Path(tempfile.mkdtemp(prefix="worker-", dir=self._spool.absolute()))
+                self._start(self._new_folder())
             except OSError as error:
                 raise SpoolUnavailable from error
-        if self._pipe is None:
-            self._start(self._folder)
+        return self.work
+
+    def _is_alive(self) -> bool:
+        return self._process is not None and self._process.is_alive()
+
+    def _new_folder(self) -> Path:
+        """Make the folder of a new process. An earlier one that lives on must not reach what this one is given."""
+        self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="worker-", dir=self._spool.absolute()))
+        for name in ("given", "work"):
+            (self._folder / name).mkdir(mode=0o700)
         return self._folder
 
     def _start(self, folder: Path) -> None:
         context = start_forkserver()
         ours, theirs = context.Pipe()
-        arguments = (theirs, self._begun, self._processor, folder, cpus.given())
+        folders = worker.Folders(folder / "given", folder / "work", self._most)
+        arguments = (theirs, self._begun, self._processor, folders, cpus.given())
         process = context.Process(target=worker.serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
-        self._process, self._pipe = process, ours
-        if self._closed:  # meanwhile: who closes has not seen this one
+        self._process, self._pipe, self._is_killed = process, ours, False
+        if self._closed:  # closed meanwhile, by a thread that has not seen this process
             process.kill()
 
     def _end(self) -> int | None:
-        """Its exit code."""
+        """End the process; returns its exit code, or `None` if it was not running."""
         if self._process is None or self._pipe is None:
             return None
         self._process.kill()
         self._process.join(KILLING)
         self._pipe.close()
         code, self._process, self._pipe = self._process.exitcode, None, None
+        self._remove_folder()
         return code
 
+    def _remove_folder(self) -> None:
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder = None
+
     def tidy(self) -> None:
-        """Empty its folder. Blocking; in any thread while nobody has the worker."""
+        """Empty its folders. It blocks, and may run in any thread while no request has the worker."""
         with suppress(OSError):
-            for file in self._folder.iterdir() if self._folder else ():
-                file.unlink()
+            for file in (self.given, *self.work.iterdir()) if self._folder else ():
+                file.unlink(missing_ok=True)
         self.is_tidy = True
 
 
 def _heard(running: asyncio.Future[Any]) -> None:
-    """What a job raised in the end whose caller did not wait for it is no news."""
+    """Take note of the error of a job that no caller waits for any more: else asyncio would log it."""
     if not running.cancelled():
         running.exception()

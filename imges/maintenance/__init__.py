@@ -1,4 +1,4 @@
-"""What operators do with all of their pictures: check and mend, move, bring in and take out, back up.
+"""What operators do with all of their pictures: check and mend, move, import and export, back up.
 
-Each is a use case that reports its progress, may run beside a running server, and may be killed and run again.
+Each use case reports its progress. It may run beside a server, and it may be killed and run again.
 """

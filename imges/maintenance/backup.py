@@ -1,8 +1,8 @@
-"""`backup` and `restore`: what is not a picture's file, in one archive: catalog, key of guests, settings.
+"""`backup` and `restore`: one archive of the catalog, the guests' key and the settings.
 
-The catalog is copied as of one moment while others read and write. It is the first half of a backup: the files are
-copied after it, so that every row has its files; what came in between is an object without a row, and `fsck` takes it
-in.
+The catalog is copied as of one moment while others read and write. It is the first half of a backup. The owner copies
+the files of the pictures after it, so that every row has its files. A picture that was uploaded between the two is an
+object without a row, which `fsck` takes in.
 """
 
 import gzip
@@ -19,13 +19,13 @@ from typing import IO, Any
 
 from imges import __version__
 from imges.catalog import copy_sqlite
+from imges.durable import PRIVATE, link_new
 from imges.errors import ImgesError, SettingsError
-from imges.maintenance.workroom import folder_beside
+from imges.maintenance.work_folders import folder_beside
 
 DATABASE, KEY_FILE, SETTINGS, ABOUT = "imges.db", "api.key", "settings.yaml", "about.json"
-PRIVATE = 0o600
 DAMAGED = (tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
-"""What the libraries say of an archive that is not whole."""
+"""What the libraries raise for an archive that is not whole."""
 
 
 class NotABackup(ImgesError):
@@ -34,10 +34,12 @@ class NotABackup(ImgesError):
 
 
 def back_up(file: Path, database: Path, *, key_file: Path, settings_file: Path | None, environment: list[str]) -> None:
-    """Write all of it to the new *file*, for its owner's eyes alone, whole or not at all.
+    """Writes the archive to the new *file*, which its owner alone can read. It appears whole or not at all. Blocking.
 
-    *environment* names the variables that settings came from: their values are not in the archive. Blocking.
-    Raises: SettingsError where *file* exists; CatalogUnavailable, CatalogFull, OSError.
+    *environment* names the variables that settings came from; their values are not in the archive.
+
+    Raises `SettingsError` if *file* exists, `CatalogUnavailable` or `CatalogFull` if the catalog cannot be copied, and
+    `OSError` if *file* cannot be written.
     """
     if file.exists():
         raise SettingsError(f"{file} exists; name a new file, or move that one away")
@@ -46,32 +48,21 @@ def back_up(file: Path, database: Path, *, key_file: Path, settings_file: Path |
         copy_sqlite(database, copy)
         about = {"imges": __version__, "time": datetime.now(UTC).isoformat(), "environment": environment}
         (folder / ABOUT).write_text(json.dumps(about) + "\n")
-        with _new_file(part) as opened:
-            with tarfile.open(fileobj=opened, mode="w:gz", compresslevel=3) as archive:
-                archive.add(folder / ABOUT, ABOUT)
-                archive.add(copy, DATABASE)
-                for path, name in ((key_file, KEY_FILE), (settings_file, SETTINGS)):
-                    if path is not None and path.is_file():
-                        archive.add(path.resolve(), name)
-            os.fsync(opened.fileno())
-        os.link(part, file)  # which never overwrites
-    _sync(file.absolute().parent)
+        with _new_file(part) as opened, tarfile.open(fileobj=opened, mode="w:gz", compresslevel=3) as archive:
+            archive.add(folder / ABOUT, ABOUT)
+            archive.add(copy, DATABASE)
+            for path, name in ((key_file, KEY_FILE), (settings_file, SETTINGS)):
+                if path is not None and path.is_file():
+                    archive.add(path.resolve(), name)
+        link_new(part, file)
 
 
 def _new_file(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE), "wb")
 
 
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 class Backup:
-    """An opened archive; what of it is there lies in a *folder* of its own."""
+    """An archive, unpacked into a *folder*. `settings` and `key_file` are `None` if it has none."""
 
     def __init__(self, folder: Path, about: dict[str, Any]) -> None:
         self.about = about
@@ -85,9 +76,9 @@ class Backup:
 
 @contextmanager
 def opened(file: Path, beside: Path) -> Generator[Backup]:
-    """The backup in *file*, unpacked into a folder in *beside* that is gone at the end. Blocking.
+    """Unpacks the backup *file* into a folder in *beside* that is deleted at the end. Blocking.
 
-    Raises: NotABackup, OSError.
+    Raises `NotABackup` if the archive is damaged or is no backup, and `OSError` if it cannot be read or unpacked.
     """
     with folder_beside(beside, ".restore-") as folder:
         try:
@@ -98,7 +89,7 @@ def opened(file: Path, beside: Path) -> Generator[Backup]:
                         continue
                     with _new_file(folder / member.name) as target:
                         shutil.copyfileobj(source, target, 2**20)
-                while whole.read(2**20):  # to the end, where its checksum stands
+                while whole.read(2**20):  # to the end: gzip checks its checksum there
                     pass
             about = json.loads((folder / ABOUT).read_text())
         except (*DAMAGED, ValueError, FileNotFoundError) as error:
@@ -109,7 +100,10 @@ def opened(file: Path, beside: Path) -> Generator[Backup]:
 
 
 def read_settings(file: Path) -> bytes | None:
-    """The settings file in the backup; `None` where there was none. Blocking. Raises: NotABackup, OSError."""
+    """Returns the settings file in the backup; `None` if the backup has none. Blocking.
+
+    Raises `NotABackup` if the archive is damaged, and `OSError` if it cannot be read.
+    """
     try:
         with tarfile.open(file, "r:gz") as archive:
             if SETTINGS not in archive.getnames():
@@ -121,11 +115,11 @@ def read_settings(file: Path) -> bytes | None:
 
 
 def put_in_place(source: Path, target: Path) -> None:
-    """*source* under the name *target*, durably; it never overwrites. Both are on one disk. Raises: SettingsError."""
+    """Gives *source*, which is on the same disk, the name *target*, durably.
+
+    Raises `SettingsError` if there is a *target* already: it is not overwritten.
+    """
     try:
-        os.link(source, target)
+        link_new(source, target)
     except FileExistsError as error:
         raise SettingsError(f"there is a {target} already; move it away first") from error
-    with target.open("rb") as file:
-        os.fsync(file.fileno())
-    _sync(target.absolute().parent)

@@ -1,7 +1,8 @@
-"""What a Chevereto kept of its pictures: rows of its MySQL dump, versions 3 and 4.
+"""What a Chevereto (versions 3 and 4) knew of its pictures: rows of its MySQL dump.
 
-Its encoded ids are the row's number (times `id_padding`, where that is set) in base 62, by letters that are sorted by
-the SHA-512 of the site's `crypt_salt`; so viewers' addresses can be kept.
+Chevereto writes the number of a row, times `id_padding` if that is set, in base 62. The digits are letters, in an
+order that comes from the SHA-512 of the site's `crypt_salt`. We encode numbers in the same way, so that addresses of
+viewers stay.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 def id_encoder(salt: str, padding: int) -> Callable[[int], str]:
-    """How a site with that `crypt_salt` and `id_padding` encodes numbers of rows."""
+    """Returns the function by which a site with this `crypt_salt` and `id_padding` encodes numbers of rows."""
     order = hashlib.sha512(salt.encode()).hexdigest()
     pairs = sorted(zip(order, LETTERS, strict=False), key=lambda pair: (-ord(pair[0]), pair[1]))
     letters = "".join(letter for _, letter in pairs)
@@ -37,15 +38,18 @@ def id_encoder(salt: str, padding: int) -> Callable[[int], str]:
 
 @dataclass
 class Dump:
-    """What was read of a dump."""
+    """What was read from a dump beside its pictures."""
 
     salt: str | None = None
     padding: int = 0
     unreadable: list[str] = field(default_factory=list[str])
-    """Rows that make no sense, told by their numbers."""
+    """Rows that make no sense: their numbers and what is wrong."""
 
     def pictures(self, file: Path) -> Iterator[tuple[str, int, Record]]:
-        """Each picture: its key, its number, and what is known of it. Settings are read on the way. Raises: OSError."""
+        """Yields each picture: its key, its number, and its record. Reads the site's settings on the way.
+
+        Raises `OSError` if *file* cannot be read.
+        """
         for table, row in mysql_dump.rows(file, TABLES):
             if table.endswith("settings"):
                 self._setting(row)
@@ -64,7 +68,7 @@ class Dump:
 
 
 def _key(row: Row) -> str:
-    """Where the file lies below `images/`; in date folders by the date of the site's own clock."""
+    """Returns where the file lies below `images/`. The date folder is that of the site's own clock."""
     name = f"{row['image_name']}.{row['image_extension']}"
     mode = row.get("image_storage_mode") or "datefolder"
     if mode == "direct":
@@ -91,7 +95,7 @@ def _record(row: Row) -> Record:
 
 
 def _moment(text: str | None) -> datetime:
-    """Raises: ValueError, TypeError."""
+    """Raises `ValueError` if *text* is missing or is no date."""
     if text is None:
         raise ValueError("a date is missing")
     return datetime.strptime(text[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)

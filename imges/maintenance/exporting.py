@@ -1,9 +1,10 @@
-"""`export`: every original in a date folder, and a line of JSON for each picture; `import` reads it back."""
+"""`export`: writes every original to a date folder, and a line of JSON for each picture. `import` reads it back."""
 
 import asyncio
 import errno
 import hashlib
 import json
+import os
 from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,23 +12,26 @@ from pathlib import Path
 from typing import TextIO
 
 from imges.catalog import Image, State, utc_now
+from imges.durable import PRIVATE, move_over
 from imges.errors import DiskReserve, ImgesError, SpoolUnavailable
+from imges.maintenance.context import Context
 from imges.maintenance.importing import LIST
 from imges.maintenance.objects import fetched
 from imges.maintenance.parallel import each
 from imges.maintenance.records import Record
-from imges.maintenance.tools import Tools
 from imges.maintenance.tree import NoFile, opened, printable
-from imges.service import Place
 from imges.storage import StorageError
+from imges.storage.places import Place
 
 PAGE = 200
 
 NOT_WRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
-"""Of a disk: what is no picture's fault: the next one will not fare better."""
+"""Errors of the disk, after which the next picture cannot be written either."""
 
 
 class Differs(ImgesError):
+    """The object has other bytes than the catalog says."""
+
     def __init__(self) -> None:
         super().__init__("its file is not what the catalog says; see `imges fsck --digests`")
 
@@ -39,20 +43,21 @@ class Exported:
     failed: int = 0
 
 
-async def take_out(tools: Tools, folder: Path, *, parallel: int) -> Exported:
-    """Export all pictures to *folder*; files that an earlier run has brought there whole are not copied again.
+async def take_out(context: Context, folder: Path, *, parallel: int) -> Exported:
+    """Exports all pictures to *folder*. Files that an earlier run wrote whole are not copied again.
 
-    The list has its name only when it is complete; whatever is broken off leaves none. Raises: OSError of *folder*, and
-    of a disk that is full.
+    The list gets its name when it is complete. A run that breaks off leaves no list.
+
+    Raises `OSError` if *folder* cannot be written, or if its disk is full.
     """
     part = folder / f"{LIST}.part"
     lines = await asyncio.to_thread(_begun, folder, part)
     try:
         with lines:
-            export = _Export(tools, folder, lines)
-            tools.progress.stage("exporting", sum((await tools.service.catalog.counts()).values()))
+            export = _Export(context, folder, lines)
+            context.progress.stage("exporting", sum((await context.catalog.figures.by_place()).values()))
             await each(export.pictures(), export.one, at_once=parallel)
-        part.replace(folder / LIST)
+        await asyncio.to_thread(move_over, part, folder / LIST)
     except BaseException:
         _take_away(part)
         raise
@@ -60,25 +65,28 @@ async def take_out(tools: Tools, folder: Path, *, parallel: int) -> Exported:
 
 
 def _begun(folder: Path, part: Path) -> TextIO:
-    """The list, as yet under the name *part*. Raises: OSError, also for what the whole one could not replace."""
+    """Returns the list, opened under the name *part*.
+
+    Raises `OSError` if it cannot be written, or if something that is no file has the name of the list.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     whole = folder / LIST
     if whole.exists() and not whole.is_file():
         raise NoFile(whole)
-    part.unlink(missing_ok=True)  # an earlier run's; or a pipe, which would hold us
-    return part.open("x", encoding="utf-8")
+    part.unlink(missing_ok=True)  # an earlier run's; or a pipe, which would block us
+    return os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE), "w", encoding="utf-8")
 
 
 class _Export:
-    def __init__(self, tools: Tools, folder: Path, lines: TextIO) -> None:
+    def __init__(self, context: Context, folder: Path, lines: TextIO) -> None:
         self.exported = Exported()
-        self._tools = tools
+        self._context = context
         self._folder = folder
         self._lines = lines
 
     async def pictures(self) -> AsyncGenerator[Image]:
         last = 0
-        while rows := await self._tools.service.catalog.rows(after=last, limit=PAGE):
+        while rows := await self._context.catalog.inventory.page(after=last, limit=PAGE):
             for kept in rows:
                 if kept.image.state == State.PUBLISHED and not _has_expired(kept.image):
                     yield kept.image
@@ -94,12 +102,12 @@ class _Export:
             self._lines.write(json.dumps({"key": key} | Record.of(image).to_json()) + "\n")
             self.exported.pictures += 1
             self.exported.size += image.original.size
-        self._tools.progress.advance(1, image.original.size)
+        self._context.progress.advance(1, image.original.size)
 
     def _failed(self, image: Image, error: ImgesError | OSError) -> None:
-        """Raises: OSError, where the next one would not fare better."""
+        """Reports that *image* was not exported. Raises `OSError` if the next picture could not be written either."""
         if isinstance(error, DiskReserve | SpoolUnavailable) and isinstance(error.__cause__, OSError):
-            error = error.__cause__  # which is of the export's folder; the words above it are for uploads
+            error = error.__cause__  # it is about the export's folder, but its words are about uploads
         if isinstance(error, OSError):
             if error.errno in NOT_WRITABLE:
                 raise error
@@ -107,17 +115,17 @@ class _Export:
         else:
             reason = error.message
         self.exported.failed += 1
-        self._tools.progress.say(f"{image.place}: {image.original.key}: not exported: {reason}")
+        self._context.progress.say(f"{image.place}: {image.original.key}: not exported: {reason}")
 
     async def _copy(self, image: Image, target: Path) -> None:
-        """Raises: Differs, KeyMissing, StorageError; OSError of the target, NoFile where it is none."""
+        """Raises `Differs`, or what the storage raises, and `OSError` if *target* cannot be written."""
         if await asyncio.to_thread(_is_there, image, target):
             return
-        place = self._tools.service.places.get(image.place)
+        place = self._context.places.get(image.place)
         if place is None:
             raise StorageError(f"the settings do not know the storage {image.place}")
         await asyncio.to_thread(target.parent.mkdir, parents=True, exist_ok=True)
-        part = target.with_name(f".{image.number}.part")  # short, for the name may be as long as can be
+        part = target.with_name(f".{image.number}.part")  # not from its name, which may have the greatest length
         await asyncio.to_thread(part.unlink, missing_ok=True)
         try:
             await _fetch(place, image, part)
@@ -138,7 +146,7 @@ def _has_expired(image: Image) -> bool:
 
 
 def _is_there(image: Image, target: Path) -> bool:
-    """Raises: NoFile, for what is somebody's and no file is not replaced."""
+    """Returns whether an earlier run wrote *target*. Raises `NoFile` if it is no file: we do not replace that."""
     if target.exists() and not target.is_file():
         raise NoFile(target)
     try:

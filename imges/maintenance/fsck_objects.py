@@ -1,13 +1,13 @@
-"""`fsck`'s look at objects that no row has.
+"""What `fsck` does with objects that no row has.
 
-- Of a deleted picture, or a medium that its picture does not have: deleted. Nothing of what is deleted stays.
-- An original that decodes, as after the restore of a catalog older than the files: taken in as a picture, with the
-  thumb and medium beside it. In a folder of this machine, which is ours alone, it may lie anywhere; in a bucket, which
-  others may use too, only in a date folder.
-- Anything else in a date folder, or of a picture's name (also one that is too long for a thumb beside it), may be
-  somebody's only copy: moved to `lost+found`.
-- All the rest is not ours. It is counted, and left alone.
-- A copy of a picture whose row says another place, as a migration leaves it for a moment or by wish: counted.
+- An object of a deleted picture, and a medium that its picture does not have, are deleted.
+- An original that decodes is taken in as a picture, with the thumb and medium beside it. There are such after the
+  restore of a catalog that is older than the files. A folder of this machine is ours alone, so the original may lie
+  anywhere in it. A bucket may be used by others too, so there it must lie in a date folder.
+- Anything else in a date folder, or with the name of a picture, is moved to `lost+found`: it may be somebody's only
+  copy. So is an original whose name is too long for a thumb beside it.
+- All other objects are not ours. They are counted, and left alone.
+- A copy of a picture whose row names another place is counted. A migration leaves copies for a moment, or with --keep.
 """
 
 import os
@@ -15,35 +15,34 @@ from collections.abc import AsyncGenerator
 from datetime import datetime
 from functools import partial
 
-from imges.catalog import Image, KeyTaken, State
-from imges.catalog.upkeep import Kept
+from imges.catalog import Image, Kept, KeyTaken, State
 from imges.errors import FormatRefused, ImgesError, NotAnImage
 from imges.maintenance.adopt import adopt
-from imges.maintenance.findings import Findings
-from imges.maintenance.index import Found, Index
-from imges.maintenance.lost import LostAndFound
+from imges.maintenance.context import Context
+from imges.maintenance.fsck_findings import Findings
+from imges.maintenance.fsck_index import Index, ScannedObject
+from imges.maintenance.lost_and_found import LostAndFound
 from imges.maintenance.objects import fetched
 from imges.maintenance.old_keys import OldKey, is_in_date_folder
 from imges.maintenance.parallel import each
-from imges.maintenance.tools import Tools
-from imges.service import Place
 from imges.storage import CHECK_PREFIX, KeyMissing
+from imges.storage.places import Place
 
 PAGE = 200
 
 
 class StrayObjects:
-    def __init__(self, tools: Tools, findings: Findings, *, quiet: bool) -> None:
-        self._tools = tools
+    def __init__(self, context: Context, findings: Findings, *, quiet: bool) -> None:
+        self._context = context
         self._quiet = quiet
         self._findings = findings
-        self._lost = LostAndFound(tools.settings.data_dir)
-        self._places = tools.service.places
-        self._catalog = tools.service.catalog
+        self._lost = LostAndFound(context.settings.data_dir)
+        self._places = context.places
+        self._catalog = context.catalog
 
     async def look(self, index: Index) -> None:
-        """Originals first: thumbs and mediums go with those that are taken in."""
-        self._tools.progress.stage("looking at objects without a picture")
+        """Looks at originals first: an original that is taken in takes its thumb and medium along."""
+        self._context.progress.stage("looking at objects without a picture")
         for derived in (False, True):
             last = ("", "")
             while page := await index.objects(after=last, limit=PAGE):
@@ -51,26 +50,26 @@ class StrayObjects:
                 chosen = [found for found in page if self._is_derived(found) is derived]
                 await self._look_at(chosen)
 
-    def _is_derived(self, found: Found) -> bool:
+    def _is_derived(self, found: ScannedObject) -> bool:
         name = OldKey.anywhere(found.key)
         return name is not None and name.original is not None
 
-    async def _look_at(self, page: list[Found]) -> None:
-        """Whose each of *page* is, as it is now: much may have changed since the scan."""
-        owners = await self._catalog.owners([found.key for found in page])
-        at_once = self._tools.settings.images.workers or os.cpu_count() or 1
+    async def _look_at(self, page: list[ScannedObject]) -> None:
+        """Judges each object of *page* as it is now: much may have changed since the scan."""
+        owners = await self._catalog.inventory.owners([found.key for found in page])
+        at_once = self._context.settings.images.workers or os.cpu_count() or 1
         await each(_all_of(page), partial(self._judge, owners), at_once=at_once)
 
-    async def _judge(self, owners: dict[str, Kept | None], found: Found) -> None:
+    async def _judge(self, owners: dict[str, Kept | None], found: ScannedObject) -> None:
         place = self._places[found.place]
         where = f"{found.place}: {found.key}"
-        self._tools.progress.advance()
+        self._context.progress.advance()
         try:
             modified = (await place.storage.stat(found.key)).modified
         except KeyMissing:
             return
         except ImgesError as error:
-            self._findings.hopeless(where, "it could not be looked at", error.message)
+            self._findings.hopeless(where, "it could not be checked", error.message)
             return
         if found.key not in owners:
             await self._unknown(place, found.key, where, modified)
@@ -80,7 +79,7 @@ class StrayObjects:
         elif owner.image.state == State.PUBLISHED:
             await self._of_a_picture(place, found, owner.image)
 
-    async def _of_a_picture(self, place: Place, found: Found, image: Image) -> None:
+    async def _of_a_picture(self, place: Place, found: ScannedObject, image: Image) -> None:
         where, home = f"{found.place}: {found.key}", image.place
         if image.file(found.key) is None:
             delete = partial(self._delete, place, found.key)
@@ -97,7 +96,7 @@ class StrayObjects:
             self._findings.notes[f"objects in {place.name} are not of imges, and left alone"] += 1
             return
         if name and name.original and not self._findings.repair and await _is_there(place, name.original):
-            return  # it goes with its original, of which was told
+            return  # its original was reported, and will take it along
         problem = "no picture in the catalog has it"
         original = name if name and name.original is None and name.has_room else None
         if original and (self._findings.repair or await self._looks_good(place, key)):
@@ -112,18 +111,18 @@ class StrayObjects:
         return f"moved to {self._lost.folder}"
 
     async def _looks_good(self, place: Place, key: str) -> bool:
-        async with self._tools.room.folder() as folder:
+        async with self._context.work_folder.folder() as folder:
             try:
                 await fetched(place.storage, key, folder / "stored")
-                await self._tools.service.look(folder / "stored")
+                await self._context.pictures.rendering.inspect(folder / "stored")
             except ImgesError:
                 return False
             return True
 
     async def _adopt(self, place: Place, name: OldKey, modified: datetime) -> str | None:
-        """Answers how it ended where it does not decode after all."""
+        """Takes the original in. Returns what was done instead if it does not decode after all."""
         try:
-            await adopt(self._tools, place, name, modified=modified)
+            await adopt(self._context, place, name, modified=modified)
         except (KeyTaken, NotAnImage, FormatRefused):
             return await self._save(place, name.key)
         return None
@@ -136,7 +135,7 @@ class StrayObjects:
         await place.storage.delete(key)
 
 
-async def _all_of(page: list[Found]) -> AsyncGenerator[Found]:
+async def _all_of(page: list[ScannedObject]) -> AsyncGenerator[ScannedObject]:
     for found in page:
         yield found
 

@@ -1,8 +1,8 @@
 """`import`: pictures from a tree of date folders come in, under the addresses that they had.
 
-Originals come as they are, byte for byte, with the thumbs and mediums beside them where those are pictures. Each is
-reserved, put and published like an upload, and undone like one; a picture that is here already is passed over, so
-that an import can be interrupted and run again. What is known of a picture beside its file comes from `Records`.
+Originals come as they are, byte for byte, with the thumbs and mediums beside them if those are pictures. Each picture
+is reserved, put, published and undone like an upload. A picture that is here already is skipped, so that an import can
+be interrupted and run again. `Records` has what an export or a dump knows about each picture.
 """
 
 import asyncio
@@ -10,7 +10,6 @@ import re
 import secrets
 import shutil
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from functools import partial
@@ -19,18 +18,19 @@ from pathlib import Path
 
 from imges.catalog import GUEST, Image, KeyTaken, NewImage, State, StoredFile, utc_now
 from imges.errors import FormatRefused, ImgesError, NotAnImage
-from imges.imaging import MEDIA_TYPES, Header
-from imges.intake import Spooled, translated
+from imges.imaging import Header
 from imges.maintenance.adopt import created_on, described
 from imges.maintenance.chevereto import Dump, id_encoder
+from imges.maintenance.context import Context
 from imges.maintenance.objects import OUT_OF_ORDER, Copy
 from imges.maintenance.old_keys import OldKey
 from imges.maintenance.parallel import each
 from imges.maintenance.records import NotARecord, Put, Record, Records, likely_key, read_line
-from imges.maintenance.tools import Tools
 from imges.maintenance.tree import NoFile, OldFile, Refused, images_folder, opened, walk
-from imges.service import Place, holds, stored_file, token_hash
-from imges.storage import KeyExists, NewObject, put_all
+from imges.pictures.drafts import stored_file, token_hash
+from imges.receiving.spool import translated
+from imges.storage import KeyExists, NewObject
+from imges.storage.places import Place
 
 LIST = "pictures.jsonl"
 """In the folder of an export: a JSON object for each picture, one a line."""
@@ -44,7 +44,7 @@ class NotTaken(ImgesError):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """*folder* to import; with *strip* without metadata; a Chevereto's *dump* beside it; whose the pictures become."""
+    """What to import: a *folder*, and the *dump* of a Chevereto. *strip* removes metadata; *api_key* gets them."""
 
     folder: Path
     strip: bool = False
@@ -55,9 +55,9 @@ class Wanted:
 
 @dataclass(slots=True)
 class Imported:
-    """How many pictures came in, were here before, were left out for a reason; and records without a file.
+    """How many pictures came in, were here before, or were left out; and how many records had no file.
 
-    *unreadable*: lines of the list that no export wrote.
+    *unreadable* counts lines of the list that no export wrote.
     """
 
     pictures: int = 0
@@ -68,39 +68,40 @@ class Imported:
     unreadable: int = 0
 
 
-async def bring_in(tools: Tools, wanted: Wanted) -> Imported:
-    """Import all there is; whoever is interrupted may run it again.
+async def bring_in(context: Context, wanted: Wanted) -> Imported:
+    """Imports everything in the folder. An import that was interrupted can be run again.
 
-    A line of the list that no export wrote is told, and what may be its picture left out.
+    A line of the list that no export wrote is reported, and the picture that it may describe is left out.
 
-    Raises: NotTaken for a folder, dump or list that cannot be read; StorageUnavailable, StorageFull, ServerError.
+    Raises `NotTaken` if the folder, the dump or the list cannot be read; `StorageUnavailable`, `StorageFull`,
+    `ServerError`.
     """
     async with Records.open() as records:
-        return await _Import(tools, wanted, records).run()
+        return await _Import(context, wanted, records).run()
 
 
 class _Import:
-    def __init__(self, tools: Tools, wanted: Wanted, records: Records) -> None:
-        self._tools = tools
+    def __init__(self, context: Context, wanted: Wanted, records: Records) -> None:
+        self._context = context
         self._wanted = wanted
         self._records = records
-        self._service = tools.service
-        self._catalog = tools.service.catalog
-        self._place: Place = tools.service.places[tools.settings.storage]
+        self._pictures = context.pictures
+        self._catalog = context.catalog
+        self._place: Place = context.places[context.settings.storage]
         self._encode: Callable[[int], str] | None = None
         self._folders: frozenset[str] = frozenset()
-        self._has_nameless = False  # a line of the list: nobody knows of which picture
+        self._has_nameless = False  # whether a line of the list does not say which picture it describes
         self._imported = Imported()
 
     async def run(self) -> Imported:
-        await self._service.sweep()  # what a run that was killed left pending would be in the way
+        await self._pictures.sweeping.sweep()  # what a run that was killed left pending would be in the way
         try:
             folder = await asyncio.to_thread(images_folder, self._wanted.folder)
             await self._read_records()
             total = await asyncio.to_thread(self._count, folder)
         except OSError as error:
             raise NotTaken(f"{error.filename or self._wanted.folder} cannot be read: {error.strerror}") from error
-        self._tools.progress.stage("importing", total)
+        self._context.progress.stage("importing", total)
         await each(self._files(folder), self._one, at_once=self._wanted.parallel)
         self._imported.without_file = await self._records.unused()
         return self._imported
@@ -111,17 +112,17 @@ class _Import:
         """Of an export's list, and of a dump, which is the older."""
         if self._wanted.dump is not None:
             dump = Dump()
-            self._tools.progress.stage("reading the dump")
+            self._context.progress.stage("reading the dump")
             self._folders = await self._records.fill(partial(self._read_dump, dump, self._wanted.dump))
             for problem in dump.unreadable:
                 self._refuse(f"{self._wanted.dump.name}: {problem}", "this row makes no sense")
             if dump.salt is None:
-                self._tools.progress.say("the dump has no crypt_salt: the old addresses of viewers cannot be kept")
+                self._context.progress.say("the dump has no crypt_salt: the old addresses of viewers cannot be kept")
             else:
                 self._encode = id_encoder(dump.salt, dump.padding)
         listed = self._wanted.folder / LIST
         if await asyncio.to_thread(listed.is_file):
-            self._tools.progress.stage(f"reading {LIST}")
+            self._context.progress.stage(f"reading {LIST}")
             await self._records.fill(partial(self._read_list, listed))
 
     def _read_dump(self, dump: Dump, file: Path, put: Put) -> frozenset[str]:
@@ -135,18 +136,18 @@ class _Import:
                 put(key, None)
             if OldKey.read(key) is None:
                 folders.add(key.rpartition("/")[0])
-            self._tools.progress.advance()
+            self._context.progress.advance()
         return frozenset(folders)
 
     def _read_list(self, file: Path, put: Put) -> None:
-        """Raises: OSError."""
+        """Raises `OSError` if the list cannot be read."""
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
                     put(*read_line(line))
                 except NotARecord as error:
                     self._imported.unreadable += 1
-                    self._tools.progress.say(f"{LIST}: line {number} is not of an export: {error}")
+                    self._context.progress.say(f"{LIST}: line {number} is not of an export: {error}")
                     if key := likely_key(line):
                         put(key, None)
                     else:
@@ -174,46 +175,57 @@ class _Import:
             self._refuse(file.name.key, error.message)
         except OSError as error:
             self._refuse(file.name.key, f"it cannot be read: {error.strerror}")
-        self._tools.progress.advance(1)
+        self._context.progress.advance(1)
 
     def _refuse(self, what: str, reason: str) -> None:
         self._imported.refused += 1
-        self._tools.progress.say(f"{what}: left out: {reason}")
+        self._context.progress.say(f"{what}: left out: {reason}")
 
     async def _take(self, file: OldFile) -> None:
-        key = file.name.key
+        record = await self._record_of(file.name.key)
+        async with self._context.work_folder.folder() as folder:
+            source = await _copied(file.path, folder / "source")
+            if record.md5 not in {None, source.md5}:
+                raise NotTaken(f"it is not the file that {LIST} describes")
+            if await self._is_here(file.name.key, source):
+                self._imported.present += 1
+                return
+            await self._pictures.storing.refuse_blocked(source.md5)
+            picture = await self._read(file, source, folder)
+            await self._pictures.storing.refuse_blocked(picture.original.md5)
+            stored = await self._store(self._row(file, picture, record), picture, views=record.views)
+        self._imported.pictures += 1
+        self._imported.size += stored.stored_bytes
+
+    async def _record_of(self, key: str) -> Record:
+        """Return the record of the picture in the list or the dump. Raises `NotTaken` if it must not come in."""
         record = await self._records.get(key)
         if record is None and self._has_nameless:  # without its id and its end it would come in for good
             raise NotTaken(f"a line of {LIST} that cannot be read may be of it")
         record = record or Record()
         if record.expires is not None and record.expires <= utc_now():
             raise NotTaken("it has expired")
-        async with self._tools.room.folder() as folder:
-            source = await _copied(file.path, folder / "source")
-            if record.md5 not in {None, source.md5}:
-                raise NotTaken(f"it is not the file that {LIST} tells of")
-            if await self._is_here(key, source):
-                self._imported.present += 1
-                return
-            await self._service.refuse_blocked(source.md5)
-            picture = await self._read(file, source, folder)
-            await self._service.refuse_blocked(picture.original.md5)
-            new = self._row(file, picture, record)
-            for _ in range(2):
-                try:
-                    await self._store(new, picture, views=record.views)
-                    break
-                except KeyTaken as taken:
-                    if taken.kind != "id" or new.id is None:
-                        raise NotTaken("another picture has, or had, an address of this one") from taken
-                    self._tools.progress.say(f"{key}: its id {new.id} is another picture's here: it gets a new one")
-                    new = replace(new, id=self._service.fresh_id())
-        self._imported.pictures += 1
-        self._imported.size += new.stored_bytes
+        return record
+
+    async def _store(self, new: NewImage, picture: "_Picture", *, views: int) -> Image:
+        """Store the picture, under a new id if another picture has its id.
+
+        Raises `NotTaken` if another picture has or had one of its addresses, or another object lies in its way.
+        """
+        try:
+            return await self._pictures.storing.bring_in(new, picture.objects(new), views=views)
+        except KeyTaken as taken:
+            if taken.kind != "id" or new.id is None:
+                raise NotTaken("another picture has, or had, an address of this one") from taken
+            key = new.original.key
+            self._context.progress.say(f"{key}: its id {new.id} is another picture's here: it gets a new one")
+            return await self._store(replace(new, id=self._pictures.storing.fresh_id()), picture, views=views)
+        except KeyExists as error:
+            raise NotTaken(f"another object {error.key} lies in {new.place}; see `imges fsck`") from error
 
     async def _is_here(self, key: str, source: Copy) -> bool:
-        """Whether an earlier run has brought it in. Raises: NotTaken where another has the address."""
-        owners = await self._catalog.owners([key])
+        """Return whether an earlier run has imported it. Raises `NotTaken` if another picture has the address."""
+        owners = await self._catalog.inventory.owners([key])
         if key not in owners:
             return False
         owner = owners[key]
@@ -226,17 +238,17 @@ class _Import:
         return True
 
     async def _read(self, file: OldFile, source: Copy, folder: Path) -> "_Picture":
-        """The objects of the picture. Raises what `Service.look` and `derive` raise."""
-        header = await self._service.look(source.path)
+        """Return the files of the picture. Raises what `Rendering.inspect` and `derive` raise."""
+        header = await self._pictures.rendering.inspect(source.path)
         if header.format != file.name.format:
-            self._tools.progress.say(f"{file.name.key}: is {header.format.upper()} by its bytes, and served as that")
+            self._context.progress.say(f"{file.name.key}: is {header.format.upper()} by its bytes, and served as that")
         picture = _Picture(header, described(file.name.key, source, header), source.path)
         if not self._wanted.strip:
             picture.thumb = await self._beside(file, file.name.thumb, folder / "thumb-source")
             picture.medium = await self._beside(file, file.name.medium, folder / "medium-source")
-        needs_medium = header.displayed[0] > self._tools.settings.images.medium.width
+        needs_medium = header.displayed[0] > self._context.settings.images.medium.width
         if picture.thumb is None or (picture.medium is None and needs_medium):
-            made = await self._service.derive(source.path, header, folder, strip=self._wanted.strip)
+            made = await self._pictures.rendering.derive(source.path, header, folder, strip=self._wanted.strip)
             if self._wanted.strip:
                 picture.original, picture.path = stored_file(file.name.key, made.original), made.original.path
             picture.thumb = stored_file(file.name.thumb, made.thumb), made.thumb.path
@@ -244,33 +256,30 @@ class _Import:
         return picture
 
     async def _beside(self, file: OldFile, key: str, path: Path) -> tuple[StoredFile, Path] | None:
-        """The thumb or medium beside *file*; `None` where there is none, or it is not a picture."""
+        """Return the thumb or medium beside *file*; `None` if there is none, or it is not a picture."""
         source = file.path.with_name(key.rpartition("/")[2])
         try:
             if source.is_symlink():
                 return None
             copy = await _copied(source, path)
-            return described(key, copy, await self._service.look(path)), path
+            return described(key, copy, await self._pictures.rendering.inspect(path)), path
         except (FileNotFoundError, NoFile, NotAnImage, FormatRefused):
             return None
 
     def _row(self, file: OldFile, picture: "_Picture", record: Record) -> NewImage:
         assert picture.thumb
-        settings, name = self._tools.settings, file.name
+        settings, name = self._context.settings, file.name
         created = record.created or _created(file, settings.site.time_zone)
         keeps_address = utc_now() - created < settings.privacy.keep_addresses
         return NewImage(
             id=self._id(record),
             place=self._place.name,
-            extension=name.extension,
-            media_type=MEDIA_TYPES[picture.header.format],
             created=created,
             original_filename=record.original_filename or name.key.rpartition("/")[2],
             original=picture.original,
             thumb=picture.thumb[0],
             medium=picture.medium[0] if picture.medium else None,
             medium_key=name.medium,
-            frames=picture.header.frames,
             api_key=record.api_key or self._wanted.api_key,
             address=_address(record.address) if keeps_address else None,
             delete_token_hash=record.delete_token_hash or token_hash(secrets.token_urlsafe(24)),
@@ -285,45 +294,7 @@ class _Import:
     def _id(self, record: Record) -> str | None:
         if record.number is not None and self._encode is not None:
             return self._encode(record.number)
-        return record.id if record.id and _ID.fullmatch(record.id) else self._service.fresh_id()
-
-    async def _store(self, new: NewImage, picture: "_Picture", *, views: int) -> None:
-        """Reserve, put and publish.
-
-        What is in the storage already, byte for byte, as where a tree is imported in place, is published in one step:
-        an undo would delete what may be the only copy.
-
-        Raises: KeyTaken; NotTaken where another object is in the way.
-        """
-        storage, take_in = self._place.storage, partial(self._catalog.take_in, views=views)
-        objects = [found for found in (picture.medium, picture.thumb) if found]
-        if await holds(storage, picture.original):
-            for file, path in objects:
-                await storage.put(file.key, path, media_type=new.media_type, expires=new.expires, replace=True)
-            await take_in(new, short_id=self._service.short_id)
-            return
-        row = await take_in(new, lease=self._service.lease, short_id=self._service.short_id)
-        mine: list[str] = []
-        try:
-            files = [*objects, (picture.original, picture.path)]
-            wanted = [NewObject(file.key, path, new.media_type, new.expires) for file, path in files]
-            await put_all(storage, wanted, mine)
-            await self._catalog.publish(row, lease=self._service.lease)
-        except BaseException as error:
-            await asyncio.shield(self._undo(row, mine))
-            if isinstance(error, KeyExists):
-                raise NotTaken(f"another object {error.key} lies in {self._place.name}; see `imges fsck`") from error
-            raise
-
-    async def _undo(self, row: Image, keys: list[str]) -> None:
-        """Only what is byte for byte ours goes: a put may have failed over another's. What fails, a sweep finds."""
-        storage = self._place.storage
-        with suppress(ImgesError):
-            if await self._catalog.withdraw(row.number, lease=self._service.lease):
-                for file in row.files():
-                    if file.key in keys and await holds(storage, file):
-                        await storage.delete(file.key)
-                await self._catalog.forget(row.number)
+        return record.id if record.id and _ID.fullmatch(record.id) else self._pictures.storing.fresh_id()
 
 
 @dataclass(slots=True)
@@ -336,9 +307,17 @@ class _Picture:
     thumb: tuple[StoredFile, Path] | None = None
     medium: tuple[StoredFile, Path] | None = None
 
+    def objects(self, new: NewImage) -> list[NewObject]:
+        """Return what to put, the original last."""
+        files = [*(each for each in (self.medium, self.thumb) if each), (self.original, self.path)]
+        return [NewObject(file.key, path, new.media_type, new.expires) for file, path in files]
+
 
 async def _copied(source: Path, target: Path) -> Copy:
-    """A copy of our own, for a storage may link what it is given. Raises: OSError of the source; SpoolUnavailable, …"""
+    """Copy *source*, because a storage may link the file that it is given.
+
+    Raises `OSError` if *source* cannot be read; `SpoolUnavailable` or `DiskReserve` if *target* cannot be written.
+    """
 
     def copy() -> Copy:
         with opened(source) as reading:
@@ -347,13 +326,13 @@ async def _copied(source: Path, target: Path) -> Copy:
                     shutil.copyfileobj(reading, writing, 2**20)
             except OSError as error:
                 raise translated(error) from error
-        return Copy.of(Spooled(target, target.stat().st_size))
+        return Copy.of(target, target.stat().st_size)
 
     return await asyncio.to_thread(copy)
 
 
 def _created(file: OldFile, zone: tzinfo) -> datetime:
-    """When the file was written, if that was on the day of its folder; else the beginning of that day."""
+    """Return when the file was written if that was on the day of its folder, else the beginning of that day."""
     try:
         modified = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
     except (ValueError, OverflowError):  # some file systems keep times beyond the calendar

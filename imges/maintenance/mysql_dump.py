@@ -3,6 +3,7 @@
 import gzip
 import re
 from collections.abc import Generator, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
 
@@ -30,11 +31,16 @@ Token = tuple[str, str]
 """Its kind, and its text as it stands."""
 Row = dict[str, str | None]
 
+OPEN, CLOSE, COMMA, END = ("sign", "("), ("sign", ")"), ("sign", ","), ("sign", ";")
+NESTING = {OPEN: 1, CLOSE: -1}
+BEFORE_TABLE = {"INTO", "IGNORE", "LOW_PRIORITY", "DELAYED"}
+"""Words between INSERT and the name of the table."""
+
 
 def rows(file: Path, tables: re.Pattern[str]) -> Generator[tuple[str, Row]]:
-    """Each row of the tables whose names are of *tables*: the table's name, and its values by column.
+    """Each row of the *tables* by name: the table's name, and the row's values by column.
 
-    What follows a statement that is none of ours is passed over. Raises: OSError.
+    Other statements than INSERT, REPLACE and CREATE are passed over. Raises `OSError` if the file cannot be read.
     """
     with _opened(file) as opened:
         tokens = _significant(_tokens(opened))
@@ -56,7 +62,11 @@ def _opened(file: Path) -> IO[str]:
 
 
 def _tokens(file: IO[str]) -> Iterator[Token]:
-    """A token that ends where the text read so far does may go on, and so may one that is only begun: more is read."""
+    """All tokens of *file*, which is read block by block.
+
+    A token that reaches the end of the text read so far may go on in the next block, and so may a string, name or
+    comment whose end was not read yet. Then more is read before the token is taken.
+    """
     text, at, ended = "", 0, False
     while True:
         match = _TOKEN.match(text, at)
@@ -77,45 +87,46 @@ def _significant(tokens: Iterator[Token]) -> Iterator[Token]:
 
 
 def _read_columns(tokens: Iterator[Token], columns: dict[str, list[str]]) -> None:
-    """Behind CREATE: the columns of a table in their order, for inserts that do not name them."""
-    table, depth, first = None, 0, False
-    for kind, text in tokens:
-        if text == ";" and kind == "sign":
-            return
-        if text == "(":
-            depth += 1
-            first = depth == 1
-            continue
-        if text == ")":
-            depth -= 1
-        elif kind == "name" and table is None:
-            table = _name(text)
-            columns[table] = []
-        elif kind == "name" and first and table is not None:
-            columns[table].append(_name(text))
-        first = text == "," and depth == 1
+    """Reads a CREATE statement: the *columns* of a table in their order, for INSERTs that do not name them."""
+    names = _quoted_names(tokens)
+    table, _ = next(names, (None, False))
+    if table is not None:
+        columns[table] = [name for name, begins in names if begins]
+
+
+def _quoted_names(tokens: Iterator[Token]) -> Iterator[tuple[str, bool]]:
+    """The quoted names of a statement, and whether each begins a definition, as the name of a column does.
+
+    A definition begins behind the outermost `(`, or behind a comma in it. Names of indexes stand behind a word.
+    """
+    depth, begins = 0, False
+    for token in takewhile(lambda token: token != END, tokens):
+        depth += NESTING.get(token, 0)
+        if token[0] == "name":
+            yield _name(token[1]), begins
+        begins = depth == 1 and token in {OPEN, COMMA}
 
 
 def _inserted(
     tokens: Iterator[Token], tables: re.Pattern[str], columns: dict[str, list[str]]
 ) -> Iterator[tuple[str, Row]]:
-    """Behind INSERT, up to the end of the statement."""
-    table = None
-    for kind, text in tokens:
-        if kind == "name" or (kind == "word" and text.upper() not in {"INTO", "IGNORE", "LOW_PRIORITY", "DELAYED"}):
-            table = _name(text)
-            break
+    """The rows of an INSERT, up to the end of the statement."""
+    table = _table(tokens)
     if table is None:
         return
     names = _listed(tokens) or columns.get(table, [])
     wanted = tables.fullmatch(table) is not None
+    for values in _value_lists(tokens):
+        if wanted and len(values) == len(names):
+            yield table, dict(zip(names, values, strict=True))
+
+
+def _table(tokens: Iterator[Token]) -> str | None:
+    """Which table an INSERT fills."""
     for kind, text in tokens:
-        if kind == "sign" and text == ";":
-            return
-        if kind == "sign" and text == "(":
-            values = _values(tokens)
-            if wanted and len(values) == len(names):
-                yield table, dict(zip(names, values, strict=True))
+        if kind == "name" or (kind == "word" and text.upper() not in BEFORE_TABLE):
+            return _name(text)
+    return None
 
 
 def _listed(tokens: Iterator[Token]) -> list[str]:
@@ -129,32 +140,47 @@ def _listed(tokens: Iterator[Token]) -> list[str]:
     return names
 
 
+def _value_lists(tokens: Iterator[Token]) -> Iterator[list[str | None]]:
+    """The values of each row behind VALUES."""
+    for token in takewhile(lambda token: token != END, tokens):
+        if token == OPEN:
+            yield _values(tokens)
+
+
 def _values(tokens: Iterator[Token]) -> list[str | None]:
-    """The values of one row, behind its `(`; what is computed is `None`."""
+    """The values of one row, behind its `(`; a computed value is `None`."""
     values: list[str | None] = []
     value: str | None = None
-    depth = 1
-    for kind, text in tokens:
-        if kind == "sign" and text == "(":
-            depth += 1
-        elif kind == "sign" and text == ")":
-            depth -= 1
-            if not depth:
-                return [*values, value]
-        elif depth > 1:
-            continue
-        elif kind == "sign" and text == ",":
+    for token in _outermost(tokens):
+        if token in {COMMA, CLOSE}:
             values.append(value)
             value = None
-        elif kind == "string":
-            value = _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]) if match[1] else "'", text[1:-1])
-        elif kind == "word":
-            value = _bare(text)
+        elif token[0] == "string":
+            value = _unquoted(token[1])
+        elif token[0] == "word":
+            value = _bare(token[1])
     return values
 
 
+def _outermost(tokens: Iterator[Token]) -> Iterator[Token]:
+    """The tokens of one row, up to its `)`, without what stands in further parentheses."""
+    depth = 1
+    for token in tokens:
+        step = NESTING.get(token, 0)
+        depth += step
+        if depth == 0:
+            yield token
+            return
+        if depth == 1 and not step:
+            yield token
+
+
+def _unquoted(string: str) -> str:
+    return _ESCAPE.sub(lambda match: _ESCAPED.get(match[1], match[1]) if match[1] else "'", string[1:-1])
+
+
 def _bare(word: str) -> str | None:
-    """What stands without quotes: a number, bytes in hex, NULL."""
+    """The value of a *word* without quotes: a number, bytes in hex; `None` for NULL and for what is computed."""
     if word.startswith(("0x", "0X")):
         return bytes.fromhex(word[2:]).decode(errors="replace")
     return word if word[0].isdigit() or word[0] in "+-." else None

@@ -1,4 +1,4 @@
-"""Names that objects already have: which are pictures in date folders, and what belongs to them."""
+"""Keys that objects already have: which of them are pictures in date folders, thumbs and mediums."""
 
 import re
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ FORMATS = {
     "webp": "webp",
     "avif": "avif",
 }
-"""Endings of names, in small letters, and the format that each tells of."""
+"""Extensions, in small letters, and the format that each stands for."""
 
 _DAY = re.compile(r"(?!9999)([1-9]\d{3})/(\d\d)/(\d\d)/[^/]+", re.ASCII)
-"""Years of four digits, but for the last one: no picture is of another, and the calendar's ends have no moment in some
-time zones."""
+"""A key in the folder of a day. The years 0 to 999 and 9999 are none: no picture is that old or new, and the first and
+the last day of the calendar do not exist in every time zone."""
 
 _PICTURE = re.compile(r"(.*/)?[^/]+\.(?P<extension>[A-Za-z]+)")
 _DERIVED = re.compile(r"(?P<stem>.+)\.(th|md)")
 
 
 def is_in_date_folder(key: str) -> bool:
-    """Whether *key* lies where imges puts objects, whatever it is."""
+    """Returns whether *key* lies in the folder of a day, where imges puts objects."""
     return _DAY.fullmatch(key) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class OldKey:
-    """The *key* of a picture, the *day* of its folder if that is one, and the *extension* as it is written."""
+    """The *key* of a picture, the *day* of its folder if it lies in one, and the *extension* as it is written."""
 
     key: str
     day: date | None
@@ -42,13 +42,13 @@ class OldKey:
 
     @classmethod
     def read(cls, key: str) -> "OldKey | None":
-        """`None` for what is no picture by its name, or is not in the folder of a day."""
+        """Returns `None` if *key* does not look like a picture, or does not lie in the folder of a day."""
         found = cls.anywhere(key)
         return found if found and found.day else None
 
     @classmethod
     def anywhere(cls, key: str) -> "OldKey | None":
-        """`None` for what is no picture by its name."""
+        """Returns `None` if *key* does not look like a picture."""
         match = _PICTURE.fullmatch(key)
         if match is None or match["extension"].lower() not in FORMATS:
             return None
@@ -63,7 +63,7 @@ class OldKey:
 
     @property
     def format(self) -> str:
-        """What the name says; the bytes decide."""
+        """The format by the name. The bytes may be of another one, and they decide."""
         return FORMATS[self.extension.lower()]
 
     @property
@@ -76,13 +76,13 @@ class OldKey:
 
     @property
     def original(self) -> "str | None":
-        """The key of the original that this is the thumb or medium of; `None` for an original."""
+        """The key of the original, if this is a thumb or medium; `None` if this is an original."""
         match = _DERIVED.fullmatch(self._stem)
         return f"{match['stem']}.{self.extension}" if match else None
 
     @property
     def has_room(self) -> bool:
-        """Whether thumb and medium, which have longer names, can lie beside it."""
+        """Whether thumb and medium, whose names are longer, can lie beside it."""
         try:
             return all(map(checked_key, (self.thumb, self.medium)))
         except InvalidKey:

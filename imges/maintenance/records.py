@@ -1,4 +1,4 @@
-"""What is known of a picture beside its file: a line of an export, or a row of another program's dump."""
+"""What is recorded about a picture beside its file, from a line of an export or a row of another program's dump."""
 
 import json
 from collections.abc import Callable
@@ -10,42 +10,42 @@ from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, Validat
 
 from imges.catalog import Image
 from imges.errors import ImgesError
-from imges.maintenance.scratch import Scratch
-from imges.service import LAST_END
+from imges.maintenance.temporary_database import TemporaryDatabase
+from imges.pictures.storing import LAST_END
 
 T = TypeVar("T")
 
 FIRST = datetime(1000, 1, 1, tzinfo=UTC)
-"""No picture is older: before, a year has fewer than four digits, and the calendar soon ends."""
+"""No picture is older. Earlier years have fewer than four digits, and the calendar ends soon before them."""
 
 MOST_VIEWS = 10**12
-"""Of one picture: the catalog adds up those of all."""
+"""The most views of one picture: the catalog adds up those of all, and must not overflow."""
 
 
 class NotARecord(ValueError):
-    """What no export wrote; says of which name it is wrong."""
+    """The line was not written by an export. The message says which name has a wrong value."""
 
     @classmethod
     def of(cls, error: ValidationError) -> Self:
         first = error.errors(include_url=False, include_input=False)[0]
-        where = f"{first['loc'][0]}: " if first["loc"] else ""  # a name of ours; what is below may be any text
+        where = f"{first['loc'][0]}: " if first["loc"] else ""  # a name of ours; names below it may be any text
         return cls(f"{where}{first['msg']}")
 
 
 def is_in_bounds(moment: datetime) -> bool:
-    """Whether *moment* has a day in every time zone, so that it can be shown, compared and counted with."""
+    """Returns whether *moment* exists in every time zone, so that it can be shown and compared."""
     return FIRST <= moment < LAST_END
 
 
 def _text(text: str) -> str:
-    """Raises: ValueError for what no database keeps; half a surrogate is no JSON to begin with."""
+    """Raises `ValueError` if a database cannot store *text*. (Half a surrogate is no JSON, and never arrives here.)"""
     if "\0" in text:
         raise ValueError("Input should be text without NUL")
     return text
 
 
 def _read_moment(value: Any) -> datetime:
-    """In UTC. Raises: ValueError."""
+    """Returns the moment in UTC. Raises `ValueError` if *value* is none, or has no time zone."""
     try:
         moment = datetime.fromisoformat(value)
     except (ValueError, TypeError):
@@ -65,7 +65,7 @@ def _moment(value: object) -> datetime:
 
 
 def _end(value: object) -> datetime:
-    """Other programs write the last day of the calendar for "never"."""
+    """Like `_moment`, but a later moment becomes `LAST_END`: other programs write the last day for "never"."""
     return min(_read_moment(value), LAST_END)
 
 
@@ -82,9 +82,9 @@ End = Annotated[datetime, PlainValidator(_end)]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the row is to say; `None`: not known. *number* stands for an id that is still to be encoded.
+    """What the new row says; `None`: not known. *number* is a Chevereto's, and its id is still to be encoded.
 
-    The types are what `from_json` takes: whatever it gives fits into the catalog, and can be shown.
+    `from_json` checks the types: every record that it returns fits into the catalog, and can be shown.
     """
 
     id: Text | None = None
@@ -106,7 +106,7 @@ class Record:
 
     @classmethod
     def of(cls, image: Image) -> Self:
-        """All that the row of *image* says which its file does not."""
+        """Returns what the row of *image* says and its file does not."""
         names = {field.name for field in fields(cls)} - {"number", "md5"}
         return cls(md5=image.original.md5, **{name: getattr(image, name) for name in names})
 
@@ -121,7 +121,7 @@ class Record:
 
     @staticmethod
     def from_json(text: str | bytes) -> "Record":
-        """Names that are not known are left out. Raises: NotARecord for what `to_json` did not write."""
+        """Ignores unknown names. Raises `NotARecord` if `to_json` did not write *text*."""
         try:
             return _RECORD.validate_json(text, strict=True)
         except ValidationError as error:
@@ -138,7 +138,7 @@ _KEYED = TypeAdapter(_Keyed)
 
 
 def read_line(line: bytes) -> tuple[str, Record]:
-    """The key of an original, and what the *line* of an export tells of it. Raises: NotARecord."""
+    """Returns the key of an original and its record. Raises `NotARecord` if no export wrote *line*."""
     try:
         key = _KEYED.validate_json(line, strict=True).key
     except ValidationError as error:
@@ -147,7 +147,7 @@ def read_line(line: bytes) -> tuple[str, Record]:
 
 
 def likely_key(line: bytes) -> str | None:
-    """Which original a *line* is of that no export wrote, as far as that can be read."""
+    """Returns the key in a *line* that is no record; `None` if none can be read."""
     try:
         match json.loads(line.decode(errors="replace")):
             case {"key": str(key)} if key.isprintable() and "\ufffd" not in key:
@@ -162,19 +162,22 @@ Put = Callable[[str, Record | None], None]
 
 
 class Spoilt(ImgesError):
+    """The record of this key could not be read."""
+
     def __init__(self) -> None:
-        super().__init__("what the list or dump tells of it makes no sense")
+        super().__init__("what the list or dump says about it makes no sense")
 
 
-class Records(Scratch):
-    """Records by the key of the original: there may be millions. `NULL`: it is spoilt, and what it was is not known."""
+class Records(TemporaryDatabase):
+    """Records by the key of the original. There may be millions. `NULL` stands for a record that could not be read."""
 
     SCHEMA = "CREATE TABLE records (key TEXT PRIMARY KEY, record TEXT, used INTEGER) WITHOUT ROWID;"
 
     async def fill(self, read: Callable[[Put], T]) -> T:
-        """The result of *read*, which calls what it gets with each key and record, `None` for one that is spoilt.
+        """Calls *read* in a thread with a function that stores a key and its record, and returns the result of *read*.
 
-        In a thread. What it calls raises: NotARecord for a record of which `from_json` would.
+        The record is `None` if it could not be read. The function raises `NotARecord` for a record that `from_json`
+        would refuse.
         """
 
         def put(key: str, record: Record | None) -> None:
@@ -186,7 +189,7 @@ class Records(Scratch):
         return await self._in_transaction(lambda: read(put))
 
     async def get(self, key: str) -> Record | None:
-        """The record of *key*, which is used with that. Raises: Spoilt."""
+        """Returns the record of *key*, and marks it as used. Raises `Spoilt` if it could not be read."""
         statement = "UPDATE records SET used = 1 WHERE key = ? RETURNING record"
         found = await self._run(lambda: self._database.execute(statement, (key,)).fetchall())
         if not found:
@@ -196,7 +199,7 @@ class Records(Scratch):
         return Record.from_json(found[0][0])
 
     async def unused(self) -> int:
-        """How many records nobody has asked for; of spoilt ones was told."""
+        """Returns how many records nobody has asked for, without the unreadable ones, which were reported."""
         statement = "SELECT count(*) FROM records WHERE NOT used AND record IS NOT NULL"
         (count,) = await self._run(lambda: self._database.execute(statement).fetchone())
         return count

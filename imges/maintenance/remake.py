@@ -5,9 +5,10 @@ from dataclasses import replace
 from imges.catalog import Image, StoredFile
 from imges.errors import ImgesError
 from imges.imaging import Renditions
+from imges.maintenance.context import Context
 from imges.maintenance.objects import fetched
-from imges.maintenance.workroom import Workroom
-from imges.service import Place, Service, stored_file
+from imges.pictures.drafts import stored_file
+from imges.storage.places import Place, place_named
 
 
 class Changed(ImgesError):
@@ -17,33 +18,35 @@ class Changed(ImgesError):
         super().__init__("it was changed by somebody else meanwhile")
 
 
-async def remake(service: Service, room: Workroom, image: Image) -> Image:
-    """Make thumb and medium of *image* again, as the settings have them now; the row as it is then.
+async def remake(context: Context, image: Image) -> Image:
+    """Makes thumb and medium of *image* again, by the present settings, and returns the new row.
 
-    A medium that is not made any more is deleted. The row follows the objects: where that breaks off, `fsck` finds
-    that their sizes differ, and does this again.
+    A medium that the settings do not ask for any more is deleted. The row is changed after the objects: if that breaks
+    off, `fsck` finds that their sizes differ and makes them again.
 
-    Raises: Changed; KeyMissing without the original; what `Service.derive` raises; StorageError, CatalogUnavailable.
+    Raises `Changed`; `KeyMissing` if the original is missing; what `Rendering.derive` raises; `StorageError`;
+    `CatalogUnavailable`.
     """
-    place = service.place_of(image)
-    async with room.folder() as folder:
+    place = place_named(context.places, image.place)
+    async with context.work_folder.folder() as folder:
         original = folder / "stored"
         await fetched(place.storage, image.original.key, original)
-        renditions = await service.derive(original, await service.look(original), folder)
-        return await put_derived(service, place, image, renditions)
+        renditions = await context.pictures.rendering.derive(
+            original, await context.pictures.rendering.inspect(original), folder
+        )
+        return await put_derived(context, place, image, renditions)
 
 
 async def put_derived(
-    service: Service, place: Place, image: Image, renditions: Renditions, *, original: StoredFile | None = None
+    context: Context, place: Place, image: Image, renditions: Renditions, *, original: StoredFile | None = None
 ) -> Image:
-    """Put thumb and medium in the place of those that *image* has, and let its row say so. Raises: as `remake`.
+    """Replaces thumb and medium of *image*, and changes its row. Raises what `remake` raises.
 
-    *original* is what the row is to say of the original, where that has changed.
+    *original* is the new description of the original, if the original has changed.
     """
     new = replace(
         image,
         original=original or image.original,
-        frames=renditions.frames,
         thumb=stored_file(image.thumb.key, renditions.thumb),
         medium=stored_file(image.medium_key, renditions.medium) if renditions.medium else None,
     )
@@ -52,7 +55,7 @@ async def put_derived(
             await place.storage.put(
                 file.key, rendition.path, media_type=image.media_type, expires=image.expires, replace=True
             )
-    if not await service.catalog.refile(image, new):
+    if not await context.catalog.images.set_files(image, new):
         raise Changed
     if image.medium and not new.medium:
         await place.storage.delete(image.medium_key)

@@ -1,4 +1,4 @@
-"""A folder of pictures in date folders, as Chevereto and others leave it: which of its files are originals."""
+"""A tree of date folders, as Chevereto and others leave it: which of its files are originals."""
 
 import errno
 import os
@@ -12,11 +12,11 @@ from imges.maintenance.old_keys import OldKey
 from imges.storage import InvalidKey, checked_key
 
 SILENT = {"pictures.jsonl", "index.html", "index.php", ".htaccess", ".gitkeep", ".DS_Store", "Thumbs.db", ".staging"}
-"""Names that such folders have, and that are worth no word."""
+"""Files of such trees that are passed over without a word."""
 
 
 class NoFile(OSError):
-    """A pipe, a socket, a device or a folder, where a file should be."""
+    """A pipe, a socket, a device or a folder stands where a file should."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(errno.EINVAL, "it is no file", str(path))
@@ -32,21 +32,24 @@ class OldFile:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A file that is not taken; *shown* is its path, fit to be printed."""
+    """A file that is not imported; *shown* is its path, safe to print."""
 
     shown: str
     reason: str
 
 
 def images_folder(folder: Path) -> Path:
-    """*folder*, or the `images` in it where that has the years."""
+    """Returns *folder*, or its `images` if the folders of years are in there."""
     has_years = any(child.is_dir() and child.name.isdecimal() for child in folder.iterdir())
     inner = folder / "images"
     return inner if not has_years and inner.is_dir() else folder
 
 
 def opened(path: Path) -> BufferedReader:
-    """The file *path*, to be read; a pipe that somebody laid there does not hold us. Raises: NoFile, OSError."""
+    """Opens the file *path* for reading. Does not wait for the other end of a pipe.
+
+    Raises `NoFile` if it is no file, and `OSError` if it cannot be opened.
+    """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     if S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
@@ -55,33 +58,39 @@ def opened(path: Path) -> BufferedReader:
 
 
 def walk(folder: Path, also: frozenset[str] = frozenset()) -> Iterator[OldFile | Refused]:
-    """Every file below *folder*, by name; what is in memory is the names of one folder, and of those still to come.
+    """Yields the originals below *folder* in the order of their names, and what is refused. Links are not followed.
 
-    Of names that are not in the folder of a day those are taken whose folders are in *also*. Links are not followed.
-    Raises: OSError.
+    Originals lie in the folders of days, and in the folders *also*. The names of one folder are in memory at a time,
+    and those of the folders that are still to be walked.
+
+    Raises `OSError` if a folder cannot be read.
     """
     waiting = [""]
     while waiting:
         above = waiting.pop()
-        with os.scandir(folder / above) as listed:
-            entries = sorted(listed, key=lambda entry: entry.name)
+        entries = _listed(folder / above)
         names = {entry.name for entry in entries}
         for entry in entries:
             path = above + entry.name
-            if entry.name in SILENT:
-                continue
-            if entry.is_symlink():
-                yield Refused(printable(path), "it is a link")
-            elif entry.is_dir():
+            if entry.is_dir(follow_symlinks=False):
                 waiting.append(f"{path}/")
-            elif not entry.is_file():
-                yield Refused(printable(path), "it is no file")
-            elif found := _judged(folder, path, above, names, also):
+            elif found := _refused_kind(entry, path) or _judged(folder, path, above, names, also):
                 yield found
 
 
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return sorted((entry for entry in entries if entry.name not in SILENT), key=lambda entry: entry.name)
+
+
+def _refused_kind(entry: os.DirEntry[str], path: str) -> Refused | None:
+    if entry.is_symlink():
+        return Refused(printable(path), "it is a link")
+    return None if entry.is_file() else Refused(printable(path), "it is no file")
+
+
 def _judged(folder: Path, path: str, above: str, names: set[str], also: frozenset[str]) -> OldFile | Refused | None:
-    """`None` for the thumb or medium of an original beside it."""
+    """Judges a file by its name. Returns `None` for the thumb or medium of an original beside it."""
     shown = printable(path)
     try:
         checked_key(path)
@@ -101,5 +110,5 @@ def _judged(folder: Path, path: str, above: str, names: set[str], also: frozense
 
 
 def printable(path: str) -> str:
-    """*path* in letters that do nothing to a terminal."""
+    """Returns *path*, escaped if it has characters that a terminal may obey."""
     return path if path.isprintable() else ascii(path)[1:-1]

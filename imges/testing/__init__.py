@@ -1,4 +1,4 @@
-"""The conformance suite of storage backends, for us and for third parties.
+"""The conformance suite of storage backends, for ours and for those of third parties. Three lines run it:
 
 class TestMine(StorageConformance):
     @pytest.fixture

@@ -1,7 +1,7 @@
 """What every storage backend must do, as tests: `imges.storage.Storage`, sentence by sentence.
 
-Everything is tried through the protocol, mostly with two openings of one place, as two processes have them. What a
-backend does when its disk or server fails can only be tried in its own tests.
+The tests use the protocol alone, mostly with two openings of one place, as two processes have them. They cannot make a
+backend's disk or server fail: the backend's own tests do that.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from imges.storage import InvalidKey, KeyExists, KeyMissing, NewObject, Storage, StorageError, open_storage, put_all
+from imges.storage import InvalidKey, KeyExists, KeyMissing, NewObject, Storage, StorageError, open_storage
 
 OpenStorage = Callable[[], AbstractAsyncContextManager[Storage]]
 MakeFile = Callable[[bytes], Path]
@@ -26,7 +26,7 @@ KEY = "2014/06/04/example.png"
 PNG = "image/png"
 MB = 2**20
 LONG = bytes(range(256)) * 4 * 700
-"""700 KB in which every place differs from its neighbours: some chunks, no round number of them."""
+"""700 KB in which each byte differs from its neighbours. A backend reads it in several chunks, the last one short."""
 
 GOOD_KEYS = {
     "top-level": "example.png",
@@ -85,7 +85,7 @@ RANGES = {
 
 @asynccontextmanager
 async def open_place(given: Mapping[str, Any]) -> AsyncGenerator[Storage]:
-    """The place that *given* describes, as it would stand in the settings below `storages.tried`."""
+    """Opens the place that *given* describes (as settings below `storages.tried` would), and closes it."""
     storage = await open_storage("tried", given)
     try:
         yield storage
@@ -94,13 +94,13 @@ async def open_place(given: Mapping[str, Any]) -> AsyncGenerator[Storage]:
 
 
 async def read(storage: Storage, key: str, *, start: int = 0, stop: int | None = None) -> bytes:
-    """The bytes of that range in one piece."""
+    """Returns the bytes of that range in one piece."""
     async with storage.open(key, start=start, stop=stop) as chunks:
         return b"".join([chunk async for chunk in chunks])
 
 
 async def scanned(storage: Storage, prefix: str = "") -> list[str]:
-    """The keys that a scan finds, in order."""
+    """Returns the keys that a scan finds, sorted."""
     return sorted([entry.key async for entry in storage.scan(prefix)])
 
 
@@ -110,7 +110,7 @@ def cases(table: Mapping[str, Any]) -> list[Any]:
 
 @pytest.mark.asyncio
 class StorageConformance:
-    """Derive from this, and give it a fixture `open_storage`: each call opens the same place, empty at first."""
+    """Derive from this and define the fixture `open_storage`: each call opens one place, which is empty at first."""
 
     @pytest.fixture
     def open_storage(self) -> OpenStorage:
@@ -123,13 +123,13 @@ class StorageConformance:
 
     @pytest_asyncio.fixture
     async def other(self, open_storage: OpenStorage) -> AsyncGenerator[Storage]:
-        """The same place, opened once more, as another process has it."""
+        """The same place, opened a second time, as another process has it."""
         async with open_storage() as other:
             yield other
 
     @pytest.fixture
     def make_file(self, tmp_path: Path) -> MakeFile:
-        """Makes a file of that content, in a folder that is not the place's."""
+        """Makes a file of the given content, in a folder outside the place."""
         folder = tmp_path / "files-to-put"
         folder.mkdir()
 
@@ -233,28 +233,62 @@ class StorageConformance:
         assert await read(storage, "c.png") == b"same"
         assert file.read_bytes() == b"same"
 
+    # put_all
+
     async def test_several_are_put_together(self, storage: Storage, other: Storage, make_file: MakeFile) -> None:
         contents = {key: os.urandom(2000) for key in (f"{KEY}.th", f"{KEY}.md", "2014/06/05/example.png", KEY)}
-        begun: list[str] = []
-        await put_all(storage, [NewObject(key, make_file(contents[key]), PNG) for key in contents], begun)
-        assert begun == list(contents)
+        stored = ["stored before"]
+        await storage.put_all([NewObject(key, make_file(contents[key]), PNG) for key in contents], stored)
+        assert stored == ["stored before", *contents]
         assert {key: await read(other, key) for key in await scanned(other)} == contents
 
-    async def test_of_several_none_overwrites_and_what_was_begun_is_told(
+    async def test_nothing_put_together_is_nothing(self, storage: Storage) -> None:
+        stored: list[str] = []
+        await storage.put_all([], stored)
+        assert stored == await scanned(storage) == []
+
+    @pytest.mark.parametrize("taken", ["a.png", "b.png", "c.png"])
+    async def test_of_several_none_overwrites_and_an_undo_of_what_is_listed_harms_no_older_object(
+        self, storage: Storage, make_file: MakeFile, taken: str
+    ) -> None:
+        await storage.put(taken, make_file(b"old"), media_type=PNG)
+        keys = ["a.png", "b.png", "c.png"]
+        stored: list[str] = []
+        with pytest.raises(KeyExists) as raised:
+            await storage.put_all([NewObject(key, make_file(key.encode()), PNG) for key in keys], stored)
+        assert raised.value.key == taken
+        assert stored == keys[: keys.index(taken)]
+        for key in stored:
+            await storage.delete(key)
+        assert await scanned(storage) == [taken]
+        assert await read(storage, taken) == b"old"
+
+    async def test_a_bad_key_among_several_is_refused_and_an_undo_leaves_nothing(
         self, storage: Storage, make_file: MakeFile
     ) -> None:
-        """Who takes back what he began takes nothing that was there before."""
-        await storage.put("b.png", make_file(b"old"), media_type=PNG)
-        objects = [NewObject(key, make_file(key.encode()), PNG) for key in ("a.png", "b.png", "c.png")]
-        begun: list[str] = []
-        with pytest.raises(KeyExists) as raised:
-            await put_all(storage, objects, begun)
-        assert raised.value.key == "b.png"
-        assert begun == ["a.png"]
-        for key in begun:
+        stored: list[str] = []
+        with pytest.raises(InvalidKey):
+            await storage.put_all([NewObject(key, make_file(b"x"), PNG) for key in ("a.png", "../b.png")], stored)
+        for key in stored:
             await storage.delete(key)
-        assert await scanned(storage) == ["b.png"]
-        assert await read(storage, "b.png") == b"old"
+        assert await scanned(storage) == []
+
+    @pytest.mark.parametrize("after", [0, 0.001, 0.003, 0.01, 0.03])
+    async def test_of_several_cancelled_an_undo_of_what_is_listed_leaves_nothing(
+        self, storage: Storage, other: Storage, make_file: MakeFile, after: float
+    ) -> None:
+        objects = [NewObject(f"{number}.png", make_file(os.urandom(4 * MB)), PNG) for number in range(3)]
+        stored: list[str] = []
+        putting = asyncio.create_task(storage.put_all(objects, stored))
+        await asyncio.sleep(after)
+        putting.cancel()
+        with suppress(asyncio.CancelledError):
+            await putting
+        assert set(await scanned(other)) <= set(stored)
+        for key in stored:
+            await storage.delete(key)
+        await asyncio.sleep(0.1)
+        assert await scanned(other) == [], "the put went on after it was cancelled"
 
     @pytest.mark.parametrize("after", [0, 0.001, 0.003, 0.01, 0.03])
     async def test_a_cancelled_put_leaves_all_or_nothing(
@@ -276,7 +310,7 @@ class StorageConformance:
     async def test_a_key_that_is_a_folder_or_below_an_object_harms_nothing(
         self, storage: Storage, make_file: MakeFile
     ) -> None:
-        """Object stores can have them, file systems cannot: either way, only errors of the protocol come out."""
+        """Object stores can have such keys, file systems cannot. In both, only errors of the protocol are raised."""
         await storage.put(KEY, make_file(b"picture"), media_type=PNG)
         for key in ("2014/06", f"{KEY}/below"):
             with suppress(StorageError):
@@ -390,7 +424,7 @@ class StorageConformance:
 
     # stat
 
-    async def test_stat_tells_when_it_was_put(self, storage: Storage, make_file: MakeFile) -> None:
+    async def test_stat_returns_when_it_was_put(self, storage: Storage, make_file: MakeFile) -> None:
         file = make_file(b"an old file")
         os.utime(file, (10**9, 10**9))
         await storage.put(KEY, file, media_type=PNG)
@@ -432,7 +466,7 @@ class StorageConformance:
     # scan
 
     async def test_a_scan_finds_every_object_once(self, storage: Storage, other: Storage, make_file: MakeFile) -> None:
-        """More than the thousand that object stores give in one page; in one folder and in many."""
+        """More objects than the thousand that object stores list in one page; in one folder and in many."""
         file = make_file(b"picture")
         wanted = [f"2014/06/04/{number}.png" for number in range(1100)]
         wanted += [f"2014/{month:02}/{day:02}/x.png" for month in range(1, 6) for day in range(1, 21)]
@@ -509,7 +543,7 @@ class StorageConformance:
         assert await read(storage, KEY) == b"picture"
 
     async def test_a_sweep_leaves_what_is_young(self, storage: Storage, other: Storage, make_file: MakeFile) -> None:
-        """Also when the file that is put is old."""
+        """The files that are put are old: a backend must not take their time for the time of the put."""
         files = [make_file(os.urandom(8 * MB)) for _ in range(4)]
         for file in files:
             os.utime(file, (10**9, 10**9))

@@ -1,1 +1,1 @@
-"""HTTP: handlers that parse, call one use case, and present."""
+"""HTTP: handlers that read a request, call one use case, and answer."""

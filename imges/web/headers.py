@@ -5,15 +5,15 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from imges.service import Located
-from imges.web.keys import SERVICE
-from imges.web.request_ids import HEADER, REQUEST_ID
-from imges.web.uploads import FORMAT
+from imges.pictures.finding import Located
+from imges.web.api_errors import FORMAT
+from imges.web.app_keys import FINDING
+from imges.web.connection.request_ids import HEADER, REQUEST_ID
 
 YEAR = 365 * 86_400
 
 FOR_GOOD = f"public, max-age={YEAR}, immutable"
-"""How long is kept what never changes under its address."""
+"""`Cache-Control` of what never changes at its address."""
 
 CORS = {
     "Access-Control-Allow-Origin": "*",
@@ -21,16 +21,17 @@ CORS = {
     "Access-Control-Allow-Headers": "*, Authorization",
     "Access-Control-Max-Age": "86400",
 }
-"""Of API v1: any site may call it; it knows no cookies."""
+"""Headers of API v1: any site may call it, for it uses no cookies."""
 
 PICTURE = {
     "Access-Control-Allow-Origin": "*",
     "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "cross-origin",  # without it Chromium blocks pictures on pages with COEP
 }
 
 
 def page(pictures_from: Iterable[str]) -> dict[str, str]:
-    """Of a page whose pictures may come from our own origin, and *pictures_from* others."""
+    """Returns the headers of a page whose pictures come from our own origin and from the origins *pictures_from*."""
     pictures = " ".join(("'self'", "blob:", "data:", *pictures_from))
     return {
         "Content-Security-Policy": (
@@ -38,13 +39,28 @@ def page(pictures_from: Iterable[str]) -> dict[str, str]:
             "manifest-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         ),
         "Referrer-Policy": "same-origin",
+        "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
     }
 
 
+def isolation(path: str) -> dict[str, str]:
+    """Returns the headers of the page at *path* that cut it off from other windows and from other sites' logs.
+
+    The page that a forum opens as a window (`/upload`) has to reach that forum's window, so it is not cut off. The
+    addresses of delete, drop and report pages are permissions: no link leads from them with a `Referer`.
+    """
+    found: dict[str, str] = {}
+    if path != "/upload":
+        found["Cross-Origin-Opener-Policy"] = "same-origin"
+    if "/delete/" in path or path.startswith(("/drop/", "/report/")):
+        found["Referrer-Policy"] = "no-referrer"
+    return found
+
+
 def caching(found: Located) -> str:
-    """A key is never used again, so its bytes never change; but no longer than the picture lives."""
+    """Returns the `Cache-Control` of an object. Its bytes never change, but it is kept only while the picture lives."""
     if found.file is None:
-        return "no-store"  # the catalog is out of reach: nobody knows how long it lives
+        return "no-store"  # the catalog is out of reach, and nothing else knows how long the picture lives
     if found.expires is None:
         return FOR_GOOD
     left = int((found.expires - datetime.now(UTC)).total_seconds())
@@ -52,15 +68,15 @@ def caching(found: Located) -> str:
 
 
 async def complete(request: web.Request, response: web.StreamResponse) -> None:
-    """For `Application.on_response_prepare`: what the kind of answer calls for and the handler has not set."""
+    """For `Application.on_response_prepare`: adds the headers of this kind of answer that the handler has not set."""
     defaults = {"X-Content-Type-Options": "nosniff"}
     if FORMAT in request:
         defaults |= CORS | {"Cache-Control": "no-store"}
     elif response.content_type == "text/html":
-        origins = await request.app[SERVICE].redirect_origins()
-        defaults |= page(origins) | {"Cache-Control": "no-cache"}
+        origins = await request.app[FINDING].redirect_origins()
+        defaults |= page(origins) | isolation(request.path) | {"Cache-Control": "no-cache"}
     if response.status >= 400:
-        defaults.setdefault("Cache-Control", "no-store")  # nothing's address may be a picture's in a moment
+        defaults.setdefault("Cache-Control", "no-store")  # a picture may have this address a moment later
     if REQUEST_ID in request:
         defaults[HEADER] = request[REQUEST_ID]
     for name, value in defaults.items():

@@ -1,4 +1,4 @@
-"""Whether the process runs, whether it could take a picture right now, and what it has counted."""
+"""`/healthz`: the process runs. `/readyz`: it can take a picture now. `/metrics`: what it has counted."""
 
 import asyncio
 import logging
@@ -6,11 +6,11 @@ import logging
 from aiohttp import web
 
 from imges import metrics
-from imges.access import free_bytes
+from imges.access.disk import free_bytes
 from imges.errors import ImgesError, MetricsRefused
-from imges.web.ending import ENDING
-from imges.web.keys import INTAKE, SERVICE, SETTINGS
-from imges.web.proxies import client_is_trusted
+from imges.web.app_keys import HEALTH, INTAKE, SETTINGS
+from imges.web.connection.proxies import client_is_trusted
+from imges.web.connection.shutdown import SHUTDOWN
 
 log = logging.getLogger(__name__)
 
@@ -26,14 +26,14 @@ async def process(_: web.Request) -> web.StreamResponse:
 
 
 async def ready(request: web.Request) -> web.StreamResponse:
-    """200, or 503 with what is out of reach and why.
+    """Answers 200, or 503 with the parts that are out of reach and why.
 
-    A storage that only holds old pictures is told too, but keeps no new ones off: the answer stays 200.
+    A storage that takes no new pictures is named too, but the answer stays 200.
     """
-    if request.app[ENDING].begun:
+    if request.app[SHUTDOWN].begun:
         reasons = {"server": "it is about to stop"}
         return web.json_response({"ready": False, "reasons": reasons}, status=503, headers=FRESH)
-    problems, spool = await asyncio.gather(request.app[SERVICE].problems(), _spool_problem(request))
+    problems, spool = await asyncio.gather(request.app[HEALTH].problems(), _spool_problem(request))
     vital = problems.vital | spool
     for part, reason in (vital | problems.old_pictures).items():
         log.warning("not ready: %s: %s", part, reason)
@@ -54,7 +54,7 @@ async def _spool_problem(request: web.Request) -> dict[str, str]:
 
 
 async def counted(request: web.Request) -> web.StreamResponse:
-    """Prometheus's text, for the operator's own machines. Raises: MetricsRefused."""
+    """Answers in Prometheus's text format. Raises `MetricsRefused` if the client may not read metrics."""
     if not client_is_trusted(request):
         raise MetricsRefused
     text = await asyncio.to_thread(_counted, request)

@@ -1,4 +1,4 @@
-// Pictures are selected in ranges with Shift, all at once, and by keys.
+// Selecting pictures: in ranges with Shift, all at once, by keys.
 import { $, onKeys } from "./page.js";
 import { ngettext } from "./texts.js";
 

@@ -1,11 +1,11 @@
-// What people copy of a picture, in the format chosen once. The server makes the same codes (web/codes.py).
+// The codes of a picture, in the chosen format. The server makes the same ones.
 import { $, remember, remembered } from "./page.js";
 
 const escapes = { "&": "&amp;", "<": "&lt;", ">": "&gt;", "'": "&#39;", '"': "&#34;" };
 const html = (text) => text.replace(/[&<>'"]/g, (sign) => escapes[sign]);
 const markdown = (text) => text.replace(/[\\[\]]/g, "\\$&");
 
-/** The code of *image* (as API v1 tells it) in *format*. */
+/** Returns the code of *image* (API v1's object) in *format*. */
 export function code(image, format) {
   const { url, url_viewer: viewer } = image;
   const alt = image.title || image.original_filename;
@@ -30,7 +30,7 @@ export function code(image, format) {
   }
 }
 
-/** Let the page's choice of formats be remembered; *changed* hears of each format, the present one first. */
+/** Store the visitor's choice of format. Calls *changed* with the present format, and with each new one. */
 export function chooseFormat(changed) {
   const select = $("format");
   const last = remembered("format");

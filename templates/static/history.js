@@ -57,7 +57,7 @@ function tile(picture) {
     element("div", { className: "tools" }, button(_("Copy"), name, () => copy(code(picture, format)), "small"), removal));
 }
 
-/** Ask before what cannot be undone; resolves to whether to go on. */
+/** Ask before a step that cannot be undone. Resolves to whether to go on. */
 function confirmed(title, text, action) {
   const dialog = $("confirm");
   $("confirm-title").textContent = title;

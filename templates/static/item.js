@@ -1,4 +1,4 @@
-// How one upload stands in the list.
+// The entry of one upload in the list.
 import { code } from "./codes.js";
 import { button, copy, element } from "./page.js";
 import { gettext as _, size } from "./texts.js";

@@ -1,4 +1,4 @@
-// The options of the upload page: remembered, and marked while they differ from what is usual. The title is of one visit.
+// The options of the upload page: remembered, except the title, and marked if they differ from the defaults.
 import { $, on, remember, remembered } from "./page.js";
 import { gettext as _ } from "./texts.js";
 
@@ -32,7 +32,7 @@ function changed() {
   $("options-mark").hidden = !marks.length;
 }
 
-/** What goes along with each picture. */
+/** Returns the fields that are sent with each picture. */
 export function chosenOptions() {
   const fields = {};
   for (const name of ["title", ...KEPT]) {

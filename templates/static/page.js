@@ -1,9 +1,9 @@
-// Small things that all pages need: elements, messages, the clipboard, keys.
+// What all pages need: elements, messages, the clipboard, keys.
 import { gettext as _ } from "./texts.js";
 
 export const $ = (id) => document.getElementById(id);
 
-/** Call *call* at each *kind* of event of the element *id*, where there is one. */
+/** Call *call* at each *kind* of event of the element *id*, if the page has it. */
 export const on = (id, call, kind = "click") => $(id)?.addEventListener(kind, call);
 
 /** A new element. Texts become text nodes, never markup. */
@@ -17,14 +17,14 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-/** A button whose name for screen readers says what it acts upon. */
+/** A button whose name for screen readers includes its object. */
 export function button(label, name, call, look = "small second") {
   return element("button", { type: "button", className: look, onclick: call, ariaLabel: `${label}: ${name}` }, label);
 }
 
 let clearing;
 
-/** Say *text* at the edge of the page, to the eye and to screen readers. */
+/** Show *text* at the edge of the page; screen readers speak it. */
 export function notice(text) {
   const place = $("notice");
   clearTimeout(clearing);
@@ -32,14 +32,14 @@ export function notice(text) {
   clearing = setTimeout(() => { place.textContent = ""; }, 3000);
 }
 
-/** Show *text* as what went wrong; none takes it away. */
+/** Show *text* as an error. Without a text, hide the error. */
 export function alarm(text = "") {
   const place = $("alert");
   place.hidden = !text;
   place.textContent = text;
 }
 
-/** Put *text*, or what it promises, on the clipboard; whether that worked. */
+/** Put *text*, or the text that it promises, on the clipboard. Resolves to whether that worked. */
 export async function copy(text, said = _("Copied")) {
   const copied = await write(text);
   notice(copied ? said : _("The browser does not let this page copy. Mark the text and copy it yourself."));
@@ -48,7 +48,7 @@ export async function copy(text, said = _("Copied")) {
 
 async function write(text) {
   try {
-    // The promise goes along: what a key press allows now may not be allowed once the text is there.
+    // Pass the promise on: browsers allow writing at a key press, but perhaps not later, when the text is there.
     const blob = Promise.resolve(text).then((known) => new Blob([known], { type: "text/plain" }));
     await navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
     return true;
@@ -68,14 +68,14 @@ function writeByHand(text) {
   return copied;
 }
 
-/** Whether keys typed at *target* are meant for it: they are not ours then. */
+/** Returns whether *target* takes typed keys itself; shortcuts then ignore them. */
 export function isTyping(target) {
   if (!(target instanceof Element)) return false;
   if (target.closest("select, textarea, [contenteditable]")) return true;
   return target.matches("input:not([readonly], [type=checkbox], [type=file])");
 }
 
-/** Call what *actions* has for each key pressed outside of fields and dialogs. */
+/** For each key pressed outside of fields and dialogs, call its function in *actions*. */
 export function onKeys(actions) {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
@@ -85,7 +85,7 @@ export function onKeys(actions) {
   });
 }
 
-/** A value that stays in this browser. */
+/** Returns a value that this browser has stored. */
 export function remembered(name) {
   try {
     return JSON.parse(localStorage.getItem(`imges.${name}`));
@@ -94,7 +94,7 @@ export function remembered(name) {
   }
 }
 
-/** Keep *value*, or forget it when it is null; whether the browser had room. */
+/** Store *value*, or delete it if it is null. Returns whether the browser had room. */
 export function remember(name, value) {
   try {
     if (value === null) localStorage.removeItem(`imges.${name}`);

@@ -1,10 +1,10 @@
-// The queue of uploads: a few at once, each with its state; what it looks like is item.js.
+// The queue of uploads: a few at once, each with its state. item.js shows them.
 import { gettext as _ } from "./texts.js";
 import { Refused, send } from "./transfer.js";
 
 const AT_ONCE = 3;
 
-/** One picture on its way. *state*: waiting, sending, done, failed or cancelled. */
+/** One upload. *state*: waiting, sending, done, failed or cancelled. */
 export class Upload {
   constructor(source, fields) {
     this.source = source;
@@ -19,7 +19,7 @@ export class Upload {
 }
 
 export class Queue {
-  /** *target()* says address and key of an upload, *check(source)* refuses before anything is sent. */
+  /** *target()* returns address and key of an upload. *check(source)* throws if the server would refuse the source. */
   constructor({ target, check, changed }) {
     this.uploads = [];
     this.target = target;

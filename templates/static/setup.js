@@ -1,4 +1,4 @@
-// The set-up page: the key that was typed goes into what is copied and downloaded, and a test upload tells whether it works.
+// The set-up page: the typed key goes into texts and files, and is tested with an upload.
 import { $, element } from "./page.js";
 import { gettext as _, sentence } from "./texts.js";
 
@@ -15,7 +15,7 @@ function fillIn() {
   for (const [part, text] of places) part.textContent = text.replaceAll(placeholder, () => key);
 }
 
-/** The server's file, with the key that was typed in the place of the placeholder. */
+/** Returns the server's file with the typed key instead of the placeholder. */
 async function download(event) {
   const key = field.value.trim();
   if (!key) return;

@@ -1,8 +1,8 @@
-// Which format a file is of, by its first bytes, as the server judges it.
+// The format of a file by its first bytes, by the same rules as the server's.
 
 const text = (bytes, start, end) => String.fromCharCode(...bytes.subarray(start, end));
 
-/** `jpg`, `png`, … ; an empty text for what is no picture that we know. */
+/** Returns `jpg`, `png`, …, or an empty text for unknown formats. */
 export async function format(file) {
   const bytes = new Uint8Array(await file.slice(0, 32).arrayBuffer());
   if (bytes[0] === 0xff && bytes[1] === 0xd8) return "jpg";

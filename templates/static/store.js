@@ -1,9 +1,9 @@
-// What this browser has uploaded, newest first: kept in its local storage and nowhere else.
+// The uploads of this browser, newest first, in its local storage and nowhere else.
 import { remember, remembered } from "./page.js";
 
 const MOST = 3000;
 
-/** All pictures, as API v1 told them, cut down to what is used here; `delete` is the path of the delete link. */
+/** Returns all pictures: the fields of API v1's objects that pages use; `delete` is the path of the delete link. */
 export function pictures() {
   const kept = remembered("history");
   return Array.isArray(kept) ? kept.map(checked).filter(Boolean) : [];
@@ -13,7 +13,7 @@ export function find(id) {
   return pictures().find((picture) => picture.id === id);
 }
 
-/** Add one that was just uploaded; whether there was room. */
+/** Add a new upload. Returns whether there was room. */
 export function add(image) {
   return merge([fromAnswer(image)]);
 }
@@ -46,7 +46,7 @@ function fromAnswer(image) {
 
 const isAddress = (text) => typeof text === "string" && /^https?:\/\/[^\s"<>]+$/.test(text);
 
-/** *entry* with nothing in it but what belongs there; null for what is no picture. An import may hold anything. */
+/** Returns the known fields of *entry*, or null if it is no picture. An imported file may contain anything. */
 export function checked(entry) {
   if (!entry || !/^[\w-]{1,64}$/.test(entry.id ?? "")) return null;
   if (![entry.url, entry.url_viewer, entry.display_url, entry.thumb?.url].every(isAddress)) return null;
@@ -68,7 +68,7 @@ export function checked(entry) {
   };
 }
 
-/** Delete on the server; whether it is gone there, be it now or before. */
+/** Delete on the server. Resolves to whether the picture is gone there, now or already before. */
 export async function deleteOnServer(picture) {
   try {
     const answer = await fetch(picture.delete, { method: "POST", headers: { Accept: "application/json" } });

@@ -1,4 +1,4 @@
-// The visitor's language: texts are English here, and the page brings what they are in another one.
+// Texts in scripts are English; the page contains their translations.
 
 const lang = document.documentElement.lang;
 const { texts = {}, plurals } = JSON.parse(document.body.dataset.texts ?? "{}");
@@ -6,23 +6,23 @@ const rules = new Intl.PluralRules(lang);
 
 const filled = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
-/** The form of what *text* is in the visitor's language that belongs to *count*. */
+/** Returns the translation of *text*, in the plural form for *count*. */
 function form(text, count) {
   const found = texts[text];
   return Array.isArray(found) ? found[plurals[rules.select(count)]] : found;
 }
 
-/** *text* in the visitor's language, with *values* in the place of `{name}`. */
+/** Returns the translation of *text*, with *values* instead of `{name}`. */
 export function gettext(text, values = {}) {
   return filled(form(text, 1) || text, values);
 }
 
-/** The form for *count*, which is also a value. */
+/** Returns the plural form for *count*, which is also a value. */
 export function ngettext(one, many, count, values = {}) {
   return filled(form(one, count) || (count === 1 ? one : many), { count, ...values });
 }
 
-/** Bytes as the server writes them: 1024-based, one decimal at most. */
+/** Returns a size as the server writes it: 1024-based, one decimal at most. */
 export function size(bytes) {
   let value = bytes;
   const units = ["B", "KB", "MB", "GB"];
@@ -37,7 +37,7 @@ export function date(text) {
   return new Date(text).toLocaleDateString(lang, { dateStyle: "medium" });
 }
 
-/** A sentence of the server's message, which begins in lower case and ends without a stop. */
+/** Returns the server's message as a sentence. Messages begin in lower case and end without a stop. */
 export function sentence(message) {
   return message.charAt(0).toUpperCase() + message.slice(1) + (/[.!?]$/.test(message) ? "" : ".");
 }

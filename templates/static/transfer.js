@@ -1,7 +1,7 @@
-// One upload on the wire.
+// Sends one upload.
 import { gettext as _, sentence } from "./texts.js";
 
-/** What the server, or something on the way, said against an upload; *advice* is what to do about it. */
+/** An upload that the server or the network refused. *advice* says what to do. */
 export class Refused extends Error {
   constructor(message, advice = "") {
     super(advice ? `${sentence(message)} ${advice}` : sentence(message));
@@ -9,8 +9,8 @@ export class Refused extends Error {
 }
 
 /**
- * Send *source* (a File, or an address) with *fields*; the picture as API v1 tells it.
- * *address* takes it; *key* goes along where there is one. *progressed* hears the share sent, 0 to 1.
+ * Send *source* (a File, or an address) with *fields* to *address*, with *key* if there is one.
+ * Resolves to API v1's object of the picture. Calls *progressed* with the share sent, 0 to 1.
  */
 export function send({ address, key, source, fields, progressed, signal }) {
   const form = new FormData();
@@ -35,7 +35,7 @@ export function send({ address, key, source, fields, progressed, signal }) {
   });
 }
 
-/** A header takes Latin-1 alone: the key's UTF-8 bytes as such. */
+/** Returns *key* for a header. Headers take only Latin-1, so each UTF-8 byte becomes one character. */
 function encodeKey(key) {
   return String.fromCharCode(...new TextEncoder().encode(key));
 }
@@ -54,7 +54,7 @@ function refusal(status, told) {
   return new Refused(_("The server answered in a way that this page does not understand ({status}). Try again later.", { status }));
 }
 
-/** What to do about *status*. */
+/** Returns the advice for *status*. */
 export function advice(status) {
   switch (status) {
     case 401: return _("Check the key: all of it, without spaces.");

@@ -1,8 +1,8 @@
-// The upload page: pictures come by picker, drop, paste, address or a phone's share menu, and leave as links.
+// The upload page: takes pictures by picker, drop, paste, address or a phone's share menu, and shows their links.
 import { chooseFormat, code } from "./codes.js";
 import { Item } from "./item.js";
 import { chosenOptions, startOptions } from "./options.js";
-import { $, alarm, copy, isTyping, notice, on, onKeys, remember, remembered } from "./page.js";
+import { $, alarm, copy, element, isTyping, notice, on, onKeys, remember, remembered } from "./page.js";
 import { Queue, Upload } from "./queue.js";
 import { format as sniffed } from "./sniff.js";
 import * as store from "./store.js";
@@ -16,13 +16,13 @@ let format = "direct";
 
 const queue = new Queue({ target, check, changed });
 
-/** Where uploads go: our own form for guests, the API with a key otherwise. */
+/** Returns the address of uploads: the page's own form for guests, the API with a key. */
 function target() {
   const address = new URL(form.action).pathname;
   return $("key") ? { address, key: $("key").value.trim() } : { address };
 }
 
-/** Raises what the server would say, before anything is sent. */
+/** Throws the error that the server would answer, before anything is sent. */
 async function check(source) {
   if (!(source instanceof File)) return;
   if (source.size > Number(limits.maxSize)) throw new Refused(limits.tooLarge, advice(413));
@@ -33,7 +33,7 @@ async function check(source) {
   }
 }
 
-/** Queue *sources*; the uploads that they became. */
+/** Queue *sources*. Returns their uploads. */
 function upload(sources) {
   if ($("key") && !$("key").value.trim()) {
     alarm(_("Enter your API key first."));
@@ -93,7 +93,7 @@ function copyAll() {
   copy(codes.join("\n"), ngettext("Copied", "{count} copied", codes.length));
 }
 
-/** Pictures, or else an address, of what was dropped or pasted. */
+/** Returns the pictures that were dropped or pasted, or else an address. */
 function sourcesOf(transfer) {
   const files = [...transfer.files];
   if (files.length) return files;
@@ -169,11 +169,12 @@ on("cancel-all", () => [...queue.uploads].forEach((upload) => queue.cancel(uploa
 onKeys({ c: copyAll, Escape: () => overlay(false) });
 addEventListener("beforeunload", (event) => { if (queue.isBusy) event.preventDefault(); });
 
-// What a phone's share menu sent; the service worker has laid it aside
+// What a phone's share menu, or another site's form, left with the service worker waits for a click.
+
+let shared;
 
 async function takeShared() {
-  const cache = await caches.open("imges-shared");
-  const sources = [];
+  const [cache, sources] = [await caches.open("imges-shared"), []];
   for (const request of await cache.keys()) {
     const answer = await cache.match(request);
     const name = decodeURIComponent(answer.headers.get("X-Name") ?? "");
@@ -182,6 +183,15 @@ async function takeShared() {
     await cache.delete(request);
   }
   history.replaceState(null, "", "/");
-  upload(sources);
+  showShared(sources);
 }
+
+function showShared(sources) {
+  shared = sources;
+  $("shared").hidden = !sources.length;
+  $("shared-list").replaceChildren(...sources.map((source) => element("li", {}, source.name ?? source)));
+}
+
+on("upload-shared", () => upload(shared).length && showShared([]));
+on("discard-shared", () => showShared([]));
 if (new URLSearchParams(location.search).has("shared") && "caches" in window) takeShared();

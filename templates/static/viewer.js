@@ -9,7 +9,7 @@ const picture = $("picture");
 const { original, medium, atOnce } = picture.dataset;
 let loading = null;
 
-/** Put the original in the place of the medium, once it can be shown whole. */
+/** Replace the medium by the original when the original is loaded. */
 function loadOriginal() {
   if (medium === "no") return null;
   loading ??= (async () => {
@@ -26,7 +26,7 @@ function loadOriginal() {
   return loading;
 }
 
-/** Whether the medium is too coarse for the room that the picture has, and the original small enough to come unasked. */
+/** Returns whether the medium is too coarse for its room, and the original small enough to be loaded without asking. */
 function deservesOriginal() {
   const pixels = picture.clientWidth * devicePixelRatio;
   if (atOnce === "always") return true;

@@ -1,4 +1,4 @@
-// Fit, 1:1 and everything between, by button, wheel, pinch, key and click; and the whole window.
+// Zoom from fit to 1:1 and beyond, by button, wheel, pinch, key and click; and full window.
 import { $ } from "./page.js";
 
 const STEP = 1.25;
@@ -15,7 +15,7 @@ let wanted = () => {};
 
 const fitted = () => box.getBoundingClientRect().width / width;
 
-/** Show at *next* (null: fit), keeping the point *at* of the window where it is. */
+/** Zoom to *next* (null: fit). The point *at* of the window stays where it is. */
 function show(next, at = middle()) {
   const before = frame.getBoundingClientRect();
   const x = (at.x - before.left) / before.width;
@@ -55,14 +55,14 @@ export function fill() {
   wanted();
 }
 
-/** Leave what is on: the whole window first, then the zoom; false when nothing was. */
+/** Leave the full window, or else the zoom. Returns false if neither was on. */
 export function leave() {
   if (viewer.classList.contains("filled")) fill();
   else if (scale !== null) fit();
   else return false;
 }
 
-/** *original* is called when the present look deserves the original. */
+/** Calls *original* when the zoom shows more than the medium has. */
 export function startZoom(original) {
   wanted = original;
   const actions = { fit, actual, in: larger, out: smaller, full: fill };

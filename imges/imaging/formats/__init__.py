@@ -1,6 +1,7 @@
-"""The formats, a module for each: what a header says, and which bytes of a file are the picture's.
+"""The formats, a module for each: what a header says, and which bytes of a file belong to the picture.
 
-Nothing here decodes a pixel or calls a library; the bytes are hostile, and whatever is wrong with them is NotAnImage.
+Nothing here decodes a pixel or calls a decoder. The bytes are hostile: a stranger wrote them to crash a reader, to take
+its memory or time, or to hide text in a picture. Whatever is wrong with them raises `NotAnImage`.
 """
 
 import struct
@@ -10,7 +11,7 @@ from types import MappingProxyType
 
 from imges.errors import NotAnImage
 from imges.imaging.formats import bmp, gif, heif, heif_filter, jpeg, png, tiff, webp
-from imges.imaging.formats.parts import Parts
+from imges.imaging.formats.parts import Filtered
 from imges.imaging.types import Header
 
 _READERS: MappingProxyType[str, Callable[[bytes], Header]] = MappingProxyType(
@@ -25,21 +26,21 @@ _READERS: MappingProxyType[str, Callable[[bytes], Header]] = MappingProxyType(
         "bmp": bmp.read,
     }
 )
-_FILTERS: MappingProxyType[str, Callable[[bytes, int], Parts]] = MappingProxyType(
+_FILTERS: MappingProxyType[str, Callable[[bytes, int], Filtered]] = MappingProxyType(
     {"jpg": jpeg.strip, "png": png.strip, "gif": gif.strip, "webp": webp.strip, "avif": heif_filter.strip}
 )
 CONVERTED = frozenset(_READERS) - frozenset(_FILTERS)
-"""Formats that become another on arrival: no browser shows them, or they are too large to be served."""
+"""Formats that become another one on arrival: browsers do not show them, or their files are too large to serve."""
 
 
 def kind_of_heif(data: bytes) -> str:
-    """`avif` or `heic`. Raises: FormatRefused for another codec or a video, NotAnImage."""
+    """`avif` or `heic`. Raises `FormatRefused` if it is a video or of another codec; `NotAnImage` if damaged."""
     with _hostile_bytes():
         return heif.kind(data)
 
 
 def read(format: str, data: bytes) -> Header:
-    """What the header of *data* says. Raises: NotAnImage for what is damaged, has no pixels, or ends too early."""
+    """What the header of *data* says. Raises `NotAnImage` if it is damaged, has no pixels, or ends too early."""
     with _hostile_bytes():
         header = _READERS[format](data)
     if min(header.width, header.height) < 1:
@@ -47,10 +48,10 @@ def read(format: str, data: bytes) -> Header:
     return header
 
 
-def strip(data: bytes, header: Header) -> Parts:
-    """The picture without metadata and without what follows its end; pixels, orientation and ICC profile stay.
+def strip(data: bytes, header: Header) -> Filtered:
+    """The picture without metadata and without what follows its end. Pixels, orientation and ICC profile stay.
 
-    Raises: NotAnImage for what is damaged or ends too early.
+    Raises `NotAnImage` if it is damaged or ends too early.
     """
     with _hostile_bytes():
         return _FILTERS[header.format](data, header.orientation)
@@ -58,7 +59,7 @@ def strip(data: bytes, header: Header) -> Parts:
 
 @contextmanager
 def _hostile_bytes() -> Generator[None]:
-    """A parser that runs off the end of the data has met a damaged picture."""
+    """Raises `NotAnImage` if a parser runs off the end of the data."""
     try:
         yield
     except (struct.error, IndexError) as error:

@@ -5,11 +5,11 @@ import struct
 from imges.imaging.types import Header
 
 CORE = 12
-"""Bytes of the oldest header, OS/2's."""
+"""Bytes of OS/2's header, the oldest one, whose width and height have two bytes each."""
 
 
 def read(data: bytes) -> Header:
-    """The header; a negative height says that the rows stand from top to bottom."""
+    """The header. A negative height says that the rows stand from top to bottom."""
     (size,) = struct.unpack_from("<I", data, 14)
     width, height = struct.unpack_from("<HH" if size == CORE else "<ii", data, 18)
     return Header("bmp", width, abs(height))

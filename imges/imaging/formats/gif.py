@@ -1,4 +1,4 @@
-"""GIF (89a): blocks and their sub-blocks."""
+"""GIF (GIF89a specification, CompuServe 1990): blocks and their sub-blocks."""
 
 import struct
 from collections.abc import Iterator
@@ -6,17 +6,24 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from imges.errors import NotAnImage
-from imges.imaging.formats.parts import Parts
+from imges.imaging.formats.parts import Filtered, Parts
 from imges.imaging.types import Header
 
+MAX_BLOCKS = 120_000
+"""Most blocks. Real files have a few for each frame; one can be three bytes long, so a file can claim millions."""
+MAX_SUB_BLOCKS = 1_000_000
+"""Most sub-blocks of a block. A frame of 50 MB has 200,000."""
 EXTENSION, IMAGE, TRAILER = 0x21, 0x2C, 0x3B
 PLAIN_TEXT, GRAPHIC_CONTROL, APPLICATION = 0x01, 0xF9, 0xFF
 LOOPS = (b"\x0bNETSCAPE2.0", b"\x0bANIMEXTS1.0")
-"""Application blocks that say how often an animation runs, with the length in front."""
+"""Application blocks that say how often an animation runs: the length of the name, and the name."""
 
 
 class Block(NamedTuple):
-    """From its introducer at *start* to *stop*, behind the empty sub-block that ends it; *label* is an extension's."""
+    """A block from its introducer at *start* to *stop*, behind the empty sub-block that ends it.
+
+    *label* is the kind of an extension; `None` for a frame.
+    """
 
     label: int | None
     start: int
@@ -25,62 +32,90 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """How one frame is shown: *delay* in hundredths of a second, *palette* as RGB triples, its own or all frames'."""
+    """A frame and how it is shown.
+
+    *box* is left, top, right and bottom on the canvas, beyond which it may reach; *delay* is in hundredths of a second;
+    *palette*, its own or all frames', is RGB triples; *disposal* is what happens to it before the next frame.
+    """
+
+    box: tuple[int, int, int, int]
 
     delay: int
     palette: bytes
     transparent: int | None
-    """The palette's index that is not painted."""
-    whole: bool
-    """Whether it covers all of the canvas."""
-    cleared: bool
-    """Whether it is taken away again before the next one, to what was there before or to nothing."""
+    """The index of the palette that is not painted; `None` if all are."""
+    disposal: int
+    pixels: memoryview
+    """Its descriptor's last byte, palette and compressed data."""
 
 
 def _table(flags: int) -> int:
-    """The bytes of the colour table that *flags* announce."""
+    """The bytes of the colour table that *flags* announce; 0 for none."""
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
 def _behind_sub_blocks(data: bytes, at: int) -> int:
-    while size := data[at]:
+    for _ in range(MAX_SUB_BLOCKS):
+        size = data[at]
         at += size + 1
-    return at + 1
+        if not size:
+            return at
+    raise NotAnImage("the GIF has too many blocks")
 
 
 def _blocks(data: bytes) -> Iterator[Block]:
-    """All blocks up to the trailer. Raises: NotAnImage for an unknown one, IndexError where the file is cut."""
-    at = 13 + _table(data[10])
-    while (introducer := data[at]) != TRAILER:
-        if introducer == EXTENSION:
-            block = Block(data[at + 1], at, _behind_sub_blocks(data, at + 2))
-        elif introducer == IMAGE:
+    """All blocks up to the trailer.
+
+    Behind a frame the file may end without a trailer, within an extension, or with bytes that are no block: browsers
+    show it. Raises `NotAnImage` or `IndexError` if it is cut before, or within a frame, or has too many blocks.
+    """
+    at, painted = 13 + _table(data[10]), False
+    for _ in range(MAX_BLOCKS):
+        introducer = data[at] if at < len(data) else TRAILER
+        if introducer == IMAGE:
             block = Block(None, at, _behind_sub_blocks(data, at + 11 + _table(data[at + 9])))
+            painted = True
+        elif introducer == EXTENSION and (stop := _behind_extension(data, at)):
+            block = Block(data[at + 1], at, stop)
+        elif painted:
+            return
         else:
-            raise NotAnImage("the GIF is damaged")
+            break
         yield block
         at = block.stop
+    raise NotAnImage("the GIF is damaged or incomplete")
+
+
+def _behind_extension(data: bytes, at: int) -> int | None:
+    """Where the extension at *at* ends; `None` if the file ends before."""
+    try:
+        return _behind_sub_blocks(data, at + 2)
+    except IndexError:
+        return None
 
 
 def read(data: bytes) -> Header:
-    """The header; the frames are counted."""
-    width, height = struct.unpack_from("<HH", data, 6)
-    frames = 0
+    """The header; the frames are counted. The canvas grows to the first frame, as in browsers."""
+    count, size = 0, (0, 0)
     for block in _blocks(data):
         if block.label is None:
-            frames += 1
-            left, top, wide, high = struct.unpack_from("<HHHH", data, block.start + 1)
-            if left + wide > width or top + high > height:  # decoders would enlarge the canvas beyond what we judge
-                raise NotAnImage("the GIF is damaged: a frame is larger than the picture")
-    if not frames:
+            size = size if count else _canvas(data, block)
+            count += 1
+    if not count:
         raise NotAnImage("the GIF has no picture in it")
-    return Header("gif", width, height, frames=frames, channels=3)
+    return Header("gif", *size, frames=count, channels=3)
+
+
+def _canvas(data: bytes, first: Block) -> tuple[int, int]:
+    """Width and height of the canvas, on which the *first* frame has room. Later frames are cut to it."""
+    width, height = struct.unpack_from("<HH", data, 6)
+    left, top, wide, high = struct.unpack_from("<HHHH", data, first.start + 1)
+    return max(width, left + wide), max(height, top + high)
 
 
 def frames(data: bytes) -> list[Frame]:
-    """How each frame is to be shown."""
+    """How each frame is shown. A graphic control block is about the next frame alone."""
     shown: list[Frame] = []
-    canvas = struct.unpack_from("<HH", data, 6)
     shared = data[13 : 13 + _table(data[10])]
     flags, delay, transparent = 0, 0, 0
     for block in _blocks(data):
@@ -89,37 +124,45 @@ def frames(data: bytes) -> list[Frame]:
         elif block.label is None:
             table = block.start + 10
             own = data[table : table + _table(data[block.start + 9])]
-            whole = struct.unpack_from("<HH", data, block.start + 5) == canvas
-            cleared = flags >> 2 & 7 >= 2
-            shown.append(Frame(delay, own or shared, transparent if flags & 1 else None, whole, cleared))
+            left, top, wide, high = struct.unpack_from("<HHHH", data, block.start + 1)
+            box = (left, top, left + wide, top + high)
+            pixels = memoryview(data)[block.start + 9 : block.stop]
+            see_through = transparent if flags & 1 else None
+            shown.append(Frame(box, delay, own or shared, see_through, flags >> 2 & 7, pixels))
             flags, delay = 0, 0
     return shown
 
 
 def loops(data: bytes) -> int | None:
-    """How often an animation is repeated, 0 for ever; `None` where the file does not say, and it runs once."""
-    for block in _blocks(data):
-        if block.label == APPLICATION and (count := _loop_count(data, block)) is not None:
-            return count
-    return None
+    """How often an animation is repeated; 0 for ever. `None` if the file does not say: then it runs once.
+
+    The last block that says so counts, as in browsers.
+    """
+    counts = [_loop_count(data, block) for block in _blocks(data) if block.label == APPLICATION]
+    return next((count for count in reversed(counts) if count is not None), None)
 
 
 def _loop_count(data: bytes, block: Block) -> int | None:
-    """The count in an application block; `None` for another application's, or another message."""
+    """The count in an application block; `None` if it is another application's, or says something else."""
     if not data.startswith(LOOPS, block.start + 2) or data[block.start + 14 : block.start + 16] != b"\x03\x01":
         return None
     (count,) = struct.unpack_from("<H", data, block.start + 16)
     return count
 
 
-def strip(data: bytes, _orientation: int) -> Parts:
-    """The frames, how they are shown, and how often. A graphic control block is its frame's, or its plain text's."""
+def strip(data: bytes, _orientation: int) -> Filtered:
+    """The frames, how they are shown, and how often. All other extensions can be text.
+
+    A graphic control block is about the frame behind it, or about a plain text, and then goes with that.
+    """
     view = memoryview(data)
-    parts: Parts = [view[: 13 + _table(data[10])]]
+    blocks = list(_blocks(data))
+    canvas = struct.pack("<HH", *_canvas(data, next(block for block in blocks if block.label is None)))
+    parts: Parts = [view[:6], canvas, view[10 : 13 + _table(data[10])]]
     if (count := loops(data)) is not None:
         parts.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", count) + b"\0")
     control: bytes | None = None
-    for block in _blocks(data):
+    for block in blocks:
         if block.label is None:
             parts += [control, view[block.start : block.stop]] if control else [view[block.start : block.stop]]
             control = None
@@ -128,4 +171,5 @@ def strip(data: bytes, _orientation: int) -> Parts:
         elif block.label == PLAIN_TEXT:
             control = None
     parts.append(b"\x3b")
-    return parts
+    mended = canvas != data[6:10] or data[blocks[-1].stop :][:1] != b"\x3b"
+    return Filtered(parts, mended)

@@ -7,35 +7,45 @@ from typing import NamedTuple
 
 from imges.errors import NotAnImage
 from imges.imaging.formats import exif
-from imges.imaging.formats.parts import MAX_ICC, Parts
+from imges.imaging.formats.parts import MAX_ICC, Filtered, Parts
 from imges.imaging.types import Header
 
 SOI, EOI = 0xD8, 0xD9
 SOS = 0xDA
 APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-"""SOF0 to SOF15: the frame header, with the size."""
+"""SOF0 to SOF15: the frame header, which says the size (T.81, table B.1)."""
 FRAME_HEADER = 6
-"""Bytes of it at least: precision, height, width, number of components."""
+"""Fewest bytes of a frame header: precision, height, width, number of components."""
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 TABLES = {0xC4, 0xCC, 0xDB, 0xDC, 0xDD}
-"""DHT, DAC, DQT, DNL, DRI: needed for decoding, as frames and scans are."""
+"""DHT, DAC, DQT, DNL, DRI: decoders need them, as they need frames and scans."""
 DROPPED = frozenset(range(0xE0, 0xF0)) | {0xFE}
+"""APP0 to APP15, and comments: most of what is known about a photographer stands there."""
 ALONE = frozenset(range(0xD0, 0xD8)) | {0x01}
 """Markers without a segment: restarts, TEM."""
 
 MARKER = re.compile(rb"\xff[^\x00\xff]")
 END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-"""In entropy-coded data FF is stuffed with 00, and restart markers belong to it."""
+"""In entropy-coded data an FF is followed by 00, and restart markers belong to it (T.81, F.1.2.3)."""
 
 EXIF = b"Exif\0\0"
+EXIF_NAME = b"Exif\0"
+"""What browsers recognise an EXIF segment by; they do not read the byte behind it."""
 ICC = b"ICC_PROFILE\0"
+MAX_SEGMENTS = 5000
+"""Most segments. Real files have up to some hundreds; one can be four bytes long, so a file can claim millions."""
 MAX_SCANS = 100
-"""Each scan is a pass over all of the picture, and takes few bytes; libvips draws the line here too."""
+"""Most scans. Each is a pass over all of the picture and takes a few bytes of the file; libvips has the same bound."""
+
+JFIF_HEADER, ADOBE_HEADER = 14, 12
+"""Bytes of these segments before a thumbnail, and before anything else."""
+
+DAMAGED = "the JPEG is damaged or incomplete"
 
 
 class Segment(NamedTuple):
-    """From the marker at *start* to *stop*; a scan's has its entropy-coded data too. The payload begins at *body*."""
+    """A segment from its marker at *start* to *stop*, with the entropy-coded data behind a scan's header."""
 
     marker: int
     start: int
@@ -43,85 +53,129 @@ class Segment(NamedTuple):
 
     @property
     def body(self) -> int:
+        """Where the payload begins, behind marker and length."""
         return self.start + 4
 
 
 def _segments(data: bytes, *, header: bool = False) -> Iterator[Segment]:
-    """All segments up to the end-of-image marker; of a *header* those up to the first scan.
+    """All segments up to the end-of-image marker, and that too, or for a *header* up to the first scan.
 
-    Raises: NotAnImage when it is missing or there is an unknown one.
+    Behind a scan the file may end without that marker, or within a segment: browsers show it.
+    Raises `NotAnImage` if there is no scan, or a marker is unknown: a decoder could take it for anything.
     """
-    at = 2
-    while found := MARKER.search(data, at):
-        marker, at = data[found.end() - 1], found.end()
-        if marker == EOI:
+    at, scanned = 2, False
+    for _ in range(MAX_SEGMENTS):
+        found = MARKER.search(data, at)
+        marker = data[found.end() - 1] if found else None
+        if scanned and marker == SOI:  # another picture begins
             return
-        if marker in ALONE:
-            continue
-        if marker not in FRAMES | TABLES | DROPPED | {SOS}:
-            break
-        (length,) = struct.unpack_from(">H", data, at)
-        stop = at + length
-        if length < 2 or stop > len(data):
-            break
+        stop = found.end() if found else len(data) + 1
+        if marker not in ALONE | {EOI, None}:
+            stop = _end_of_segment(data, marker, stop)
         if marker == SOS:
             if header:
                 return
-            end = END_OF_SCAN.search(data, stop)
-            if end is None:
-                break
-            stop = end.start()
-        yield Segment(marker, found.start(), stop)
+            scanned, stop = True, _end_of_scan(data, stop)
+        if found is None or stop > len(data):
+            if scanned:
+                return
+            break
+        if marker not in ALONE:
+            yield Segment(marker or 0, found.start(), stop)
+        if marker == EOI:
+            return
         at = stop
-    raise NotAnImage("the JPEG is damaged or incomplete")
+    raise NotAnImage(DAMAGED)
+
+
+def _end_of_segment(data: bytes, marker: int | None, at: int) -> int:
+    """Where the segment ends whose length stands at *at*; the length counts its own two bytes.
+
+    A segment that is dropped may say that it is shorter than that. It may also end behind the file.
+    """
+    if marker not in FRAMES | TABLES | DROPPED | {SOS}:
+        raise NotAnImage(DAMAGED)
+    length = int.from_bytes(data[at : at + 2]) if at + 2 <= len(data) else 2
+    if length < 2 and marker not in DROPPED:
+        raise NotAnImage(DAMAGED)
+    return at + max(2, length)
+
+
+def _end_of_scan(data: bytes, at: int) -> int:
+    """Where the entropy-coded data from *at* on ends: at the next marker that is not part of it, or with the file."""
+    if at >= len(data):
+        raise NotAnImage(DAMAGED)
+    end = END_OF_SCAN.search(data, at)
+    return end.start() if end else len(data)
 
 
 def read(data: bytes) -> Header:
     """The header, from the segments before the first scan."""
     frame: Segment | None = None
-    orientation = 1
+    exif_block: bytes | None = None
     for segment in _segments(data, header=True):
         if segment.marker in FRAMES:
-            if frame is not None:
-                raise NotAnImage("the JPEG has two frames")
-            if segment.stop - segment.body < FRAME_HEADER:
-                raise NotAnImage("the JPEG is damaged: its size is missing")
+            _check_frame(segment, frame)
             frame = segment
-        elif segment.marker == APP1 and data.startswith(EXIF, segment.body):
-            orientation = exif.orientation(data[segment.body + len(EXIF) : segment.stop])
+        elif exif_block is None and _is_exif(data, segment):
+            exif_block = data[segment.body + len(EXIF) : segment.stop]
     if frame is None:
         raise NotAnImage("the JPEG has no picture in it")
     bits, height, width, channels = struct.unpack_from(">BHHB", data, frame.body)
+    orientation = exif.orientation(exif_block or b"")
     return Header(
         "jpg", width, height, orientation, bits=bits, channels=channels, progressive=frame.marker in PROGRESSIVE
     )
 
 
-def strip(data: bytes, orientation: int) -> Parts:
-    """All that is needed for decoding; JFIF without its thumbnail, Adobe's colour transform, the ICC profile."""
+def _is_exif(data: bytes, segment: Segment) -> bool:
+    """Whether it is EXIF with something in it. Browsers obey the first such segment alone, also if it is broken."""
+    named = segment.marker == APP1 and data.startswith(EXIF_NAME, segment.body)
+    return named and segment.stop - segment.body > len(EXIF)
+
+
+def _check_frame(frame: Segment, before: Segment | None) -> None:
+    """Raises `NotAnImage` if *frame* is cut, or there was one *before*: decoders differ in which of two they take."""
+    if before is not None:
+        raise NotAnImage("the JPEG has two frames")
+    if frame.stop - frame.body < FRAME_HEADER:
+        raise NotAnImage("the JPEG is damaged: its size is missing")
+
+
+def strip(data: bytes, orientation: int) -> Filtered:
+    """What decoders need; JFIF without its thumbnail, Adobe's colour transform, the ICC profile, the orientation."""
     segments = list(_segments(data))
+    mended = segments[-1].marker != EOI
+    segments = segments if mended else segments[:-1]
     if sum(segment.marker == SOS for segment in segments) > MAX_SCANS:
         raise NotAnImage("the JPEG has too many scans")
-    view = memoryview(data)
-    parts: Parts = [b"\xff\xd8"]
-    jfif = next((s for s in segments if s.marker == APP0 and data.startswith(b"JFIF\0", s.body)), None)
-    if jfif and jfif.stop - jfif.body >= 14:
-        parts.append(b"\xff\xe0\0\x10" + data[jfif.body : jfif.body + 12] + b"\0\0")
+    parts: Parts = [b"\xff\xd8", *_jfif(data, segments)]
     if orientation != 1:
         block = EXIF + exif.minimal(orientation)
         parts.append(struct.pack(">BBH", 0xFF, APP1, 2 + len(block)) + block)
     with_profile = _has_whole_profile(data, segments)
     for segment in segments:
         if segment.marker not in DROPPED or (with_profile and _is_profile(data, segment)):
-            parts.append(view[segment.start : segment.stop])
+            parts.append(memoryview(data)[segment.start : segment.stop])
         elif _is_adobe(data, segment):
-            parts.append(b"\xff\xee\0\x0e" + data[segment.body : segment.body + 12])
+            parts.append(b"\xff\xee\0\x0e" + data[segment.body : segment.body + ADOBE_HEADER])
     parts.append(b"\xff\xd9")
-    return parts
+    return Filtered(parts, mended)
+
+
+def _jfif(data: bytes, segments: list[Segment]) -> Parts:
+    """The first JFIF header, which says the density of pixels, with a thumbnail of 0 by 0 (JFIF 1.02)."""
+    for segment in segments:
+        if segment.marker == APP0 and data.startswith(b"JFIF\0", segment.body):
+            whole = segment.stop - segment.body >= JFIF_HEADER
+            return [b"\xff\xe0\0\x10" + data[segment.body : segment.body + 12] + b"\0\0"] if whole else []
+    return []
 
 
 def _is_adobe(data: bytes, segment: Segment) -> bool:
-    return segment.marker == APP14 and data.startswith(b"Adobe", segment.body) and segment.stop - segment.body >= 12
+    """Whether it is Adobe's segment, without which CMYK and RGB would be shown in wrong colours."""
+    long_enough = segment.stop - segment.body >= ADOBE_HEADER
+    return segment.marker == APP14 and data.startswith(b"Adobe", segment.body) and long_enough
 
 
 def _is_profile(data: bytes, segment: Segment) -> bool:
@@ -129,7 +183,7 @@ def _is_profile(data: bytes, segment: Segment) -> bool:
 
 
 def _has_whole_profile(data: bytes, segments: list[Segment]) -> bool:
-    """Whether an ICC profile is there in all its numbered chunks (ICC.1, annex B.4), and of a sane size."""
+    """Whether all numbered chunks of an ICC profile are there (ICC.1, annex B.4), and are no more than `MAX_ICC`."""
     chunks = [segment for segment in segments if _is_profile(data, segment)]
     numbers = [tuple(data[chunk.body + 12 : min(chunk.body + 14, chunk.stop)]) for chunk in chunks]
     wanted = [(n, len(chunks)) for n in range(1, len(chunks) + 1)]

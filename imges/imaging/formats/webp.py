@@ -5,19 +5,20 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imges.errors import NotAnImage
-from imges.imaging.formats import exif
-from imges.imaging.formats.parts import MAX_CHUNKS, MAX_ICC, Parts
+from imges.imaging.formats.parts import MAX_CHUNKS, MAX_ICC, Filtered, Parts
 from imges.imaging.types import Header
 
 EXTENDED, LOSSY, LOSSLESS = b"VP8X", b"VP8 ", b"VP8L"
 ALPHA = b"ALPH"
 ANIMATION, FRAME = b"ANIM", b"ANMF"
 HAS_ICC, HAS_EXIF, HAS_XMP, HAS_ANIMATION = 0x20, 0x08, 0x04, 0x02
+"""Flags of the extended header (RFC 9649, 2.7)."""
 FRAME_HEADER = 16
+"""Bytes of a frame before its own chunks: place, size, delay, how it is blended (RFC 9649, 2.7.1.1)."""
 
 
 class Chunk(NamedTuple):
-    """Its payload is from *start* to *stop*."""
+    """A chunk whose payload is from *start* to *stop*."""
 
     kind: bytes
     start: int
@@ -25,7 +26,7 @@ class Chunk(NamedTuple):
 
 
 def _chunks(data: bytes, at: int, end: int) -> Iterator[Chunk]:
-    """The chunks from *at* to *end*. Raises: NotAnImage when one does not fit."""
+    """The chunks from *at* to *end*; an odd one is followed by a byte of padding. Raises `NotAnImage` if one is cut."""
     for _ in range(MAX_CHUNKS):
         if at >= end:
             return
@@ -39,7 +40,7 @@ def _chunks(data: bytes, at: int, end: int) -> Iterator[Chunk]:
 
 
 def _all_chunks(data: bytes) -> list[Chunk]:
-    """What belongs to the picture: without VP8X its first chunk is all of it."""
+    """The chunks that belong to the picture. Without an extended header that is the first chunk alone."""
     end = 8 + struct.unpack_from("<I", data, 4)[0]
     if end > len(data):
         raise NotAnImage("the WebP is incomplete")
@@ -48,17 +49,15 @@ def _all_chunks(data: bytes) -> list[Chunk]:
 
 
 def read(data: bytes) -> Header:
-    """The header; the frames are counted."""
+    """The header; the frames are counted. No browser turns a WebP, whatever its EXIF says."""
     chunks = _all_chunks(data)
     first = chunks[0]
     width, height = _size(data, first)
-    blocks = [data[chunk.start : chunk.stop] for chunk in chunks if chunk.kind == b"EXIF"]
     animated = _is_animated(data, first)
     return Header(
         "webp",
         width,
         height,
-        exif.orientation(blocks[0].removeprefix(b"Exif\0\0")) if blocks else 1,
         frames=max(1, sum(chunk.kind == FRAME for chunk in chunks)) if animated else 1,
     )
 
@@ -68,7 +67,7 @@ def _is_animated(data: bytes, first: Chunk) -> bool:
 
 
 def _size(data: bytes, chunk: Chunk) -> tuple[int, int]:
-    """Width and height, each form of the header in its own bits (RFC 9649, 2.5 to 2.7)."""
+    """Width and height in pixels, which each kind of first chunk has in its own bits (RFC 9649, 2.5 to 2.7)."""
     body = data[chunk.start : chunk.stop]
     if chunk.kind == EXTENDED and len(body) >= 10:
         return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
@@ -81,29 +80,38 @@ def _size(data: bytes, chunk: Chunk) -> tuple[int, int]:
     raise NotAnImage("the WebP has no picture in it")
 
 
-def strip(data: bytes, orientation: int) -> Parts:
-    """The picture or its frames, and its ICC profile; the flags of the header follow what is left."""
+def strip(data: bytes, _orientation: int) -> Filtered:
+    """The picture or its frames, and its ICC profile. The flags of the header say what is left."""
     chunks = _all_chunks(data)
-    animated = _is_animated(data, chunks[0])
-    shown = [c for c in chunks if c.kind == ANIMATION][:1] if animated else _picture(chunks)
     profile = next((c for c in chunks if c.kind == b"ICCP" and c.stop - c.start <= MAX_ICC), None)
     parts: Parts = []
-    for chunk in chunks:
-        if chunk.kind == EXTENDED and chunk is chunks[0]:
-            flags = data[chunk.start] & ~(HAS_EXIF | HAS_XMP | HAS_ICC)
-            flags |= (HAS_ICC if profile else 0) | (HAS_EXIF if orientation != 1 else 0)
-            parts += _chunk(EXTENDED, [bytes([flags]), b"\0\0\0", data[chunk.start + 4 : chunk.start + 10]])
-        elif chunk.kind == FRAME and animated:
+    for chunk in _shown(data, chunks, profile):
+        if chunk.kind == EXTENDED:
+            parts += _extended(data, chunk, has_profile=profile is not None)
+        elif chunk.kind == FRAME:
             parts += _frame(data, chunk)
-        elif chunk in shown or chunk is profile:
+        else:
             parts += _chunk(chunk.kind, [memoryview(data)[chunk.start : chunk.stop]])
-    if orientation != 1:
-        parts += _chunk(b"EXIF", [exif.minimal(orientation)])
-    return [struct.pack("<4sI4s", b"RIFF", 4 + sum(map(len, parts)), b"WEBP"), *parts]
+    return Filtered([struct.pack("<4sI4s", b"RIFF", 4 + sum(map(len, parts)), b"WEBP"), *parts])
+
+
+def _shown(data: bytes, chunks: list[Chunk], profile: Chunk | None) -> list[Chunk]:
+    """The chunks that stay: the extended header, the *profile*, and one picture or one animation with its frames."""
+    animated = _is_animated(data, chunks[0])
+    shown = [c for c in chunks if c.kind == ANIMATION][:1] if animated else _picture(chunks)
+    shown += [c for c in chunks[:1] if c.kind == EXTENDED]
+    return [c for c in chunks if c in shown or c is profile or (animated and c.kind == FRAME)]
+
+
+def _extended(data: bytes, header: Chunk, *, has_profile: bool) -> Parts:
+    """The extended header with the flags of what the filter leaves; reserved bits are zero."""
+    flags = data[header.start] & ~(HAS_EXIF | HAS_XMP | HAS_ICC)
+    flags |= HAS_ICC if has_profile else 0
+    return _chunk(EXTENDED, [bytes([flags]), b"\0\0\0", data[header.start + 4 : header.start + 10]])
 
 
 def _picture(chunks: list[Chunk]) -> list[Chunk]:
-    """The first picture, and the transparency before it, which only a lossy one has apart (RFC 9649, 2.7.1)."""
+    """The first picture, and the transparency before it, which only a lossy one has apart (RFC 9649, 2.7.1.2)."""
     before: list[Chunk] = []
     for chunk in chunks:
         if chunk.kind in (LOSSY, LOSSLESS):
@@ -114,7 +122,7 @@ def _picture(chunks: list[Chunk]) -> list[Chunk]:
 
 
 def _frame(data: bytes, frame: Chunk) -> Parts:
-    """A frame of an animation has chunks of its own."""
+    """A frame of an animation. It has chunks of its own, and is held to the same rule as a still."""
     body: Parts = [data[frame.start : frame.start + FRAME_HEADER]]
     for chunk in _picture(list(_chunks(data, frame.start + FRAME_HEADER, frame.stop))):
         body += _chunk(chunk.kind, [memoryview(data)[chunk.start : chunk.stop]])

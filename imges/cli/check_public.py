@@ -1,0 +1,317 @@
+"""Probe of `imges check --public`: an upload through the public address, and what it shows of the proxy.
+
+It shows whether the name and the scheme, the body limit, the client's address, caching and deletion are right.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from typing import Any
+
+import aiohttp
+
+from imges.catalog import open_catalog
+from imges.cli.check_findings import Finding, good, note, wrong
+from imges.cli.check_public_client import Answer, PublicSite, new_picture, open_site, zeros
+from imges.errors import ImgesError
+from imges.settings import Settings
+
+FORGED = "203.0.113.77"
+"""An address for documentation, which no client has: a server that reports it as ours has believed a forged header."""
+REDIRECTS = {301, 302, 303, 307, 308}
+KEPT_BY = {
+    "Cache-Control": "max-age=",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox",
+    "Access-Control-Allow-Origin": "*",
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+"""Headers that a picture has to arrive with, and a part of their values."""
+
+
+async def probe(settings: Settings) -> list[Finding]:
+    base = settings.server.public_url
+    if base is None:
+        return [
+            wrong(
+                "server.public_url is not set",
+                breaks="nobody knows where to ask",
+                change="server: {public_url: https://img.example.org}",
+            )
+        ]
+    async with open_site(base) as site:
+        try:
+            return [finding async for finding in _visited(site, settings)]
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            return [_unreachable(base, error)]
+
+
+def _unreachable(base: str, error: Exception) -> Finding:
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        why, change = "its certificate is not to be trusted", "a certificate for this name in the proxy"
+    elif isinstance(error, aiohttp.ClientConnectorDNSError):
+        why, change = "its name is not known", "the DNS entry of this name, or server: {public_url: ...}"
+    elif isinstance(error, aiohttp.ClientConnectorSSLError):
+        why, change = (
+            "it does not speak TLS",
+            f"server: {{public_url: {base.replace('https:', 'http:')}}}, or the proxy",
+        )
+    elif isinstance(error, TimeoutError):
+        why, change = "it does not answer in time", "the proxy's timeouts, or the firewall"
+    else:
+        why, change = f"nothing answers ({type(error).__name__})", "start the server and the proxy; open the port"
+    return wrong(f"{base}: {why}", breaks="nobody can upload or look at a picture", change=change)
+
+
+async def _visited(site: PublicSite, settings: Settings) -> AsyncGenerator[Finding]:
+    alive = await site.ask("GET", "/healthz")
+    if (alive.status, alive.body) != (200, b"ok\n"):
+        yield _another_answers(site, alive, settings)
+        return
+    key = await asyncio.to_thread(_guest_key, settings)
+    if key is None:
+        yield wrong(
+            f"there is no API key in {settings.data_dir / 'api.key'}",
+            breaks="the check cannot upload",
+            change="run the check where the server runs, as its user and with its settings",
+        )
+        return
+    stored = await site.upload(key, new_picture(), **{"X-Forwarded-For": FORGED})
+    if (answer := stored.json()) is None or stored.status != 200:
+        yield _refused(stored, answer)
+        return
+    yield good("a picture was uploaded")
+    async for finding in _looked_at(site, settings, key, answer["image"]):
+        yield finding
+
+
+def _another_answers(site: PublicSite, alive: Answer, settings: Settings) -> Finding:
+    return wrong(
+        f"{site.base}/healthz is answered with {alive.status}, and not by imges",
+        breaks="nobody can upload or look at a picture",
+        change=f"the proxy should pass all of this name to port {settings.server.port}",
+    )
+
+
+async def _looked_at(site: PublicSite, settings: Settings, key: str, image: dict[str, Any]) -> AsyncGenerator[Finding]:
+    """What the stored *image* shows. It is deleted at the end, also if something fails."""
+    try:
+        visit = _Visit(site, settings, key, image)
+        for shown in (visit.name, visit.form, visit.body_limits, visit.address, visit.caching):
+            async for finding in shown():
+                yield finding
+    finally:
+        deleted = await site.ask("POST", image["delete_url"], headers={"Accept": "application/json"})
+    yield await _deletion(site, image, deleted)
+
+
+def _guest_key(settings: Settings) -> str | None:
+    try:
+        return settings.api.key or (settings.data_dir / "api.key").read_text().strip()
+    except OSError:
+        return None
+
+
+def _refused(told: Answer, answer: dict[str, Any] | None) -> Finding:
+    if told.status in REDIRECTS:
+        where = told.headers.get("Location", "")
+        return wrong(
+            f"an upload is sent on to {where}",
+            breaks="clients lose the picture on the way",
+            change="server: {public_url: ...} to the address that answers by itself",
+        )
+    if answer is not None:
+        error: dict[str, Any] = answer.get("error", {})
+        return wrong(
+            f"an upload is refused: {error.get('message', told.status)}", breaks="nobody can upload", change="see there"
+        )
+    return wrong(
+        f"an upload is answered with {told.status}, and not by imges",
+        breaks="nobody can upload",
+        change="the proxy should pass POST to imges, whatever its size",
+    )
+
+
+@dataclass(frozen=True)
+class _Visit:
+    """What the *image* of an upload's answer shows; it was uploaded with the guests' *key*."""
+
+    _site: PublicSite
+    _settings: Settings
+    _key: str
+    _image: dict[str, Any]
+
+    async def name(self) -> AsyncGenerator[Finding]:
+        """The running server makes addresses with the scheme and the name of the public address."""
+        if not self._image["url"].startswith(f"{self._site.base}/images/"):
+            yield wrong(
+                f"the server makes addresses as {self._image['url']}, not below {self._site.base}",
+                breaks="links in answers and on pages lead elsewhere",
+                change=f"server: {{public_url: {self._site.base}}} in the settings it runs with; restart it",
+            )
+        else:
+            yield good(f"addresses begin with {self._site.base}")
+
+    async def form(self) -> AsyncGenerator[Finding]:
+        """The upload page's form is accepted as a browser sends it over plain http: with its origin alone."""
+        if not self._settings.api.guest_uploads:
+            return
+        told = await self._site.send_form(new_picture())
+        answer = told.json() or {}
+        if told.status != 200 or "image" not in answer:
+            error: dict[str, Any] = answer.get("error", {})
+            yield wrong(
+                f"the form of the upload page is refused: {error.get('message', told.status)}",
+                breaks="nobody can upload on the page",
+                change="nginx: proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;",
+            )
+            return
+        await self._site.ask("POST", answer["image"]["delete_url"], headers={"Accept": "application/json"})
+        yield good("the upload page's form is accepted")
+
+    async def body_limits(self) -> AsyncGenerator[Finding]:
+        """The largest allowed picture arrives, and imges itself refuses a larger one."""
+        size = self._settings.images.max_size
+        for sent, status in ((size, 415), (size + 4 * 2**20, 413)):
+            if (problem := await self._try_size(sent, status)) is not None:
+                yield problem
+                return
+        yield good(f"uploads of {size / 2**20:g} MB get through, and larger ones are refused by imges")
+
+    async def _try_size(self, sent: int, status: int) -> Finding | None:
+        """Uploads *sent* bytes of no picture. Returns `None` if imges answers with *status*."""
+        try:
+            told = await self._site.upload(self._key, zeros(sent))
+        except (aiohttp.ClientError, TimeoutError):
+            return self._too_small(sent, "cut off")
+        if told.status == status and told.json() is not None:
+            return None
+        if told.status in {429, 503}:
+            return note(f"the body limit could not be tried: the server answers {told.status}")
+        return self._too_small(sent, f"answered with {told.status}, and not by imges")
+
+    def _too_small(self, sent: int, seen: str) -> Finding:
+        return wrong(
+            f"an upload of {sent / 2**20:.0f} MB is {seen}; images.max_size is "
+            f"{self._settings.images.max_size / 2**20:g} MB",
+            breaks="large pictures fail, with words that no client understands",
+            change="nginx: client_max_body_size 0; proxy_request_buffering off;",
+        )
+
+    async def address(self) -> AsyncGenerator[Finding]:
+        """The server takes us for the client that we are, and not for `FORGED`, which we said we are."""
+        if not self._settings.privacy.keep_addresses:
+            yield note("the client's address could not be checked: privacy.keep_addresses is 0")
+            return
+        try:
+            async with open_catalog(self._settings.catalog_url) as catalog:
+                seen = (await catalog.published.by_id(self._image["id_encoded"], datetime.now(UTC))).address
+        except ImgesError as error:
+            yield note(f"the client's address could not be checked: {error.message}")
+            return
+        yield _judged_address(self._settings, ours=await self._site.own_address(), seen=seen)
+
+    async def caching(self) -> AsyncGenerator[Finding]:
+        """The picture arrives as it was sent, with headers that let browsers keep it and not run it."""
+        told = await self._site.ask("GET", self._image["url"])
+        if (other := _sent_otherwise(told, self._image["size"])) is not None:
+            yield other
+            return
+        problems = [*_missing_headers(told), *await self._revalidated(told)]
+        for problem in problems or [good("pictures come as they are, and can be kept")]:
+            yield problem
+
+    async def _revalidated(self, told: Answer) -> list[Finding]:
+        """A browser that has the picture is not sent it again."""
+        etag = told.headers.get("ETag", "")
+        again = await self._site.ask("GET", self._image["url"], headers={"If-None-Match": etag} if etag else {})
+        if not etag or again.status == 304:
+            return []
+        return [
+            wrong(
+                f"a picture that has not changed is sent again ({again.status})",
+                breaks="browsers load every picture twice",
+                change="the proxy should pass If-None-Match on, and leave ETag as it is",
+            )
+        ]
+
+
+def _judged_address(settings: Settings, *, ours: str, seen: str | None) -> Finding:
+    """*ours* is where our requests come from; *seen* is what the server kept, `None` if it came by a unix socket."""
+    if _is_trusted(settings, ours):
+        return note(
+            f"asked from {ours}, which is in server.trusted_proxies: whether others can lie about "
+            "their address cannot be seen; run this on another machine"
+        )
+    if seen == FORGED:
+        return wrong(
+            "the server believes what a client says about its address",
+            breaks="limits, blocks and the addresses that are kept can be evaded by anybody",
+            change="nginx: proxy_set_header X-Forwarded-For $remote_addr;",
+        )
+    if seen is None or _is_trusted(settings, seen):
+        return wrong(
+            f"the server sees the proxy ({seen or 'by its socket'}) and not the client",
+            breaks="all clients share one limit, and blocking one blocks all",
+            change="nginx: proxy_set_header X-Forwarded-For $remote_addr;",
+        )
+    if seen != ours and ip_address(seen).is_private:
+        return wrong(
+            f"the server takes {seen} for the client: an address inside your network, probably the proxy's",
+            breaks="all clients share one limit, and blocking one blocks all",
+            change=f"server: {{trusted_proxies: [127.0.0.0/8, {seen}]}}",
+        )
+    return good(f"the client's address is seen: {seen}")
+
+
+def _is_trusted(settings: Settings, address: str) -> bool:
+    return any(ip_address(address) in network for network in settings.server.trusted_proxies)
+
+
+def _sent_otherwise(told: Answer, size: int) -> Finding | None:
+    """Returns what is to be said if imges or its proxy did not send the picture of *size* bytes; else `None`."""
+    location = told.headers.get("Location")
+    if told.status in {302, 307} and location is not None:
+        return note(f"pictures are fetched from {location.split('?')[0]}, which sets its own headers")
+    if told.headers.get("X-Accel-Redirect"):
+        return wrong(
+            "pictures are handed to a proxy that does not send them",
+            breaks="every picture is empty",
+            change="server: {accel_redirect: null}, or the location in nginx (imges check --print nginx)",
+        )
+    if told.status != 200 or len(told.body) != size:
+        return wrong(
+            f"the picture that was uploaded is answered with {told.status}, {len(told.body)} bytes",
+            breaks="pictures cannot be seen",
+            change="the proxy should pass /images/ to imges, or read the folder where they are",
+        )
+    return None
+
+
+def _missing_headers(told: Answer) -> Iterator[Finding]:
+    missing = [name for name, text in KEPT_BY.items() if text not in told.headers.get(name, "")]
+    if missing:
+        yield wrong(
+            f"pictures come without {', '.join(missing)}",
+            breaks="browsers ask for each picture every time, or run what is in it",
+            change="the proxy should leave these headers as they are, or add them where it sends files itself",
+        )
+
+
+async def _deletion(site: PublicSite, image: dict[str, Any], deleted: Answer) -> Finding:
+    gone = await site.ask("GET", image["url"])
+    if deleted.status != 200:
+        return wrong(
+            f"deleting is answered with {deleted.status}",
+            breaks="delete links do not work; the picture ends by itself in ten minutes",
+            change="the proxy should pass POST to imges on every address",
+        )
+    if gone.status != 410:
+        return wrong(
+            f"a deleted picture is still answered with {gone.status}",
+            breaks="what people delete stays to be seen",
+            change="take the cache for /images/ out of the proxy, or let it ask imges each time",
+        )
+    return good("deleted, and gone at once")

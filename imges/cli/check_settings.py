@@ -1,0 +1,79 @@
+"""Probe of `imges check`: settings that are valid, and yet unsafe or not what their owner wants."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from imges.cli.check_findings import Finding, good, note, wrong
+from imges.settings import Server, Settings, settings_file
+
+SHORT_KEY, GUESSED_KEY = 16, 8
+"""Characters of an API key below which it may be guessed, and below which it soon is."""
+MANY_WORKERS = 4
+"""Processes for each core, beyond which they only stand in each other's way."""
+
+
+def findings(settings: Settings, path: Path | None) -> Iterable[Finding]:
+    """*path*: of the settings file, if it was given."""
+    found = [
+        *_trusted_proxies(settings.server),
+        *_public_url(settings.server),
+        *_api_key(settings.api.key, settings_file(path)),
+        *_workers(settings),
+    ]
+    return found or [good("")]
+
+
+def _trusted_proxies(server: Server) -> Iterator[Finding]:
+    if any(network.prefixlen == 0 for network in server.trusted_proxies):
+        yield wrong(
+            "server.trusted_proxies trusts every address",
+            breaks="every client can say that it is another: limits and blocks do not hold, /metrics is open to all",
+            change="server: {trusted_proxies: [127.0.0.0/8]}, or the address of your proxy",
+        )
+
+
+def _public_url(server: Server) -> Iterator[Finding]:
+    if server.public_url is None:
+        yield note(
+            "server.public_url is not set: addresses of pictures are made from what each request calls the server",
+            breaks="behind a proxy that does not pass the name on, links lead nowhere",
+            change="server: {public_url: https://img.example.org}",
+        )
+    elif server.public_url.startswith("http://") and not _is_local(server.public_url):
+        yield note(
+            f"server.public_url is {server.public_url}, without TLS",
+            breaks="API keys can be read on the way",
+            change=f"server: {{public_url: {server.public_url.replace('http:', 'https:', 1)}}}, and TLS in the proxy",
+        )
+
+
+def _is_local(url: str) -> bool:
+    return any(url.startswith(f"http://{host}") for host in ("127.", "localhost", "[::1]"))
+
+
+def _api_key(key: str | None, file: Path | None) -> Iterator[Finding]:
+    """*key*: of the settings. *file*: where they stand, if they stand in a file."""
+    if key is None:
+        return
+    if len(key) < SHORT_KEY:
+        grade = wrong if len(key) < GUESSED_KEY else note
+        yield grade(
+            f"api.key has {len(key)} characters",
+            breaks="it can be guessed, and then anybody uploads",
+            change="api: {key: null}, and one is made and kept in data_dir/api.key",
+        )
+    if file is not None and file.stat().st_mode & stat.S_IROTH:
+        yield note(f"{file} holds api.key, and every user of this machine can read it", change=f"chmod o-r {file}")
+
+
+def _workers(settings: Settings) -> Iterator[Finding]:
+    cores = os.cpu_count() or 1
+    for name, count in (("server.workers", settings.server.workers), ("images.workers", settings.images.workers or 1)):
+        if count > MANY_WORKERS * cores:
+            yield note(
+                f"{name} is {count}, and this machine has {cores} cores",
+                breaks="they stand in each other's way, and take memory",
+                change=f"{name.replace('.', ': {')}: {cores}}}",
+            )

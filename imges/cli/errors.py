@@ -1,0 +1,36 @@
+"""How commands report errors: as one sentence each, with an exit status, without a traceback."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from imges.errors import ImgesError, SettingsError
+
+
+@contextmanager
+def reporting_errors() -> Generator[None]:
+    """Prints the sentences of a `SettingsError` and exits with 2; prints any other error of ours and exits with 1."""
+    try:
+        yield
+    except SettingsError as error:
+        for problem in error.problems:
+            click.echo(f"imges: {problem}", err=True)
+        sys.exit(2)
+    except ImgesError as error:
+        click.echo(f"Error: {error.message}", err=True)
+        sys.exit(1)
+
+
+@contextmanager
+def reporting_os_errors(where: Path) -> Generator[None]:
+    """Raises `ImgesError` for an `OSError` of the block, with the file that it names.
+
+    The error of a full disk names no file: then the message names *where*.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ImgesError(f"{error.filename or where}: {error.strerror or error}") from error

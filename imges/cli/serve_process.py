@@ -1,0 +1,84 @@
+"""One process that serves: from the start of its application to the last request that it finishes."""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from socket import socket
+
+from aiohttp import web
+
+from imges.cli import systemd
+from imges.web.connection.drain import drain
+from imges.web.connection.server import listening
+
+
+@dataclass
+class Stop:
+    """Whether the process was asked to stop (*first*), and whether it was asked again, to stop at once (*second*)."""
+
+    first: asyncio.Event = field(default_factory=asyncio.Event)
+    second: asyncio.Event = field(default_factory=asyncio.Event)
+    is_patient: bool = True
+    """Whether the first was SIGTERM. Then the server goes on accepting for a while, until the proxy has noticed.
+
+    After Ctrl+C there is no proxy to wait for.
+    """
+
+    def say(self, *, patient: bool) -> None:
+        """Asks the process to stop; the second call asks it to stop at once."""
+        if self.first.is_set():
+            self.second.set()
+        else:
+            self.is_patient = patient
+            self.first.set()
+
+    @classmethod
+    def by_signals(cls) -> "Stop":
+        """Returns one that SIGTERM and SIGINT set."""
+        stop, loop = cls(), asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, lambda: stop.say(patient=True))
+        loop.add_signal_handler(signal.SIGINT, lambda: stop.say(patient=False))
+        return stop
+
+
+@asynccontextmanager
+async def watched(stop: Stop) -> AsyncGenerator[None]:
+    """During the block, tells systemd that the process is alive, and when it begins to *stop*."""
+
+    async def tell_stop() -> None:
+        await stop.first.wait()
+        systemd.notify("STOPPING=1")
+
+    tasks = [asyncio.create_task(each) for each in (systemd.keep_watchdog_quiet(), tell_stop())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def run(
+    app: web.Application,
+    sockets: Iterable[socket],
+    stop: Stop,
+    grace: timedelta,
+    *,
+    serving: Callable[[], None],
+    shared: bool = False,
+) -> None:
+    """Serves *app* on *sockets* until *stop*. Calls *serving* when it accepts connections.
+
+    *shared*: other processes accept from the same sockets. *grace*: how long a patient stop goes on accepting.
+    """
+    runner = web.AppRunner(app, shutdown_timeout=1)
+    try:
+        await runner.setup()
+        async with listening(runner, sockets, shared=shared) as servers:
+            serving()
+            await stop.first.wait()
+            await drain(runner, servers, grace=grace.total_seconds() if stop.is_patient else 0, hurry=stop.second)
+    finally:
+        await runner.cleanup()

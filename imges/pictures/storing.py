@@ -1,0 +1,217 @@
+"""A picture is stored: reserved, put, published; for uploads and imports by the same steps.
+
+The row is *pending* before the first object is put, and *published* only when all of them are durable. If a step fails,
+everything is undone, at once or by a later sweep.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+from imges import ids, metrics
+from imges.catalog import Catalog, Image, KeyTaken, NewImage, RowClaimed
+from imges.errors import BadParameter, Blocked, CatalogUnavailable, Duplicate
+from imges.imaging import Rendition
+from imges.pictures.background import Background
+from imges.pictures.drafts import Draft, Names, Uploader, UploadOptions, objects_of
+from imges.pictures.integrity import is_intact
+from imges.pictures.rendering import Rendering
+from imges.pictures.undoing import Undoing
+from imges.receiving.intake import Received
+from imges.settings import Settings
+from imges.storage import KeyExists, NewObject, StorageUnavailable
+from imges.storage.places import Place
+
+log = logging.getLogger(__name__)
+
+TRIES = 4
+"""How many names are tried if objects that the catalog does not know lie under the keys."""
+
+MINUTE = timedelta(minutes=1)
+
+LAST_END = datetime(9999, 1, 1, tzinfo=UTC)
+"""No picture expires later: at the end of that year some time zones are past the end of Python's calendar."""
+
+Undo = Callable[[Image, Sequence[str]], Awaitable[object]]
+"""Undoes a failed attempt to store a picture. Objects under these keys may have been put."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A stored picture and the text of its delete token.
+
+    The token is `None` for a duplicate: it was given away with the first upload, and only its hash is kept.
+    """
+
+    image: Image
+    delete_token: str | None
+
+
+class Storing:
+    """Stores pictures under the present place of the settings. *id_key* is the key of short ids."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        places: Mapping[str, Place],
+        rendering: Rendering,
+        undoing: Undoing,
+        *,
+        background: Background,
+        lease: str,
+        id_key: bytes,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._places = places
+        self._rendering = rendering
+        self._undoing = undoing
+        self._background = background
+        self._lease = lease
+        self._id_key = id_key
+        self._now = now
+
+    # Uploads
+
+    async def upload(self, received: Received, options: UploadOptions, uploader: Uploader, folder: Path) -> Uploaded:
+        """Store the received picture. When this returns, its files and its row are durable.
+
+        *folder* is the upload's own on the spool; the caller removes it.
+
+        Raises `NotAnImage`, `FormatRefused`, `TooLargeImage`, `ProcessingFailed`, `BadParameter`, `Blocked`,
+        `Duplicate`, `KeyUnusable`, `Busy`, `CatalogUnavailable`, `StorageUnavailable`, `StorageFull`. Nothing of the
+        picture stays then.
+        """
+        created = self._now()
+        expires = self._expires(created, options.expiration)
+        if options.width is not None:  # the stored original will have another digest
+            await self.refuse_blocked(await asyncio.to_thread(received.file.digest))
+        with metrics.step("render"):
+            renditions = await self._rendering.render_upload(received, options.width, folder, uploader.address)
+        await self.refuse_blocked(renditions.original.md5)
+        if duplicate := await self._duplicate(renditions.original, uploader):
+            return Uploaded(duplicate, None)
+        draft = Draft(renditions, options, self._kept(uploader), created, expires, token=secrets.token_urlsafe(24))
+        date = created.astimezone(self._settings.site.time_zone)
+        names = Names(received.name, renditions.original.format, date, self._settings.images.naming)
+        return Uploaded(await self._store(draft, names), draft.token)
+
+    def _expires(self, created: datetime, asked: timedelta | None) -> datetime | None:
+        """Return when the picture ends. Raises `BadParameter` for less than a minute or more than the site allows."""
+        limits = self._settings.images.expire
+        if asked is None:
+            kept = limits.default if limits.default is not None else limits.max
+            return None if kept is None else created + kept
+        if asked < MINUTE:
+            raise BadParameter("expiration: one minute at least", field="expiration", least=60)
+        if limits.max is not None and asked > limits.max:
+            longest = str(limits.max).removesuffix(", 0:00:00")
+            most = int(limits.max.total_seconds())
+            raise BadParameter(
+                f"expiration: this site keeps pictures for {longest} at most", field="expiration", limit=most
+            )
+        if asked > LAST_END - created:
+            raise BadParameter("expiration: too far away", field="expiration")
+        return created + asked
+
+    def _kept(self, uploader: Uploader) -> Uploader:
+        """Return what is stored of *uploader*: no address if `privacy.keep_addresses` is 0."""
+        return uploader if self._settings.privacy.keep_addresses else replace(uploader, address=None)
+
+    async def refuse_blocked(self, md5: str) -> None:
+        """Raises `Blocked` if the owner has blocked pictures of this digest."""
+        if await self._catalog.blocks.has(md5=md5):
+            raise Blocked("this picture")
+
+    async def _duplicate(self, original: Rendition, uploader: Uploader) -> Image | None:
+        """Return what the same key has sent before, if `images.duplicates` asks for it.
+
+        Raises `Duplicate` if the setting is `reject`.
+        """
+        rule = self._settings.images.duplicates
+        if rule == "allow":
+            return None
+        found = await self._catalog.published.duplicate_of(uploader.key.name, original.md5, original.size, self._now())
+        if found and rule == "reject":
+            raise Duplicate
+        return found
+
+    async def _store(self, draft: Draft, names: Names) -> Image:
+        """Reserve, put and publish, under another name if an object that no row knows lies under the first one."""
+        for _ in range(TRIES):
+            with metrics.step("reserve"):
+                row = await self._reserve(draft, names)
+            storing = self._put_and_publish(row, objects_of(row, draft.renditions), self._undoing.undo_upload)
+            try:
+                return await self._background.within_patience(storing, row.stored_bytes)
+            except KeyExists as error:
+                log.warning("an object that the catalog does not know lies at %s; see `imges fsck`", error.key)
+                names.try_others()
+        raise StorageUnavailable
+
+    async def _reserve(self, draft: Draft, names: Names) -> Image:
+        """Return a pending row whose keys no other picture has, had or will have."""
+        while True:
+            new = draft.row(names, self._settings.storage, self.fresh_id())
+            try:
+                return await self._catalog.images.reserve(new, lease=self._lease, short_id=self._short_id)
+            except KeyTaken as taken:
+                if taken.kind != "id":
+                    names.try_others()
+            except (CatalogUnavailable, asyncio.CancelledError):
+                self._undoing.add_unconfirmed(new.delete_token_hash)
+                raise
+
+    async def _put_and_publish(self, row: Image, objects: Sequence[NewObject], undo: Undo) -> Image:
+        """Put *objects*, publish *row*, and return it as it is then. If that fails, *undo* runs to its end."""
+        stored: list[str] = []
+        try:
+            with metrics.step("put"):
+                await self._places[row.place].storage.put_all(objects, stored)
+            with metrics.step("publish"):
+                return await self._catalog.images.publish(row, lease=self._lease)
+        except BaseException as error:  # also if the request was cancelled
+            undoing = self._undoing.now_or_later(partial(undo, row, tuple(stored)))
+            await self._background.to_the_end(undoing)
+            if isinstance(error, RowClaimed):
+                raise CatalogUnavailable from error
+            raise
+
+    # Imports: pictures that were somewhere before are not held to quotas
+
+    async def bring_in(self, new: NewImage, objects: Sequence[NewObject], *, views: int = 0) -> Image:
+        """Store an imported picture, whose *objects* end with the original.
+
+        If the original is in the storage already, byte for byte, the row is published in one step: an undo would
+        delete what may be the only copy.
+
+        Raises `KeyTaken`; `KeyExists` if another object lies under one of its keys; `CatalogUnavailable`,
+        `StorageUnavailable`, `StorageFull`.
+        """
+        storage = self._places[new.place].storage
+        if await is_intact(storage, new.original):
+            for each in objects[:-1]:
+                await storage.put(each.key, each.file, media_type=each.media_type, expires=each.expires, replace=True)
+            return await self.adopt(new, views=views)
+        row = await self._catalog.images.take_in(new, views=views, lease=self._lease, short_id=self._short_id)
+        return await self._put_and_publish(row, objects, self._undoing.undo_import)
+
+    async def adopt(self, new: NewImage, *, views: int = 0) -> Image:
+        """Publish a row for objects that are in their place already. Raises `KeyTaken`, `CatalogUnavailable`."""
+        return await self._catalog.images.take_in(new, views=views, short_id=self._short_id)
+
+    # Ids
+
+    def fresh_id(self) -> str | None:
+        """Return a random id, or `None` if `images.ids` is `short`: the catalog then makes it of the row's number."""
+        return ids.random_id() if self._settings.images.ids == "random" else None
+
+    def _short_id(self, number: int) -> str:
+        return ids.short_id(number, self._id_key)

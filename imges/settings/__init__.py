@@ -1,0 +1,19 @@
+"""Reads the settings: the model of settings.yaml, how values are written, and where they come from."""
+
+from imges.settings.data_dir import prepare_data_dir
+from imges.settings.loading import PREFIX, load_settings, settings_file
+from imges.settings.model import Api, Images, Limits, Section, Server, Settings, Urls
+
+__all__ = [
+    "PREFIX",
+    "Api",
+    "Images",
+    "Limits",
+    "Section",
+    "Server",
+    "Settings",
+    "Urls",
+    "load_settings",
+    "prepare_data_dir",
+    "settings_file",
+]

@@ -1,9 +1,0 @@
-"""The owner's pages, for keys of the scope `admin`."""
-
-from aiohttp import web
-
-from imges.web.admin import blocks, keys, overview, pictures, sign_in
-
-
-def routes() -> list[web.RouteDef]:
-    return [route for part in (pictures, overview, keys, blocks, sign_in) for route in part.routes()]

@@ -1,0 +1,1 @@
+"""Below HTTP: connections, proxies, request ids, and the end of a server."""

@@ -1,0 +1,1 @@
+"""The bytes of pictures and static files."""

@@ -1,6 +1,6 @@
 """`python -m benchmarks.admin [--copies 249] [--postgresql]`: how fast the owner's pages are with a million pictures.
 
-Four thousand rows are made, and copied in the database; no files belong to them.
+Four thousand pictures are made, and their rows are copied in the database. Nothing of them is on the disk.
 """
 
 import argparse
@@ -15,17 +15,16 @@ from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from statistics import median
-from typing import Any
 from urllib.parse import quote, urlencode
 
 from sqlalchemy import BigInteger, Connection, insert, literal, select, text, type_coerce
 
 from benchmarks.servers import IMGES, Server, free_port, running
-from imges.access import KeyRing
-from imges.catalog import Catalog, NewImage, Scope, State, StoredFile, open_catalog
+from imges.access.keys import KeyRing
+from imges.catalog import Catalog, NewImage, Scope, StoredFile, open_catalog
 from imges.catalog.database import Database
-from imges.catalog.rows import columns_of
-from imges.catalog.tables import images
+from imges.catalog.rows import FIRST_VERSION, columns_of, file_rows
+from imges.catalog.tables import files, images
 from tests.servers import running_postgres
 
 FIRST = 4000
@@ -52,52 +51,58 @@ SEARCHES = {
 }
 
 
-def first(number: int) -> dict[str, Any]:
+def first(number: int) -> NewImage:
     chance = random.Random(number)
     name = f"holiday-{number}.jpg" if number % 500 == 0 else f"IMG_{number}.jpg"
     keys = [f"2014/06/04/{number}{kind}.jpg" for kind in ("", ".th", ".md")]
     size = chance.randrange(10**4, 4 * 10**6) if number % 100 else 19 * 2**20 + number
-    files = [StoredFile(key, size, f"{number:032x}", 4000, 3000, 8, 3) for key in keys]
-    new = NewImage(
+    original, thumb, medium = (StoredFile(key, "image/jpeg", size, f"{number:032x}", 4000, 3000, 8, 3) for key in keys)
+    return NewImage(
         id=f"{number}",
         place="s3" if number % 4 == 0 else "disk",
-        extension="jpg",
-        media_type="image/jpeg",
         created=BEGAN + number * STEP,
         original_filename=name,
-        original=files[0],
-        thumb=files[1],
-        medium=files[2],
+        original=original,
+        thumb=thumb,
+        medium=medium,
         medium_key=keys[2],
-        frames=1,
         api_key="rare" if number == 500 else ("laptop" if number % 2 else "guest"),
         address=f"192.0.2.{number % 100}" if number % 10 == 0 else str(chance.randrange(256)) + ".7.8.9",
         delete_token_hash=bytes(32),
     )
-    return columns_of(new, "") | {"state": State.PUBLISHED, "lease": None}
+
+
+def insert_first(connection: Connection) -> None:
+    """Insert the first pictures, with the numbers from 1 on."""
+    pictures = [(number + 1, first(number)) for number in range(FIRST)]
+    connection.execute(insert(images), [{"number": number} | columns_of(new, None) for number, new in pictures])
+    connection.execute(
+        insert(files), [row for number, new in pictures for row in file_rows(new, number, FIRST_VERSION)]
+    )
 
 
 def copy(connection: Connection, turn: int) -> None:
-    """The first rows once more, as if they had been uploaded again after all that there are."""
-    columns = [column for column in images.c if column.name != "number"]
+    """Insert the first rows once more, as if they had been uploaded again after all others."""
     later = turn * FIRST * (STEP // timedelta(microseconds=1))
     changed = {
+        "number": images.c.number + turn * FIRST,
         "id": images.c.id + literal(f"-{turn}"),
         "created": type_coerce(images.c.created, BigInteger) + later,
         "search": images.c.search + literal(f" {turn}"),
     }
-    values = [changed.get(column.name, column) for column in columns]
-    rows = select(*values).where(images.c.number <= FIRST)
-    connection.execute(insert(images).from_select([column.name for column in columns], rows))
+    rows = select(*[changed.get(column.name, column) for column in images.c]).where(images.c.number <= FIRST)
+    connection.execute(insert(images).from_select([column.name for column in images.c], rows))
+    moved = {"image": files.c.image + turn * FIRST}
+    copies = select(*[moved.get(column.name, column) for column in files.c]).where(files.c.image <= FIRST)
+    connection.execute(insert(files).from_select([column.name for column in files.c], copies))
 
 
 async def fill(url: str, copies: int) -> str:
     """Make the rows; the text of a key that may administer."""
     async with open_catalog(url) as catalog:
         key = await (await KeyRing.open(catalog)).add("owner", Scope.ADMIN)
-        rows = [first(number) for number in range(FIRST)]
         database = _database_of(catalog)
-        await database.write(lambda connection: connection.execute(insert(images), rows))
+        await database.write(insert_first)
         for turn in range(1, copies + 1):
             await database.write(partial(copy, turn=turn))
         await database.write(lambda connection: connection.execute(text("ANALYZE")))

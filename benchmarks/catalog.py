@@ -22,16 +22,16 @@ HOUR = timedelta(hours=1)
 async def uploads(catalog: Catalog, names: Iterator[str], lease: str, took: list[float]) -> None:
     for name in names:
         began = time.perf_counter()
-        row = await catalog.reserve(new_image(name), lease=lease)
-        await catalog.publish(row, lease=lease)
+        row = await catalog.images.reserve(new_image(name), lease=lease)
+        await catalog.images.publish(row, lease=lease)
         took.append((time.perf_counter() - began) * 1000)
 
 
 async def measure(label: str, url: str, at_once: int) -> None:
     """Print a row of the table."""
     async with open_catalog(url) as catalog:
-        await catalog.ensure_guest(b"hash of guest", None)
-        lease = await catalog.take_lease(HOUR)
+        await catalog.keys.ensure_guest(b"hash of guest", None)
+        lease = await catalog.leases.take(HOUR)
         run = secrets.token_hex(4)
         await uploads(catalog, iter([f"{run}-warm-{n}" for n in range(30)]), lease, [])
         names, took = iter([f"{run}-{n}" for n in range(PICTURES)]), list[float]()
@@ -41,7 +41,7 @@ async def measure(label: str, url: str, at_once: int) -> None:
         took.sort()
         looking, began = time.process_time(), time.perf_counter()
         for n in range(PICTURES):
-            await catalog.by_key(new_image(f"{run}-{n}").original.key, NOON)
+            await catalog.published.by_key(new_image(f"{run}-{n}").original.key, NOON)
         looked = (time.perf_counter() - began) / PICTURES * 1000
         looking = (time.process_time() - looking) / PICTURES * 1000
         median, most = took[PICTURES // 2], took[PICTURES * 99 // 100]
@@ -49,7 +49,7 @@ async def measure(label: str, url: str, at_once: int) -> None:
             f"| {label}, {at_once} at once | {median:.1f} ms, 99 % within {most:.0f} ms | {PICTURES / seconds:.0f}/s "
             f"| {cpu:.1f} ms | {looked:.1f} ms, CPU {looking:.1f} ms |"
         )
-        await catalog.give_lease_back(lease)
+        await catalog.leases.give_back(lease)
 
 
 async def main(postgresql: list[str]) -> None:

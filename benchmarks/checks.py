@@ -12,16 +12,16 @@ from benchmarks.corpus import Picture
 from benchmarks.load import Connection
 
 SECRET = b"private person"
-"""What the pictures' metadata says of whom took them."""
+"""The photographer's name in the metadata of the pictures."""
 
 BEST = 99.0
-"""dB that are told of a medium without any loss."""
+"""dB that are reported for a medium without any loss."""
 
 
 def check(port: int, picture: Picture) -> float | None:
-    """Upload *picture* and look at all that comes back: PSNR of the medium in dB; `None` where there is none.
+    """Upload *picture* and check all answers. Returns the PSNR of the medium in dB, or `None` if there is none.
 
-    Raises: AssertionError.
+    Raises `AssertionError` if an answer is wrong.
     """
     sent = picture.path.read_bytes()
     with Connection(port) as connection:

@@ -59,7 +59,7 @@ class Connection:
         return self.request(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n\r\n".encode())
 
     def upload(self, content: bytes, extension: str) -> dict[str, Any]:
-        """The `image` of the answer. Raises: RuntimeError for a refusal."""
+        """Returns the `image` of the answer. Raises `RuntimeError` if the upload is refused."""
         name = f"p{next(_numbers):09}.{extension}"
         before = (
             f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="key"\r\n\r\n{KEY}\r\n'

@@ -57,20 +57,19 @@ TEXT = {"sqlite": "CAST(i AS TEXT)", "postgresql": "i::text"}
 
 def new_image(name: str, when: datetime) -> NewImage:
     def stored(suffix: str, size: int) -> StoredFile:
-        return StoredFile(f"2026/01/01/{name}{suffix}.png", size, os.urandom(16).hex(), 1920, 1080, 8, None)
+        return StoredFile(
+            f"2026/01/01/{name}{suffix}.png", "image/png", size, os.urandom(16).hex(), 1920, 1080, 8, None
+        )
 
     return NewImage(
         id=name,
         place="disk",
-        extension="png",
-        media_type="image/png",
         created=when,
         original_filename=f"{name}.png",
         original=stored("", 400_000),
         thumb=stored(".th", 20_000),
         medium=stored(".md", 90_000),
         medium_key=f"2026/01/01/{name}.md.png",
-        frames=1,
         api_key=GUEST,
         address="192.0.2.1",
         delete_token_hash=os.urandom(32),
@@ -81,21 +80,22 @@ def _fill(connection: Connection, first: int, last: int) -> None:
     """Rows *first* to *last* as published pictures, with random hashes."""
     dialect = connection.dialect.name
     numbers, blob, text = FILL[dialect].format(first=first, last=last), RANDOM[dialect], TEXT[dialect]
-    file = "{0}_size, {0}_md5, {0}_width, {0}_height, {0}_bits"
-    columns = ", ".join(file.format(kind) for kind in ("original", "thumb", "medium"))
-    values = ", ".join([f"400000, {blob}, 1920, 1080, 8"] * 3)
     connection.exec_driver_sql(
-        f"INSERT INTO images (number, id, state, place, extension, media_type, created, original_filename,"
-        f" original_key, thumb_key, medium_key, {columns}, stored_bytes, frames, views, api_key, delete_token_hash,"
-        f" tags, nsfw) {numbers}"
-        f"SELECT i, 'fill-' || {text}, 'published', 'disk', 'png', 'image/png', 1700000000000000 + i, 'p.png',"
-        f" 'fill/' || {text} || '.png', 'fill/' || {text} || '.th.png', 'fill/' || {text} || '.md.png', {values},"
-        f" 1200000, 1, 0, 'filler', {blob}, '[]', {FALSE[dialect]} FROM n"
+        f"INSERT INTO images (number, id, state, place, created, original_filename, original_size, original_md5,"
+        f" stored_bytes, views, api_key, delete_token_hash, tags, nsfw) {numbers}"
+        f"SELECT i, 'fill-' || {text}, 'published', 'disk', 1700000000000000 + i, 'p.png', 400000, {blob},"
+        f" 1200000, 0, 'filler', {blob}, '[]', {FALSE[dialect]} FROM n"
+    )
+    roles = "(SELECT 'medium' AS role, '.md' AS mark UNION ALL SELECT 'original', '' UNION ALL SELECT 'thumb', '.th')"
+    connection.exec_driver_sql(
+        f"INSERT INTO files (image, version, role, extension, key, media_type, size, md5, width, height, bits, frames)"
+        f" {numbers}SELECT i, 1, role, 'png', 'fill/' || {text} || mark || '.png', 'image/png', 400000, {blob},"
+        f" 1920, 1080, 8, 1 FROM n CROSS JOIN {roles} AS roles"
     )
 
 
 def _fill_keys(connection: Connection, slice_: int, first: int, last: int) -> None:
-    """Four keys for each of these rows, all hashes of which begin with the byte *slice_*."""
+    """Make four keys for each of these rows. All their hashes begin with the byte *slice_*."""
     dialect = connection.dialect.name
     numbers, blob = FILL[dialect].format(first=4 * first, last=4 * last + 3), RANDOM[dialect]
     byte = f"x'{slice_:02x}'" if dialect == "sqlite" else f"'\\x{slice_:02x}'::bytea"
@@ -115,13 +115,13 @@ def _empty(connection: Connection) -> None:
         index.drop(connection)
 
 
-async def fill(catalog: Catalog, rows: int, told: Callable[[str], None]) -> None:
-    """Fill *catalog*; *told* hears how far it is. Raises: TimeoutError where it takes too long."""
+async def fill(catalog: Catalog, rows: int, report: Callable[[str], None]) -> None:
+    """Fill *catalog*, and call *report* with the progress. Raises `TimeoutError` if it takes too long."""
     inner: Any = catalog
-    database, hashes = inner._database, inner._hashes  # noqa: SLF001 - there is no other way to ten million rows
+    database, hashes = inner._database, inner.images._hashes  # noqa: SLF001 - there is no other way to ten million rows
     until = time.monotonic() + LONGEST
     for step, work in _steps(rows, hashes):
-        told(f"{rows:,} rows: {step}")
+        report(f"{rows:,} rows: {step}")
         if time.monotonic() > until:
             raise TimeoutError(f"{rows:,} rows take longer than {LONGEST / 60:.0f} minutes")
         async with database.long_transaction() as run:
@@ -150,7 +150,7 @@ def _without_checks(connection: Connection, work: Callable[[Connection], object]
 
 
 def _make_real(connection: Connection, rows: int, hashes: Any) -> None:
-    """Hashes of every thousandth row's id and key, and what the database wants to know of many new rows."""
+    """Write the hashes of every thousandth row's id and key, and bring sequences and statistics up to date."""
     numbers = range(REAL, rows + 1, REAL)
     real = [(hashes.of("id", f"fill-{number}"), number) for number in numbers]
     real += [(hashes.of("object key", f"fill/{number}.png"), number) for number in numbers]
@@ -163,13 +163,13 @@ def _make_real(connection: Connection, rows: int, hashes: Any) -> None:
         connection.exec_driver_sql("ANALYZE")
 
 
-async def compared(urls: dict[int, str], told: Callable[[str], None]) -> dict[str, dict[int, float]]:
+async def compared(urls: dict[int, str], report: Callable[[str], None]) -> dict[str, dict[int, float]]:
     """Milliseconds of each call by how many rows there are, in catalogs at *urls*, which are filled for it."""
     for rows, url in urls.items():
         async with open_catalog(url) as catalog:
-            await catalog.ensure_guest(os.urandom(32), None)
-            await fill(catalog, rows, told)
-    told("calls")
+            await catalog.keys.ensure_guest(os.urandom(32), None)
+            await fill(catalog, rows, report)
+    report("calls")
     async with AsyncExitStack() as stack:
         all_calls = {
             rows: await _calls(await stack.enter_async_context(open_catalog(url)), rows) for rows, url in urls.items()
@@ -193,27 +193,27 @@ async def _taking_turns(count: int, calls: dict[int, Call]) -> dict[int, float]:
 
 async def _calls(catalog: Catalog, rows: int) -> dict[str, Call]:
     """What is measured of a *catalog* with so many *rows*."""
-    lease = await catalog.take_lease(timedelta(minutes=10))
+    lease = await catalog.leases.take(timedelta(minutes=10))
     chance = random.Random(rows)
     now = utc_now()
 
     async def upload(number: int) -> None:
-        image = await catalog.reserve(new_image(f"new-{rows}-{number}", now), lease=lease)
-        await catalog.publish(image, lease=lease)
+        image = await catalog.images.reserve(new_image(f"new-{rows}-{number}", now), lease=lease)
+        await catalog.images.publish(image, lease=lease)
 
     async def by_key(_: int) -> None:
-        await catalog.by_key(f"fill/{chance.randrange(1, rows // REAL + 1) * REAL}.png", now)
+        await catalog.published.by_key(f"fill/{chance.randrange(1, rows // REAL + 1) * REAL}.png", now)
 
     async def page(_: int) -> None:
-        await anext(catalog.published(api_key=GUEST))
+        await anext(catalog.published.each(api_key=GUEST))
 
     async def search(_: int) -> None:
-        await catalog.found(Search(), limit=50)
+        await catalog.search.page(Search(), limit=50)
 
     async def sweep(_: int) -> None:
-        await catalog.abandoned(now=now, limit=100)
-        await catalog.expire(now, limit=100)
-        await catalog.deleting(limit=100)
+        await catalog.images.abandoned(now=now, limit=100)
+        await catalog.deletions.begin_expired(now, limit=100)
+        await catalog.deletions.begun(limit=100)
 
     return dict(zip(CALLS, (upload, by_key, page, search, sweep), strict=True))
 

@@ -7,7 +7,7 @@ CONNECTIONS = 64
 
 
 def requests_a_second(url: str, seconds: float) -> float:
-    """By wrk, with one thread. Raises: RuntimeError where anything but 200 came."""
+    """Measured by wrk with one thread. Raises `RuntimeError` if an answer is not 200."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:.0f}s", "--timeout", "10s", url]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     found = re.search(r"Requests/sec:\s+([\d.]+)", said)

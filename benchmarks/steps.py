@@ -20,8 +20,8 @@ from benchmarks import corpus, many_rows
 from imges.catalog import open_catalog, utc_now
 from imges.imaging import Quality, Recipe, formats, header, sizes
 from imges.imaging.vips import VipsProcessor
-from imges.intake import Spool, spool_chunks
-from imges.storage import NewObject, open_storage, put_all
+from imges.receiving.spool import Spool, spool_chunks
+from imges.storage import NewObject, open_storage
 
 TIMES = 3
 ROUNDS = 150
@@ -78,12 +78,12 @@ async def of_rows(folder: Path) -> dict[str, float]:
         Spool(folder / "spool").prepared() as spool,
         open_catalog(f"sqlite:///{folder / 'imges.db'}") as rows,
     ):
-        await rows.ensure_guest(os.urandom(32), None)
-        lease = await rows.take_lease(timedelta(minutes=5))
+        await rows.keys.ensure_guest(os.urandom(32), None)
+        lease = await rows.leases.take(timedelta(minutes=5))
 
         async def reserve_and_publish(number: int) -> None:
-            image = await rows.reserve(many_rows.new_image(f"step-{number}", utc_now()), lease=lease)
-            await rows.publish(image, lease=lease)
+            image = await rows.images.reserve(many_rows.new_image(f"step-{number}", utc_now()), lease=lease)
+            await rows.images.publish(image, lease=lease)
 
         async def put(number: int) -> None:
             objects: list[NewObject] = []
@@ -91,7 +91,7 @@ async def of_rows(folder: Path) -> dict[str, float]:
                 file = folder / f"put-{number}{kind}"
                 file.write_bytes(b"x" * 20_000)
                 objects.append(NewObject(f"2026/01/01/{number}{kind}.png", file, "image/png"))
-            await put_all(storage, objects, [])
+            await storage.put_all(objects, [])
 
         async def receive(_: int) -> None:
             async with spool.open() as place:

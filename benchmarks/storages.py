@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests import pictures
+from tests import drawn
 from tests.backing import S3Backing
 from tests.served import serving
 from tests.servers import running_seaweedfs
@@ -18,7 +18,7 @@ from tests.servers import running_seaweedfs
 CLIENTS = 4
 UPLOADS = 60
 VIEWS = 600
-PICTURE = pictures.encoded(pictures.noise(300, 300), "JPEG")
+PICTURE = drawn.encoded(drawn.noise(300, 300), "JPEG")
 
 
 def rate(work: Callable[[int], object], times: int) -> float:

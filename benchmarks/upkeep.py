@@ -118,15 +118,12 @@ def picture(number: int, original: bytes, thumb: bytes) -> NewImage:
     return NewImage(
         id=f"id{number}",
         place="disk",
-        extension="png",
-        media_type="image/png",
         created=utc_now(),
         original_filename="picture.png",
         original=stored(f"{stem}.png", original, 48),
         thumb=stored(f"{stem}.th.png", thumb, 16),
         medium=None,
         medium_key=f"{stem}.md.png",
-        frames=1,
         api_key="guest",
         address=None,
         delete_token_hash=bytes(32),
@@ -134,7 +131,7 @@ def picture(number: int, original: bytes, thumb: bytes) -> NewImage:
 
 
 def stored(key: str, content: bytes, side: int) -> StoredFile:
-    return StoredFile(key, len(content), hashlib.md5(content).hexdigest(), side, side, 8, None)
+    return StoredFile(key, "image/png", len(content), hashlib.md5(content).hexdigest(), side, side, 8, None)
 
 
 def write(root: Path, new: NewImage, original: bytes, thumb: bytes) -> None:

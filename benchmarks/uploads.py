@@ -29,8 +29,8 @@ class Run:
 def limit(pictures: Sequence[Picture], folder: Path, quality: tuple[int, int, int] = QUALITY) -> Run:
     """The two bare loops, in a new folder below *folder*.
 
-    Nothing is deleted here: for a minute ext4 looks past files just deleted whenever a file is made, and whoever has
-    the next turn would pay for it.
+    Nothing is deleted here: for a minute ext4 searches past deleted files whenever a file is made, and the contestant
+    with the next turn would pay for it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=folder))

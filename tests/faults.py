@@ -73,7 +73,7 @@ class Way:
         await self._end_all()
 
     async def break_by(self, fault: Fault, times: int = 10**6) -> None:
-        """Let *fault* come about that many *times*. The connections that there are end."""
+        """Let *fault* happen that many *times*. Open connections end."""
         self._fault, self._times, self.befell = fault, times, 0
         await self._end_all()
 
@@ -149,7 +149,10 @@ class _Connection:
         raise ConnectionResetError
 
     async def _pass(self, data: bytes, onward: asyncio.StreamWriter, limit: int | None, passed: int) -> None:
-        """Write *data*, up to the *limit* of which some has *passed*. Raises: ConnectionResetError there."""
+        """Write *data*, of *limit* bytes in all; *passed* were written before.
+
+        Raises `ConnectionResetError` at the limit.
+        """
         onward.write(data if limit is None else data[: limit - passed])
         await onward.drain()
         if limit is not None and passed + len(data) >= limit:

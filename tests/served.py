@@ -71,14 +71,20 @@ class Served:
         pytest.fail(f"it does not answer: {self.log}")
 
     def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[int, bytes]:
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=90)) as connection:
             connection.request(method, path, body, headers)
             answer = connection.getresponse()
             return answer.status, answer.read()
 
     def upload(self, content: bytes, name: str = "x.png") -> dict[str, Any]:
+        """Returns the uploaded picture. Tries again while the server is busy, as its answer says."""
         headers = {"Content-Type": "multipart/form-data; boundary=x", "X-API-Key": self.key}
-        status, answer = self.request("POST", "/api/1/upload", multipart(content, name), **headers)
+        deadline = time.monotonic() + STARTED
+        while True:
+            status, answer = self.request("POST", "/api/1/upload", multipart(content, name), **headers)
+            if status != 503 or b'"Busy"' not in answer or time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
         assert status == 200, answer
         return json.loads(answer)["image"]
 

@@ -1,4 +1,4 @@
-"""Ids: what a client sees of them, and that nobody can tell the next one."""
+"""Ids: what a client sees of them, and that nobody can guess the next one."""
 
 import re
 from itertools import pairwise
@@ -64,7 +64,7 @@ def test_another_key_gives_another_order(start: int):
 
 
 def test_neighbours_have_nothing_in_common():
-    """Of 1,000 pairs about one in 62 shares its first letter; of a counter that shows nearly all would."""
+    """Of 1,000 pairs about one in 62 shares its first letter. Of a bare counter nearly all would."""
     ids = [short_id(number, KEY) for number in range(100_000, 101_001)]
     shared = sum(one[0] == next_[0] for one, next_ in pairwise(ids))
     assert shared < 60
@@ -76,7 +76,7 @@ def test_the_order_is_not_the_order_of_the_numbers():
 
 
 def test_a_key_gives_the_same_id_for_ever():
-    """Ids are in people's links: whoever changes the permutation breaks them."""
+    """Ids are in people's links. A change of the permutation breaks them."""
     assert [short_id(number, KEY) for number in (1, 62, 63, 5000, 10**9)] == ["N", "S", "5l", "k4l", "539kPk"]
 
 

@@ -1,4 +1,4 @@
-"""Names that clients send, and the keys that come of them."""
+"""Names that clients send, and the object keys that are made of them."""
 
 import re
 import unicodedata
@@ -41,7 +41,9 @@ JUNE_4 = date(2014, 6, 4)
         pytest.param("❤\ufe0f love.png", "❤\ufe0f love.png", "love", id="emoji-with-variation-selector"),
         pytest.param("1\ufe0f\u20e3.png", "1\ufe0f\u20e3.png", "1", id="keycap"),
         pytest.param(".htaccess", ".htaccess", "htaccess", id="htaccess"),
-        pytest.param("a.php.png", "a.php.png", "a.php", id="double-extension"),
+        pytest.param("a.php.png", "a.php.png", "a-php", id="double-extension"),
+        pytest.param("a.PHTML.b.cgi.gif", "a.PHTML.b.cgi.gif", "a-PHTML.b-cgi", id="scripts-inside"),
+        pytest.param("a.phpx.jsonic.png", "a.phpx.jsonic.png", "a.phpx.jsonic", id="no-scripts"),
         pytest.param("con.png", "con.png", "_con", id="reserved"),
         pytest.param("LPT1.tar.png", "LPT1.tar.png", "_LPT1.tar", id="reserved-with-extension"),
         pytest.param("console.png", "console.png", "console", id="not-reserved"),

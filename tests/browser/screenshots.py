@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFilter
 from playwright.async_api import Browser, FilePayload, Page, ViewportSize, expect
 
-from imges.access import KeyRing
+from imges.access.keys import KeyRing
 from imges.catalog import Scope
 from tests.browser.conftest import open_browser
 from tests.web.conftest import Server, running
@@ -123,7 +123,7 @@ class Photographer:
         await self.administration()
 
     async def administration(self) -> None:
-        ring = await KeyRing.open(self.server.service.catalog)
+        ring = await KeyRing.open(self.server.pictures.catalog)
         for number, name in enumerate(("bay", "dunes", "fjord", "lake", "meadow", "moor", "pass", "ridge", "valley")):
             await self.server.uploaded(landscape(640, 400, number, 28 * number), f"{name}.png")
         key = await ring.add(f"owner{self.suffix}", Scope.ADMIN)

@@ -8,12 +8,12 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe  # pyright: ignore[reportMissingTypeStubs]  (it has none)
 from playwright.async_api import Browser, Page, expect
 
-from imges.access import KeyRing
+from imges.access.keys import KeyRing
 from imges.catalog import Scope
-from tests import pictures
+from tests import drawn
 from tests.browser.conftest import Visitor
 from tests.web.conftest import Server, running
-from tests.web.test_admin import upload_from
+from tests.web.pages.test_admin import upload_from
 
 PAGES = ["/admin", "/admin?key=desk&address=198.51.100.0/24", "/admin/overview", "/admin/keys", "/admin/blocks"]
 
@@ -32,12 +32,12 @@ class House:
 
     async def picture(self, name: str, address: str = "198.51.100.7") -> str:
         """The address of one more picture, sent with the key `desk`."""
-        answer = await upload_from(self.server, pictures.png(40, 30), name, self.desk, address)
+        answer = await upload_from(self.server, drawn.png(40, 30), name, self.desk, address)
         return answer.json["image"]["url"]
 
     @asynccontextmanager
     async def inside(self, path: str = "/admin", **options: object) -> AsyncGenerator[Page]:
-        """*path* for who has signed in."""
+        """The page at *path*, signed in."""
         async with self.visitor.page(path, **options) as page:
             await page.fill("#key", self.key)
             await page.keyboard.press("Enter")
@@ -49,7 +49,7 @@ class House:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server(tmp_path_factory) -> AsyncGenerator[tuple[Server, str, str]]:
     async with running(tmp_path_factory.mktemp("admin") / "data") as server:
-        ring = await KeyRing.open(server.service.catalog)
+        ring = await KeyRing.open(server.pictures.catalog)
         yield server, await ring.add("owner", Scope.ADMIN), await ring.add("desk")
 
 
@@ -170,16 +170,16 @@ async def test_a_key_is_added_copied_and_revoked(house: House):
         await page.get_by_role("button", name="Copy").click()
         await page.wait_for_function("async () => /^[A-Za-z0-9]{40}$/.test(await navigator.clipboard.readText())")
         key = await page.evaluate("navigator.clipboard.readText()")
-        assert (await upload_from(house.server, pictures.png(), "x.png", key, "198.51.100.9")).status == 200
+        assert (await upload_from(house.server, drawn.png(), "x.png", key, "198.51.100.9")).status == 200
         await page.get_by_role("button", name="Disable camera").click()
-        assert (await upload_from(house.server, pictures.png(), "x.png", key, "198.51.100.9")).status == 403
+        assert (await upload_from(house.server, drawn.png(), "x.png", key, "198.51.100.9")).status == 403
         await page.get_by_role("button", name="Revoke camera").click()
         await page.get_by_role("button", name="Revoke").click()
         await expect(page.get_by_role("link", name="camera")).to_have_count(0)
-        assert (await upload_from(house.server, pictures.png(), "x.png", key, "198.51.100.9")).status == 401
+        assert (await upload_from(house.server, drawn.png(), "x.png", key, "198.51.100.9")).status == 401
 
 
-async def test_nothing_stands_in_anybodys_way_and_nothing_scrolls_sideways(house: House):
+async def test_axe_finds_no_violation_and_nothing_scrolls_sideways(house: House):
     await house.picture("a-name-so-long-that-no-tile-of-the-grid-has-room-for-it.png", "2001:db8::1")
     async with house.visitor.page("/admin", bypass_csp=True) as page:
         assert not (await Axe().run(page)).violations_count

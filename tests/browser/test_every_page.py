@@ -7,8 +7,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe  # pyright: ignore[reportMissingTypeStubs]  (it has none)
 from playwright.async_api import Browser, expect
 
-from imges.web import accent
-from tests import pictures
+from imges.web.pages import accent
+from tests import drawn
 from tests.browser.conftest import PHONE, Visitor
 from tests.browser.test_upload import picture
 from tests.web.conftest import Start
@@ -17,11 +17,15 @@ STATIC = Path("templates/static")
 PAGES = ["/", "/history", "/api", "/offline", "viewer", "nsfw", "delete", "/image/nothing", "/nothing"]
 
 
+WIDE = "* { letter-spacing: 0.12em !important; word-spacing: 0.16em !important; }"
+"""The spacing that text has to bear (WCAG 1.4.12): wider than any font that a visitor may have."""
+
+
 async def address(visitor: Visitor, page: str) -> str:
     if page.startswith("/"):
         return page
     image = await visitor.server.uploaded(
-        pictures.png(900, 600), "page.png", nsfw="1" if page == "nsfw" else "0", expiration="P1D", tags="a,b"
+        drawn.png(900, 600), "page.png", nsfw="1" if page == "nsfw" else "0", expiration="P1D", tags="a,b"
     )
     return re.sub(r"^https?://[^/]+", "", image["delete_url" if page == "delete" else "url_viewer"])
 
@@ -107,8 +111,12 @@ FOCUSED = """() => {
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_no_page_scrolls_sideways(visitor: Visitor, path: str):
-    async with visitor.page(await address(visitor, path)) as page:
+@pytest.mark.parametrize("spacing", ["", WIDE], ids=["as-it-is", "wide"])
+async def test_no_page_scrolls_sideways(visitor: Visitor, path: str, spacing: str):
+    """Not with a wide font either, whichever fonts are installed here."""
+    async with visitor.page(await address(visitor, path), bypass_csp=True) as page:
+        if spacing:
+            await page.add_style_tag(content=spacing)
         if path == "/":
             await page.set_input_files("#source", [picture("long-" * 30 + ".png"), picture("b.png", b"x")])
             await expect(page.locator(".item.done")).to_have_count(1)
@@ -178,12 +186,12 @@ async def test_static_files_may_be_kept_for_good_and_others_not(visitor: Visitor
 
 
 @pytest.mark.parametrize(("path", "status", "words"), [("/image/nothing", 404, "There is nothing here")])
-async def test_errors_are_told_in_plain_words(visitor: Visitor, path: str, status: int, words: str):
+async def test_error_pages_use_plain_words(visitor: Visitor, path: str, status: int, words: str):
     answer = await visitor.server.get(path, headers={"Accept": "text/html"})
     assert (answer.status, words in answer.text) == (status, True)
 
 
-async def test_what_is_gone_or_too_much_is_told_in_plain_words(start: Start):
+async def test_pages_about_deleted_pictures_and_limits_use_plain_words(start: Start):
     html = {"Accept": "text/html"}
     async with start(LIMITS__UPLOADS="1/minute", IMAGES__MAX_SIZE="1 KB") as server:
         too_large = await server.post("/", data={"source": "A" * 9000}, headers=html)
@@ -192,7 +200,7 @@ async def test_what_is_gone_or_too_much_is_told_in_plain_words(start: Start):
         assert (too_many.status, "Slow down a little" in too_many.text) == (429, True)
         assert "Try again in" in too_many.text
     async with start() as server:
-        image = await server.uploaded(pictures.png())
+        image = await server.uploaded(drawn.png())
         await server.post(image["delete_url"])
         gone = await server.get(image["url_viewer"], headers=html)
         assert (gone.status, "This picture is gone" in gone.text) == (410, True)

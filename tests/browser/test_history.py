@@ -1,11 +1,11 @@
-"""What this browser has uploaded, and nobody else knows."""
+"""What this browser has uploaded, which the server does not list."""
 
 import json
 from pathlib import Path
 
 from playwright.async_api import FilePayload, Page, expect
 
-from tests import pictures
+from tests import drawn
 from tests.browser.conftest import Visitor
 from tests.browser.test_upload import clipboard, picture
 
@@ -14,7 +14,7 @@ NAMES = ["alpha.png", "beta.png", "gamma.png"]
 
 async def uploaded(page: Page) -> None:
     """Three pictures of this browser, and its history open."""
-    await page.set_input_files("#source", [picture(name, pictures.png(30 + n, 30)) for n, name in enumerate(NAMES)])
+    await page.set_input_files("#source", [picture(name, drawn.png(30 + n, 30)) for n, name in enumerate(NAMES)])
     await expect(page.locator(".item.done")).to_have_count(3)
     await page.goto("/history")
     await expect(page.locator(".tile")).to_have_count(3)

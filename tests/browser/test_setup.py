@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.async_api import expect
 
-from tests import pictures
+from tests import drawn
 from tests.browser.conftest import Visitor
 from tests.web.conftest import Start
 
@@ -38,7 +38,7 @@ async def test_a_test_upload_tells_whether_the_key_works(visitor: Visitor):
     async with visitor.page("/api") as page:
         await page.fill("#key", "wrong")
         await page.click("text=Send a test upload")
-        await expect(page.locator("#test-state")).to_contain_text("The API key is missing or wrong")
+        await expect(page.locator("#test-state")).to_contain_text("is wrong")
         await page.fill("#key", visitor.server.key)
         await page.click("text=Send a test upload")
         await expect(page.locator("#test-state")).to_contain_text("It works")
@@ -48,7 +48,7 @@ async def test_a_test_upload_tells_whether_the_key_works(visitor: Visitor):
 
 
 async def test_the_example_is_the_real_answer(visitor: Visitor):
-    real = await visitor.server.uploaded(pictures.png(1280, 800))
+    real = await visitor.server.uploaded(drawn.png(1280, 800))
     async with visitor.page("/api") as page:
         example = json.loads(await page.inner_text("[aria-label='Example of an answer']"))
     assert list(example["image"]) == list(real)

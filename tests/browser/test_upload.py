@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image
 from playwright.async_api import Browser, Page, expect
 
-from tests import pictures
+from tests import drawn
 from tests.browser.conftest import PHONE, Visitor
 from tests.web.conftest import Start
 
@@ -18,7 +18,7 @@ HOSTILE = """"><img src=x onerror=alert(1)>'[]\\ & {{ 7 * 7 }}"""
 
 
 def picture(name: str = "shot.png", content: bytes | None = None) -> Any:
-    return {"name": name, "mimeType": "image/png", "buffer": content or pictures.png(600, 40)}
+    return {"name": name, "mimeType": "image/png", "buffer": content or drawn.png(600, 40)}
 
 
 async def clipboard(page: Page) -> str:
@@ -54,7 +54,7 @@ async def test_chosen_pictures_become_links(visitor: Visitor):
         links = [await field.input_value() for field in await page.locator(".outcome input").all()]
         for link, name in zip(links, ("one", "two"), strict=True):
             assert re.search(rf"/images/.*{name}.*\.png$", link)
-            assert (await visitor.server.get(link)).body == pictures.png(600, 40)
+            assert (await visitor.server.get(link)).body == drawn.png(600, 40)
         await page.keyboard.press("c")
         await expect(page.locator("#notice")).to_have_text("2 copied")
         assert (await clipboard(page)).split("\n") == links
@@ -103,11 +103,11 @@ async def test_a_pasted_picture_is_a_link_on_the_clipboard(visitor: Visitor):
         await give(page, "paste", [picture("image.png")])
         await expect(page.locator("#notice")).to_have_text("Copied")
         link = await clipboard(page)
-        assert (await visitor.server.get(link)).body == pictures.png(600, 40)
+        assert (await visitor.server.get(link)).body == drawn.png(600, 40)
 
 
 async def test_a_pasted_address_is_fetched_but_not_while_typing(visitor: Visitor):
-    there = await visitor.server.uploaded(pictures.png(), "there.png")
+    there = await visitor.server.uploaded(drawn.png(), "there.png")
     async with visitor.page() as page:
         await give(page, "paste", [], there["url"], selector="#url")
         await expect(page.locator(".item")).to_have_count(0)
@@ -116,7 +116,7 @@ async def test_a_pasted_address_is_fetched_but_not_while_typing(visitor: Visitor
 
 
 async def test_from_an_address(visitor: Visitor):
-    there = await visitor.server.uploaded(pictures.png(), "there.png")
+    there = await visitor.server.uploaded(drawn.png(), "there.png")
     async with visitor.page() as page:
         await page.fill("#url", there["url"])
         await page.keyboard.press("Enter")
@@ -143,7 +143,7 @@ async def test_what_is_no_picture_is_refused_before_it_is_sent(visitor: Visitor)
     sent: list[str] = []
     async with visitor.page() as page:
         page.on("request", lambda request: sent.append(request.method))
-        tiff = pictures.encoded(pictures.gradient(9, 9), "TIFF")
+        tiff = drawn.encoded(drawn.gradient(9, 9), "TIFF")
         await page.set_input_files("#source", [picture("notes.png", b"hello"), picture("scan.png", tiff)])
         await expect(page.locator(".item.failed")).to_have_count(2)
         await expect(page.locator(".item.failed .state").nth(0)).to_contain_text("not an image, or it is damaged")
@@ -152,9 +152,9 @@ async def test_what_is_no_picture_is_refused_before_it_is_sent(visitor: Visitor)
         assert "POST" not in sent
 
 
-async def test_what_the_server_refuses_is_told_in_its_words_and_tried_again(visitor: Visitor):
+async def test_a_refused_upload_shows_the_servers_words_and_can_be_tried_again(visitor: Visitor):
     async with visitor.page() as page:
-        await page.set_input_files("#source", picture("damaged.png", pictures.png(300, 300)[:-50]))
+        await page.set_input_files("#source", picture("damaged.png", drawn.png(300, 300)[:-50]))
         await expect(page.get_by_role("alert")).to_contain_text("The PNG is damaged or incomplete.")
         await page.route("**/", lambda route: route.fulfill(status=413, body="<html>nginx</html>"))
         await page.set_input_files("#source", picture("large.png"))
@@ -171,7 +171,7 @@ async def test_an_upload_is_cancelled_and_leaves_nothing(visitor: Visitor):
         slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 100_000}
         await devtools.send("Network.enable")
         await devtools.send("Network.emulateNetworkConditions", slow)
-        noise = pictures.encoded(pictures.noise(900, 900), "PNG")
+        noise = drawn.encoded(drawn.noise(900, 900), "PNG")
         await page.set_input_files("#source", picture("large.png", noise))
         await page.click("text=Cancel >> nth=0")
         await expect(page.locator(".item.cancelled")).to_have_count(1)
@@ -180,7 +180,7 @@ async def test_an_upload_is_cancelled_and_leaves_nothing(visitor: Visitor):
 
 async def test_twenty_pictures_at_once(visitor: Visitor):
     async with visitor.page() as page:
-        await page.set_input_files("#source", [picture(f"{n}.png", pictures.png(20 + n, 20)) for n in range(20)])
+        await page.set_input_files("#source", [picture(f"{n}.png", drawn.png(20 + n, 20)) for n in range(20)])
         await expect(page.locator(".item.done")).to_have_count(20, timeout=20_000)
         await expect(page.locator("#progress")).to_have_text("20 of 20 ready")
         await page.click("#copy-all")
@@ -209,7 +209,7 @@ async def test_options_go_along_are_marked_and_remembered(visitor: Visitor):
 
 async def test_by_keyboard_alone(visitor: Visitor, tmp_path: Path):
     file = tmp_path / "keys.png"
-    file.write_bytes(pictures.png())
+    file.write_bytes(drawn.png())
     async with visitor.page() as page:
         async with page.expect_file_chooser() as chosen:  # from early on: playwright needs a moment to listen
             for _ in range(10):
@@ -232,7 +232,7 @@ async def test_a_site_without_guests_asks_for_the_key(start: Start, browser: Bro
             await expect(page.get_by_role("alert")).to_contain_text("Enter your API key first")
             await page.fill("#key", "wrong")
             await page.set_input_files("#source", picture())
-            await expect(page.get_by_role("alert")).to_contain_text("The API key is missing or wrong")
+            await expect(page.get_by_role("alert")).to_contain_text("is wrong")
             await page.fill("#key", server.key)
             await page.click("#retry-failed")
             await expect(page.locator(".item.done")).to_have_count(1)
@@ -251,7 +251,7 @@ async def test_shared_by_a_phone_while_the_page_was_closed(visitor: Visitor):
     async with visitor.page("/history") as page:
         await page.evaluate("navigator.serviceWorker.ready")
         await page.reload()
-        content = list(pictures.png())
+        content = list(drawn.png())
         await page.evaluate(
             """async (content) => {
               const form = new FormData();
@@ -263,8 +263,33 @@ async def test_shared_by_a_phone_while_the_page_was_closed(visitor: Visitor):
             content,
         )
         await page.goto("/?shared")
-        await expect(page.locator(".item.done")).to_have_count(2)
+        await expect(page.locator("#shared-list li")).to_have_text(["a.png", "b.png"])
         assert page.url == visitor.server.base + "/"
+        await expect(page.locator("[data-upload], .item")).to_have_count(0)
+        await page.click("#upload-shared")
+        await expect(page.locator(".item.done")).to_have_count(2)
+        await expect(page.locator("#shared")).to_be_hidden()
+
+
+async def test_what_another_site_shares_is_not_uploaded_without_a_click(visitor: Visitor):
+    async with visitor.page("/history") as page:
+        await page.evaluate("navigator.serviceWorker.ready")
+        before = await visitor.server.rows()
+        evil = """<form method="post" action="BASE/?shared" enctype="multipart/form-data">
+            <input name="shared_url" value="BASE/static/logo.png"></form><script>document.forms[0].submit()</script>"""
+        await page.route(
+            "http://evil.example/",
+            lambda route: route.fulfill(content_type="text/html", body=evil.replace("BASE", visitor.server.base)),
+        )
+        await page.goto("http://evil.example/")
+        await page.wait_for_url(visitor.server.base + "/")
+        await expect(page.locator("#shared-list li")).to_have_count(1)
+        await expect(page.locator(".item")).to_have_count(0)
+        await page.click("#discard-shared")
+        await expect(page.locator("#shared")).to_be_hidden()
+        assert await visitor.server.rows() == before
+        assert set(visitor.watched.foreign) == {"http://evil.example/"}
+        visitor.watched.foreign.clear()
 
 
 async def test_the_manifest_makes_it_installable(visitor: Visitor):
@@ -302,13 +327,13 @@ async def test_what_is_pasted_is_copied_however_long_it_takes(visitor: Visitor):
         assert "slow" in await clipboard(page)
 
 
-async def test_a_slow_network_shows_progress_and_warns_who_leaves(visitor: Visitor):
+async def test_a_slow_network_shows_progress_and_warns_before_leaving(visitor: Visitor):
     async with visitor.page() as page:
         devtools = await page.context.new_cdp_session(page)
         slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 200_000}
         await devtools.send("Network.enable")
         await devtools.send("Network.emulateNetworkConditions", slow)
-        noise = pictures.encoded(pictures.noise(500, 400), "PNG")
+        noise = drawn.encoded(drawn.noise(500, 400), "PNG")
         files = [picture(f"{number}.png", noise) for number in range(5)]
         await page.set_input_files("#source", files)
         await expect(page.locator(".item.sending")).to_have_count(3)
@@ -352,7 +377,7 @@ async def test_a_phone_has_a_camera_button_and_no_keys(visitor: Visitor):
 async def test_scripts_speak_german_too(visitor: Visitor):
     async with visitor.page(locale="de-DE") as page:
         await expect(page.locator("h1")).to_have_text("Bilder hochladen")
-        noise = pictures.encoded(pictures.noise(70, 50), "PNG")
+        noise = drawn.encoded(drawn.noise(70, 50), "PNG")
         await page.set_input_files("#source", [picture("a.png", noise), picture("b.png"), picture("c.png", b"x")])
         await expect(page.locator("#progress")).to_have_text("2 von 3 fertig, 1 fehlgeschlagen")
         await expect(page.get_by_role("alert")).to_contain_text("c.png wurde nicht hochgeladen.")

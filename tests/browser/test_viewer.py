@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from tests import pictures
+from tests import drawn
 from tests.browser.conftest import PHONE, Visitor
 from tests.browser.test_upload import HOSTILE, clipboard, picture
 from tests.web.conftest import Start
@@ -31,7 +31,7 @@ async def shown(page: Page) -> str:
     "viewport", [{"width": 1280, "height": 800}, {"width": 320, "height": 640}], ids=["desk", "phone"]
 )
 async def test_nothing_jumps(visitor: Visitor, size: tuple[int, int], viewport: Any):
-    image = await visitor.server.uploaded(pictures.png(*size), "steady.png")
+    image = await visitor.server.uploaded(drawn.png(*size), "steady.png")
     async with visitor.page(f"/image/{image['id_encoded']}", viewport=viewport) as page:
         await page.wait_for_load_state("networkidle")
         assert await page.evaluate(SHIFT) == 0
@@ -44,7 +44,7 @@ async def test_nothing_jumps(visitor: Visitor, size: tuple[int, int], viewport: 
 
 
 async def test_the_medium_comes_first_and_a_large_original_on_demand(visitor: Visitor):
-    noise = pictures.encoded(pictures.noise(900, 600), "PNG")
+    noise = drawn.encoded(drawn.noise(900, 600), "PNG")
     image = await visitor.server.uploaded(noise, "large.png")
     async with visitor.page(f"/image/{image['id_encoded']}") as page:
         await page.wait_for_load_state("networkidle")
@@ -55,14 +55,14 @@ async def test_the_medium_comes_first_and_a_large_original_on_demand(visitor: Vi
 
 
 async def test_a_small_original_follows_its_medium_where_there_is_room(visitor: Visitor):
-    image = await visitor.server.uploaded(pictures.png(1200, 700), "small.png")
+    image = await visitor.server.uploaded(drawn.png(1200, 700), "small.png")
     async with visitor.page(f"/image/{image['id_encoded']}") as page:
         await expect(page.locator("#load-original")).to_be_hidden()
         assert await shown(page) == image["url"]
 
 
 async def test_keys(visitor: Visitor):
-    image = await visitor.server.uploaded(pictures.png(1600, 1200), "keys.png")
+    image = await visitor.server.uploaded(drawn.png(1600, 1200), "keys.png")
 
     async def width() -> float:
         return await page.evaluate("document.getElementById('picture').getBoundingClientRect().width")
@@ -94,7 +94,7 @@ async def test_keys(visitor: Visitor):
 
 
 async def test_keys_in_a_field_belong_to_the_field(visitor: Visitor):
-    image = await visitor.server.uploaded(pictures.png(1600, 1200), "field.png")
+    image = await visitor.server.uploaded(drawn.png(1600, 1200), "field.png")
     async with visitor.page(f"/image/{image['id_encoded']}") as page:
         await page.focus("#format")
         await page.keyboard.press("f")
@@ -102,7 +102,7 @@ async def test_keys_in_a_field_belong_to_the_field(visitor: Visitor):
 
 
 async def test_click_and_wheel_zoom(visitor: Visitor):
-    image = await visitor.server.uploaded(pictures.png(1600, 1200), "wheel.png")
+    image = await visitor.server.uploaded(drawn.png(1600, 1200), "wheel.png")
     async with visitor.page(f"/image/{image['id_encoded']}") as page:
         await page.click("#picture")
         box = await page.locator("#picture").bounding_box()
@@ -114,7 +114,7 @@ async def test_click_and_wheel_zoom(visitor: Visitor):
 
 
 async def test_not_safe_for_work_stays_blurred_without_script(visitor: Visitor):
-    image = await visitor.server.uploaded(pictures.png(900, 600), "nsfw.png", nsfw="1")
+    image = await visitor.server.uploaded(drawn.png(900, 600), "nsfw.png", nsfw="1")
     for script in (True, False):
         async with visitor.page(f"/image/{image['id_encoded']}", java_script_enabled=script) as page:
             assert "blur" in await page.locator("#picture").evaluate("one => getComputedStyle(one).filter")
@@ -136,14 +136,14 @@ async def test_the_owner_may_delete_others_may_not(visitor: Visitor):
         await page.wait_for_load_state()  # which takes it out of the history
         await page.goto("/history")
         await expect(page.locator("#empty")).to_be_visible()
-    image = await visitor.server.uploaded(pictures.png())
+    image = await visitor.server.uploaded(drawn.png())
     async with visitor.page(f"/image/{image['id_encoded']}") as page:
         await expect(page.locator("#delete")).to_be_hidden()
 
 
 async def test_a_hostile_title_runs_nothing(visitor: Visitor):
     image = await visitor.server.uploaded(
-        pictures.png(), f"{HOSTILE}.png", title=HOSTILE, description=HOSTILE, tags=HOSTILE
+        drawn.png(), f"{HOSTILE}.png", title=HOSTILE, description=HOSTILE, tags=HOSTILE
     )
     async with visitor.page(f"/image/{image['id_encoded']}") as page:
         page.on("dialog", lambda dialog: visitor.watched.complaints.append(dialog.message))
@@ -154,7 +154,7 @@ async def test_a_hostile_title_runs_nothing(visitor: Visitor):
 
 
 async def test_the_qr_code_is_a_picture_of_the_address(visitor: Visitor):
-    image = await visitor.server.uploaded(pictures.png())
+    image = await visitor.server.uploaded(drawn.png())
     async with visitor.page(f"/image/{image['id_encoded']}") as page:
         await page.click("text=QR code")
         await expect(page.locator(".qr")).to_have_js_property("complete", True)
@@ -162,7 +162,7 @@ async def test_the_qr_code_is_a_picture_of_the_address(visitor: Visitor):
 
 
 async def test_what_a_crawler_sees(visitor: Visitor):
-    image = await visitor.server.uploaded(pictures.png(1200, 800), "crawled.png", title="Hills & <sea>")
+    image = await visitor.server.uploaded(drawn.png(1200, 800), "crawled.png", title="Hills & <sea>")
     page = await visitor.server.get(
         image["url_viewer"], headers={"Accept": "text/html", "User-Agent": "Twitterbot/1.0"}
     )
@@ -174,7 +174,7 @@ async def test_what_a_crawler_sees(visitor: Visitor):
     discovered = re.search(r'application/json\+oembed" href="([^"]+)"', page.text)
     assert discovered
     told = (await visitor.server.get(unescape(discovered[1]))).json
-    assert (told["type"], told["url"], told["width"], told["height"]) == ("photo", image["url"], 1200, 800)
+    assert (told["type"], told["url"], told["width"], told["height"]) == ("photo", image["medium"]["url"], 500, 333)
     small = (await visitor.server.get(unescape(discovered[1]) + "&maxwidth=600")).json
     assert (small["url"], small["width"]) == (image["medium"]["url"], 500)
 
@@ -187,7 +187,7 @@ async def test_oembed_of_what_is_not_ours(visitor: Visitor, asked: str):
 
 
 async def test_two_fingers_zoom(visitor: Visitor):
-    image = await visitor.server.uploaded(pictures.png(1600, 1200), "pinch.png")
+    image = await visitor.server.uploaded(drawn.png(1600, 1200), "pinch.png")
     async with visitor.page(f"/image/{image['id_encoded']}", **PHONE) as page:
         fitted = await width_of(page)
         devtools = await page.context.new_cdp_session(page)
@@ -203,8 +203,8 @@ async def width_of(page: Page) -> float:
 
 
 def moving(format: str, width: int = 700) -> bytes:
-    frames = [pictures.gradient(width, 90).rotate(turn * 180) for turn in range(3)]
-    return pictures.encoded(frames[0], format, save_all=True, append_images=frames[1:], duration=300, loop=0)
+    frames = [drawn.gradient(width, 90).rotate(turn * 180) for turn in range(3)]
+    return drawn.encoded(frames[0], format, save_all=True, append_images=frames[1:], duration=300, loop=0)
 
 
 @pytest.mark.parametrize(("format", "extension"), [("GIF", "gif"), ("WEBP", "webp"), ("PNG", "png")])
@@ -253,7 +253,7 @@ async def test_the_file_of_a_viewer_is_the_pictures_name(visitor: Visitor):
 
 
 async def test_a_phone_shares_by_its_own_menu(visitor: Visitor):
-    image = await visitor.server.uploaded(pictures.png(), "shared.png")
+    image = await visitor.server.uploaded(drawn.png(), "shared.png")
     async with visitor.page("/", **PHONE) as page:
         await page.add_init_script("navigator.share = (what) => { window.shared = what; return Promise.resolve(); }")
         await page.goto(f"/image/{image['id_encoded']}")
@@ -261,10 +261,10 @@ async def test_a_phone_shares_by_its_own_menu(visitor: Visitor):
         assert await page.evaluate("window.shared") == {"title": "shared.png", "url": image["url_viewer"]}
 
 
-async def test_search_engines_are_told_what_the_setting_says(visitor: Visitor, start: Start):
-    image = await visitor.server.uploaded(pictures.png())
+async def test_the_setting_decides_whether_search_engines_may_list_a_viewer(visitor: Visitor, start: Start):
+    image = await visitor.server.uploaded(drawn.png())
     assert '<meta name="robots" content="noindex">' in (await visitor.server.get(image["url_viewer"])).text
     async with start(SITE__INDEX="true") as server:
-        listed = await server.get((await server.uploaded(pictures.png()))["url_viewer"])
+        listed = await server.get((await server.uploaded(drawn.png()))["url_viewer"])
         assert "noindex" not in listed.text
         assert "X-Robots-Tag" not in listed.headers

@@ -1,6 +1,7 @@
 """Rows to put into a catalog, and a clock to hold still."""
 
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,24 +22,22 @@ class Clock:
         self.time += by
 
 
-def stored(key: str, size: int = 1000) -> StoredFile:
-    return StoredFile(key, size, hashlib.md5(key.encode()).hexdigest(), 640, 480, 8, 3)
+def stored(key: str, size: int = 1000, media_type: str = "image/png") -> StoredFile:
+    md5 = hashlib.md5(key.encode()).hexdigest()
+    return StoredFile(key, media_type, size, md5, 640, 480, 8, 3)
 
 
-def new_image(name: str = "example", **changes: Any) -> NewImage:
-    """A picture of three objects of 1,000 bytes each; its keys and its id are made of *name*."""
+def new_image(name: str = "example", *, media_type: str = "image/png", frames: int = 1, **changes: Any) -> NewImage:
+    """A picture of three files of 1,000 bytes each. Its keys and its id are made of *name*."""
     fields: dict[str, Any] = {
         "id": f"id-{name}",
         "place": "disk",
-        "extension": "png",
-        "media_type": "image/png",
         "created": NOON,
         "original_filename": f"{name}.png",
-        "original": stored(f"2014/06/04/{name}.png"),
+        "original": replace(stored(f"2014/06/04/{name}.png", media_type=media_type), frames=frames),
         "thumb": stored(f"2014/06/04/{name}.th.png"),
         "medium": stored(f"2014/06/04/{name}.md.png"),
         "medium_key": f"2014/06/04/{name}.md.png",
-        "frames": 1,
         "api_key": "guest",
         "address": "192.0.2.7",
         "delete_token_hash": b"token hash",
@@ -51,5 +50,5 @@ def keys_of(new: NewImage) -> list[str]:
 
 
 async def claim_abandoned(catalog: Catalog, *, lease: str, now: datetime, limit: int = 10) -> list[Image]:
-    """As the sweep does it."""
-    return await catalog.claim(await catalog.abandoned(now=now, limit=limit), lease=lease, now=now)
+    """Claim rows as the sweep does."""
+    return await catalog.images.claim(await catalog.images.abandoned(now=now, limit=limit), lease=lease, now=now)

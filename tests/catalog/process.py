@@ -1,4 +1,4 @@
-"""A process of its own on a catalog: `python -m tests.catalog.process URL TASK`, told by its output."""
+"""A process of its own on a catalog: `python -m tests.catalog.process URL TASK`. The test reads its output."""
 # ruff: noqa: T201 (its output is what the test reads)
 
 import asyncio
@@ -17,15 +17,15 @@ async def main(url: str, task: str) -> None:
 
 
 async def fight_for_names(catalog: Catalog) -> None:
-    """Print the names got, of 40 that another process wants too; any other error than `KeyTaken` ends the process."""
-    lease = await catalog.take_lease(HOUR)
+    """Reserve 40 names that another process reserves too, and print those that succeeded."""
+    lease = await catalog.leases.take(HOUR)
 
     async def got(name: str) -> bool:
         try:
-            row = await catalog.reserve(new_image(name), lease=lease)
+            row = await catalog.images.reserve(new_image(name), lease=lease)
         except KeyTaken:
             return False
-        await catalog.publish(row, lease=lease)
+        await catalog.images.publish(row, lease=lease)
         return True
 
     names = [f"picture-{i}" for i in range(40)]
@@ -33,11 +33,11 @@ async def fight_for_names(catalog: Catalog) -> None:
 
 
 async def upload_and_hang(catalog: Catalog) -> None:
-    """Publish one picture, leave another pending, say so, and wait to be killed."""
-    lease = await catalog.take_lease(timedelta(seconds=0.5))
-    published = await catalog.reserve(new_image("published"), lease=lease)
-    await catalog.publish(published, lease=lease)
-    await catalog.reserve(new_image("pending"), lease=lease)
+    """Publish one picture, leave another pending, print "ready", and wait to be killed."""
+    lease = await catalog.leases.take(timedelta(seconds=0.5))
+    published = await catalog.images.reserve(new_image("published"), lease=lease)
+    await catalog.images.publish(published, lease=lease)
+    await catalog.images.reserve(new_image("pending"), lease=lease)
     print("ready", flush=True)
     await asyncio.sleep(60)
 

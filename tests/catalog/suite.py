@@ -1,4 +1,4 @@
-"""What every catalog does, whichever database is below. A subclass gives the fixture `url` of an empty one."""
+"""What every catalog does, over SQLite and over PostgreSQL. A subclass has the fixture `url` of an empty one."""
 
 import asyncio
 import signal
@@ -35,8 +35,8 @@ from imges.catalog import (
     block_text,
     open_catalog,
 )
+from imges.catalog.tables import files, unique_keys
 from imges.catalog.tables import images as images_table
-from imges.catalog.tables import unique_keys
 from imges.errors import Gone, KeyUnusable, KeyWrong, NotFound, QuotaUsedUp, SettingsError
 from tests.catalog.pictures import MINUTE, NOON, Clock, claim_abandoned, keys_of, new_image, stored
 
@@ -58,7 +58,7 @@ FULL = new_image(
 
 
 async def state_of(catalog: Catalog, number: int) -> str | None:
-    """The state of the row; None where there is no row."""
+    """Return the state of the row, `None` if there is no row."""
     statement = select(images_table.c.state).where(images_table.c.number == number)
     return await catalog._database.read(lambda connection: connection.scalar(statement))
 
@@ -69,17 +69,17 @@ async def count(catalog: Catalog, table: Any) -> int:
 
 
 async def guest(catalog: Catalog) -> ApiKey:
-    return next(key for key in await catalog.keys() if key.name == GUEST)
+    return next(key for key in await catalog.keys.all() if key.name == GUEST)
 
 
 async def published(catalog: Catalog, lease: str, new: NewImage) -> Image:
-    row = await catalog.reserve(new, lease=lease)
-    return await catalog.publish(row, lease=lease)
+    row = await catalog.images.reserve(new, lease=lease)
+    return await catalog.images.publish(row, lease=lease)
 
 
 async def delete(catalog: Catalog, number: int) -> None:
-    assert await catalog.mark_deleting(number)
-    await catalog.bury(number)
+    assert await catalog.deletions.begin(number)
+    await catalog.deletions.finish(number)
 
 
 class CatalogSuite:
@@ -89,13 +89,13 @@ class CatalogSuite:
 
     @pytest.fixture
     def open_catalog_at(self, url: str, clock: Clock) -> OpenCatalog:
-        """Opens the one catalog of the test, as often as wanted."""
+        """Opens the catalog of the test. It may be open several times."""
         return partial(open_catalog, url, clock)
 
     @pytest.fixture
     async def catalog(self, open_catalog_at: OpenCatalog) -> AsyncGenerator[Catalog]:
         async with open_catalog_at() as catalog:
-            await catalog.ensure_guest(b"hash of guest", None)
+            await catalog.keys.ensure_guest(b"hash of guest", None)
             yield catalog
 
     @pytest.fixture
@@ -106,7 +106,7 @@ class CatalogSuite:
 
     @pytest.fixture
     async def lease(self, catalog: Catalog) -> str:
-        return await catalog.take_lease(MINUTE)
+        return await catalog.leases.take(MINUTE)
 
     # Upload
 
@@ -116,12 +116,13 @@ class CatalogSuite:
             pytest.param(new_image(), id="plain"),
             pytest.param(FULL, id="everything"),
             pytest.param(new_image("small", medium=None, address=None), id="no-medium"),
+            pytest.param(new_image(thumb=replace(stored("2014/06/04/t.webp"), crc32=2**32 - 1)), id="another-format"),
         ],
     )
     async def test_what_was_reserved_is_what_is_found(self, catalog: Catalog, lease: str, new: NewImage):
-        row = await catalog.reserve(new, lease=lease)
-        assert await catalog.publish(row, lease=lease) == replace(row, state=State.PUBLISHED)
-        found = await catalog.by_id(row.id, NOON)
+        row = await catalog.images.reserve(new, lease=lease)
+        assert await catalog.images.publish(row, lease=lease) == replace(row, state=State.PUBLISHED)
+        found = await catalog.published.by_id(row.id, NOON)
         assert found == replace(row, state=State.PUBLISHED)
         for name in NewImage.__dataclass_fields__:
             assert getattr(found, name) == getattr(new, name)
@@ -129,43 +130,52 @@ class CatalogSuite:
     async def test_a_picture_is_found_under_its_id_and_all_three_keys(self, catalog: Catalog, lease: str):
         image = await published(catalog, lease, new_image())
         for key in keys_of(new_image()):
-            assert await catalog.by_key(key, NOON) == image
+            assert await catalog.published.by_key(key, NOON) == image
+
+    async def test_the_rows_of_its_files_go_with_a_picture(self, catalog: Catalog, lease: str):
+        stays = await published(catalog, lease, new_image("stays", medium=None))
+        withdrawn = await catalog.images.reserve(new_image("withdrawn"), lease=lease)
+        await catalog.images.withdraw(withdrawn.number, lease=lease)
+        await catalog.images.forget(withdrawn.number)
+        await delete(catalog, (await published(catalog, lease, new_image("deleted"))).number)
+        assert await count(catalog, files) == 2
+        assert (await catalog.published.by_id(stays.id, NOON)).files() == [stays.original, stays.thumb]
 
     async def test_a_key_that_is_only_reserved_leads_to_the_picture_without_a_file(self, catalog: Catalog, lease: str):
         await published(catalog, lease, new_image(medium=None))
-        image = await catalog.by_key(new_image().medium_key, NOON)
+        image = await catalog.published.by_key(new_image().medium_key, NOON)
         assert image.file(new_image().medium_key) is None
 
     async def test_a_pending_picture_is_not_found(self, catalog: Catalog, lease: str):
-        row = await catalog.reserve(new_image(), lease=lease)
+        row = await catalog.images.reserve(new_image(), lease=lease)
         with pytest.raises(NotFound):
-            await catalog.by_id(row.id, NOON)
+            await catalog.published.by_id(row.id, NOON)
         with pytest.raises(NotFound):
-            await catalog.by_key(row.original.key, NOON)
-        await catalog.withdraw(row.number, lease=lease)
+            await catalog.published.by_key(row.original.key, NOON)
+        await catalog.images.withdraw(row.number, lease=lease)
         with pytest.raises(NotFound):
-            await catalog.by_id(row.id, NOON)
+            await catalog.published.by_id(row.id, NOON)
 
     @pytest.mark.parametrize("address", ["", "a" * 10_000, "'; --", "nul\0", "\ud800", "../../etc/passwd"])
-    async def test_odd_addresses_were_never_there(self, catalog: Catalog, address: str):
+    async def test_odd_addresses_are_not_found(self, catalog: Catalog, address: str):
         with pytest.raises(NotFound):
-            await catalog.by_id(address, NOON)
+            await catalog.published.by_id(address, NOON)
         with pytest.raises(NotFound):
-            await catalog.by_key(address, NOON)
+            await catalog.published.by_key(address, NOON)
 
     async def test_an_id_is_not_an_object_key(self, catalog: Catalog, lease: str):
         image = await published(catalog, lease, new_image())
         with pytest.raises(NotFound):
-            await catalog.by_id(image.original.key, NOON)
+            await catalog.published.by_id(image.original.key, NOON)
         with pytest.raises(NotFound):
-            await catalog.by_key(image.id, NOON)
+            await catalog.published.by_key(image.id, NOON)
 
-    async def test_what_is_published_stays_when_the_catalog_is_closed(
+    async def test_a_published_picture_stays_when_the_catalog_is_closed(
         self, catalog: Catalog, lease: str, open_catalog_at: OpenCatalog
     ):
         image = await published(catalog, lease, new_image())
         async with open_catalog_at() as again:
-            assert await again.by_key(image.original.key, NOON) == image
+            assert await again.published.by_key(image.original.key, NOON) == image
 
     # States
 
@@ -176,53 +186,54 @@ class CatalogSuite:
             ("publish", {"pending": "published"}),
             ("withdraw", {"pending": "withdrawing", "withdrawing": "withdrawing"}),
             ("forget", {"withdrawing": None}),
-            ("mark_deleting", {"published": "deleting"}),
-            ("bury", {"deleting": None}),
+            ("begin", {"published": "deleting"}),
+            ("finish", {"deleting": None}),
         ],
     )
     async def test_a_state_changes_only_from_the_one_before(
         self, catalog: Catalog, lease: str, state: str, action: str, leads: dict[str, str | None]
     ):
-        row = await catalog.reserve(new_image(), lease=lease)
+        row = await catalog.images.reserve(new_image(), lease=lease)
         number = row.number
         if state in {"published", "deleting", "tombstone"}:
-            await catalog.publish(row, lease=lease)
+            await catalog.images.publish(row, lease=lease)
         if state in {"deleting", "tombstone"}:
-            await catalog.mark_deleting(number)
+            await catalog.deletions.begin(number)
         if state in {"withdrawing", "forgotten"}:
-            await catalog.withdraw(number, lease=lease)
+            await catalog.images.withdraw(number, lease=lease)
         if state == "tombstone":
-            await catalog.bury(number)
+            await catalog.deletions.finish(number)
         if state == "forgotten":
-            await catalog.forget(number)
+            await catalog.images.forget(number)
         before = await state_of(catalog, number)
         keys_before = await count(catalog, unique_keys)
 
         arguments = {"lease": lease} if action in {"publish", "withdraw"} else {}
         try:
-            said = await getattr(catalog, action)(row if action == "publish" else number, **arguments)
+            part = catalog.deletions if action in {"begin", "finish"} else catalog.images
+            said = await getattr(part, action)(row if action == "publish" else number, **arguments)
         except RowClaimed:
             said = False
 
         allowed = state in leads
         assert await state_of(catalog, number) == (leads[state] if allowed else before)
         assert await count(catalog, unique_keys) == (0 if allowed and action == "forget" else keys_before)
-        if action not in {"forget", "bury"}:
+        if action not in {"forget", "finish"}:
             assert bool(said) == allowed
 
     @pytest.mark.parametrize("action", ["publish", "withdraw"])
     async def test_a_row_of_another_lease_is_left_alone(self, catalog: Catalog, lease: str, action: str):
-        row = await catalog.reserve(new_image(), lease=lease)
-        mine = await catalog.take_lease(MINUTE)
+        row = await catalog.images.reserve(new_image(), lease=lease)
+        mine = await catalog.leases.take(MINUTE)
         try:
-            assert not await getattr(catalog, action)(row if action == "publish" else row.number, lease=mine)
+            assert not await getattr(catalog.images, action)(row if action == "publish" else row.number, lease=mine)
         except RowClaimed:
             assert action == "publish"
         assert await state_of(catalog, row.number) == "pending"
 
     async def test_a_reservation_that_is_cancelled_leaves_nothing(self, catalog: Catalog, lease: str):
         for turns in range(4):
-            task = asyncio.create_task(catalog.reserve(new_image(), lease=lease))
+            task = asyncio.create_task(catalog.images.reserve(new_image(), lease=lease))
             for _ in range(turns):
                 await asyncio.sleep(0)
             task.cancel()
@@ -247,18 +258,18 @@ class CatalogSuite:
     async def test_a_taken_key_is_refused_and_leaves_nothing(
         self, catalog: Catalog, lease: str, second: NewImage, kind: str, first_is: str
     ):
-        first = await catalog.reserve(new_image("a"), lease=lease)
+        first = await catalog.images.reserve(new_image("a"), lease=lease)
         if first_is != "pending":
-            await catalog.publish(first, lease=lease)
+            await catalog.images.publish(first, lease=lease)
         if first_is == "deleted":
             await delete(catalog, first.number)
         before = (await count(catalog, images_table), await count(catalog, unique_keys), await guest(catalog))
         with pytest.raises(KeyTaken) as caught:
-            await catalog.reserve(second, lease=lease)
+            await catalog.images.reserve(second, lease=lease)
         assert caught.value.kind == kind
         assert before == (await count(catalog, images_table), await count(catalog, unique_keys), await guest(catalog))
 
-    async def test_of_a_deleted_picture_only_hashes_stay(self, catalog: Catalog, lease: str):
+    async def test_only_hashes_of_a_deleted_picture_stay(self, catalog: Catalog, lease: str):
         image = await published(catalog, lease, new_image())
         await delete(catalog, image.number)
         assert await count(catalog, images_table) == 0
@@ -268,19 +279,19 @@ class CatalogSuite:
         assert {len(row.hash) for row in rows} == {16}
 
     async def test_two_catalogs_hash_differently(self, catalog: Catalog):
-        assert catalog._hashes.of("id", "a") != type(catalog._hashes)(b"another secret").of("id", "a")
+        assert catalog.images._hashes.of("id", "a") != type(catalog.images._hashes)(b"another secret").of("id", "a")
 
-    async def test_a_withdrawn_name_can_be_had_by_another(self, catalog: Catalog, lease: str):
-        row = await catalog.reserve(new_image(), lease=lease)
-        await catalog.withdraw(row.number, lease=lease)
+    async def test_another_picture_can_have_a_withdrawn_name(self, catalog: Catalog, lease: str):
+        row = await catalog.images.reserve(new_image(), lease=lease)
+        await catalog.images.withdraw(row.number, lease=lease)
         with pytest.raises(KeyTaken):
-            await catalog.reserve(new_image(), lease=lease)
-        await catalog.forget(row.number)
+            await catalog.images.reserve(new_image(), lease=lease)
+        await catalog.images.forget(row.number)
         assert await published(catalog, lease, new_image())
 
-    async def test_of_40_that_want_one_name_at_once_one_gets_it(self, catalog: Catalog, other: Catalog, lease: str):
+    async def test_one_of_40_reservations_of_a_name_succeeds(self, catalog: Catalog, other: Catalog, lease: str):
         wanting = [
-            place.reserve(new_image(id=f"id-{i}-{n}"), lease=lease)
+            place.images.reserve(new_image(id=f"id-{i}-{n}"), lease=lease)
             for i in range(20)
             for n, place in enumerate((catalog, other))
         ]
@@ -288,7 +299,7 @@ class CatalogSuite:
         assert sorted(type(answer).__name__ for answer in answers) == ["Image", *["KeyTaken"] * 39]
         assert (await guest(catalog)).pictures == 1
 
-    async def test_two_processes_share_40_names_and_no_lock_reaches_either(self, catalog: Catalog, url: str):
+    async def test_two_processes_share_40_names_and_neither_fails_on_a_lock(self, catalog: Catalog, url: str):
         fighters = await asyncio.gather(*(self.process(url, "fight") for _ in range(2)))
         ends = await asyncio.gather(*(fighter.communicate() for fighter in fighters))
         assert [(fighter.returncode, stderr) for fighter, (_, stderr) in zip(fighters, ends, strict=True)] == [
@@ -305,12 +316,12 @@ class CatalogSuite:
     # Short ids
 
     async def test_a_short_id_is_made_of_the_number(self, catalog: Catalog, lease: str):
-        row = await catalog.reserve(new_image(id=None), lease=lease, short_id=lambda number: f"s{number}")
+        row = await catalog.images.reserve(new_image(id=None), lease=lease, short_id=lambda number: f"s{number}")
         assert row.id == f"s{row.number}"
-        await catalog.publish(row, lease=lease)
-        assert (await catalog.by_id(row.id, NOON)).number == row.number
+        await catalog.images.publish(row, lease=lease)
+        assert (await catalog.published.by_id(row.id, NOON)).number == row.number
 
-    async def test_short_ids_that_came_with_an_import_are_left_out(self, catalog: Catalog, lease: str):
+    async def test_a_short_id_that_an_import_brought_is_skipped(self, catalog: Catalog, lease: str):
         for imported in ("s2", "s3"):
             await published(
                 catalog,
@@ -323,7 +334,7 @@ class CatalogSuite:
                     thumb=stored(f"t{imported}"),
                 ),
             )
-        row = await catalog.reserve(new_image(id=None), lease=lease, short_id=lambda number: f"s{number - 1}")
+        row = await catalog.images.reserve(new_image(id=None), lease=lease, short_id=lambda number: f"s{number - 1}")
         assert row.id not in {"s2", "s3"}
         assert row.id == f"s{row.number - 1}"
         assert await count(catalog, images_table) == 3
@@ -331,62 +342,62 @@ class CatalogSuite:
     async def test_a_number_is_never_used_again(self, catalog: Catalog, lease: str):
         last = await published(catalog, lease, new_image("a"))
         await delete(catalog, last.number)
-        assert (await catalog.reserve(new_image("b"), lease=lease)).number > last.number
+        assert (await catalog.images.reserve(new_image("b"), lease=lease)).number > last.number
 
     # Deletion and expiry
 
     async def test_a_deleted_picture_is_gone_at_once_and_for_ever(self, catalog: Catalog, lease: str):
         image = await published(catalog, lease, new_image())
-        await catalog.mark_deleting(image.number)
+        await catalog.deletions.begin(image.number)
         for _ in range(2):
             with pytest.raises(Gone):
-                await catalog.by_id(image.id, NOON)
+                await catalog.published.by_id(image.id, NOON)
             for key in keys_of(new_image()):
                 with pytest.raises(Gone):
-                    await catalog.by_key(key, NOON)
-            await catalog.bury(image.number)
+                    await catalog.published.by_key(key, NOON)
+            await catalog.deletions.finish(image.number)
 
     async def test_a_picture_is_gone_from_the_instant_at_which_it_expires(self, catalog: Catalog, lease: str):
         image = await published(catalog, lease, new_image(expires=NOON))
-        assert await catalog.by_id(image.id, NOON - timedelta(microseconds=1)) == image
+        assert await catalog.published.by_id(image.id, NOON - timedelta(microseconds=1)) == image
         with pytest.raises(Gone):
-            await catalog.by_id(image.id, NOON)
+            await catalog.published.by_id(image.id, NOON)
         with pytest.raises(Gone):
-            await catalog.by_key(image.thumb.key, NOON)
+            await catalog.published.by_key(image.thumb.key, NOON)
 
-    async def test_what_has_expired_is_handed_out_for_deletion_once(self, catalog: Catalog, lease: str):
+    async def test_an_expired_picture_is_returned_for_deletion_once(self, catalog: Catalog, lease: str):
         rows = [await published(catalog, lease, new_image(f"{i}", expires=NOON + i * MINUTE)) for i in range(3)]
         await published(catalog, lease, new_image("stays"))
-        await catalog.reserve(new_image("pending", expires=NOON), lease=lease)
-        expired = await catalog.expire(NOON + MINUTE, limit=10)
+        await catalog.images.reserve(new_image("pending", expires=NOON), lease=lease)
+        expired = await catalog.deletions.begin_expired(NOON + MINUTE, limit=10)
         assert sorted(image.id for image in expired) == [row.id for row in rows[:2]]
         assert {image.state for image in expired} == {State.DELETING}
-        assert await catalog.expire(NOON + MINUTE, limit=10) == []
+        assert await catalog.deletions.begin_expired(NOON + MINUTE, limit=10) == []
 
     async def test_no_more_than_the_limit_expire_at_a_time(self, catalog: Catalog, lease: str):
         for i in range(3):
             await published(catalog, lease, new_image(f"{i}", expires=NOON))
-        assert [len(await catalog.expire(NOON, limit=2)) for _ in range(3)] == [2, 1, 0]
+        assert [len(await catalog.deletions.begin_expired(NOON, limit=2)) for _ in range(3)] == [2, 1, 0]
 
     async def test_deletions_that_were_not_finished_are_listed(self, catalog: Catalog, lease: str):
         rows = [await published(catalog, lease, new_image(f"{i}")) for i in range(4)]
         for row in rows[:3]:
-            await catalog.mark_deleting(row.number)
-        await catalog.bury(rows[0].number)
-        unfinished = await catalog.deleting(limit=10)
+            await catalog.deletions.begin(row.number)
+        await catalog.deletions.finish(rows[0].number)
+        unfinished = await catalog.deletions.begun(limit=10)
         assert [image.number for image in unfinished] == [rows[1].number, rows[2].number]
-        assert await catalog.deleting(limit=1) == unfinished[:1]
-        assert await catalog.deleting(limit=10, after=rows[1].number) == unfinished[1:]
+        assert await catalog.deletions.begun(limit=1) == unfinished[:1]
+        assert await catalog.deletions.begun(limit=10, after=rows[1].number) == unfinished[1:]
 
     # Leases
 
     async def test_rows_of_a_living_lease_are_not_claimed(
         self, catalog: Catalog, other: Catalog, lease: str, clock: Clock
     ):
-        await catalog.reserve(new_image(), lease=lease)
-        mine = await other.take_lease(MINUTE)
+        await catalog.images.reserve(new_image(), lease=lease)
+        mine = await other.leases.take(MINUTE)
         clock.forward(MINUTE * 0.9)
-        await catalog.renew_lease(lease, MINUTE)
+        await catalog.leases.renew(lease, MINUTE)
         clock.forward(MINUTE * 0.9)
         assert await claim_abandoned(other, lease=mine, now=clock(), limit=10) == []
 
@@ -395,35 +406,35 @@ class CatalogSuite:
     async def test_rows_of_a_dead_lease_are_claimed(
         self, catalog: Catalog, other: Catalog, lease: str, clock: Clock, state: str, end: str
     ):
-        row = await catalog.reserve(new_image(), lease=lease)
+        row = await catalog.images.reserve(new_image(), lease=lease)
         if state == "withdrawing":
-            await catalog.withdraw(row.number, lease=lease)
-        mine = await other.take_lease(2 * MINUTE)
+            await catalog.images.withdraw(row.number, lease=lease)
+        mine = await other.leases.take(2 * MINUTE)
         if end == "in time":
             clock.forward(MINUTE)
         else:
-            await catalog.give_lease_back(lease)
+            await catalog.leases.give_back(lease)
         claimed = await claim_abandoned(other, lease=mine, now=clock(), limit=10)
         assert claimed == [replace(row, state=State.WITHDRAWING)]
         with pytest.raises(RowClaimed):
-            await catalog.publish(row, lease=lease)
-        assert not await catalog.withdraw(row.number, lease=lease)
+            await catalog.images.publish(row, lease=lease)
+        assert not await catalog.images.withdraw(row.number, lease=lease)
 
     async def test_published_and_deleting_rows_are_never_abandoned(self, catalog: Catalog, lease: str, clock: Clock):
         await published(catalog, lease, new_image("a"))
         row = await published(catalog, lease, new_image("b"))
-        await catalog.mark_deleting(row.number)
+        await catalog.deletions.begin(row.number)
         clock.forward(MINUTE)
-        mine = await catalog.take_lease(MINUTE)
+        mine = await catalog.leases.take(MINUTE)
         assert await claim_abandoned(catalog, lease=mine, now=clock(), limit=10) == []
 
     async def test_two_sweeps_never_get_the_same_row(self, catalog: Catalog, other: Catalog, lease: str, clock: Clock):
-        numbers = [(await catalog.reserve(new_image(f"{i}"), lease=lease)).number for i in range(20)]
+        numbers = [(await catalog.images.reserve(new_image(f"{i}"), lease=lease)).number for i in range(20)]
         clock.forward(MINUTE)
 
         async def swept(place: Catalog) -> list[int]:
-            mine, claimed = await place.take_lease(MINUTE), list[int]()
-            while await place.abandoned(now=clock(), limit=1):
+            mine, claimed = await place.leases.take(MINUTE), list[int]()
+            while await place.images.abandoned(now=clock(), limit=1):
                 some = await claim_abandoned(place, lease=mine, now=clock(), limit=3)
                 assert len(some) <= 3
                 claimed += [image.number for image in some]
@@ -432,32 +443,32 @@ class CatalogSuite:
         claims = await asyncio.gather(*(swept(place) for place in (catalog, other) * 3))
         assert sorted(number for claim in claims for number in claim) == numbers
 
-    async def test_what_was_claimed_and_never_told_is_told_by_the_next_claim(
+    async def test_rows_of_a_claim_whose_answer_was_lost_are_returned_again(
         self, catalog: Catalog, lease: str, clock: Clock
     ):
-        row = await catalog.reserve(new_image(), lease=lease)
+        row = await catalog.images.reserve(new_image(), lease=lease)
         clock.forward(MINUTE)
-        mine = await catalog.take_lease(MINUTE)
-        other = await catalog.take_lease(MINUTE)
-        numbers = await catalog.abandoned(now=clock(), limit=10)
+        mine = await catalog.leases.take(MINUTE)
+        other = await catalog.leases.take(MINUTE)
+        numbers = await catalog.images.abandoned(now=clock(), limit=10)
         for _ in range(2):
-            claimed = await catalog.claim(numbers, lease=mine, now=clock())
+            claimed = await catalog.images.claim(numbers, lease=mine, now=clock())
             assert [image.number for image in claimed] == [row.number]
-        assert await catalog.claim(numbers, lease=other, now=clock()) == []
+        assert await catalog.images.claim(numbers, lease=other, now=clock()) == []
 
-    async def test_what_a_dead_sweep_had_claimed_is_claimed_again(self, catalog: Catalog, lease: str, clock: Clock):
-        row = await catalog.reserve(new_image(), lease=lease)
+    async def test_rows_that_a_dead_sweep_claimed_are_claimed_again(self, catalog: Catalog, lease: str, clock: Clock):
+        row = await catalog.images.reserve(new_image(), lease=lease)
         for _ in range(2):
             clock.forward(MINUTE)
-            mine = await catalog.take_lease(MINUTE)
+            mine = await catalog.leases.take(MINUTE)
             claimed = await claim_abandoned(catalog, lease=mine, now=clock(), limit=10)
             assert [image.number for image in claimed] == [row.number]
 
     async def test_a_lease_that_ended_lives_again_when_it_is_renewed(self, catalog: Catalog, lease: str, clock: Clock):
         clock.forward(2 * MINUTE)
-        mine = await catalog.take_lease(MINUTE)  # takes dead leases away
-        await catalog.renew_lease(lease, MINUTE)
-        await catalog.reserve(new_image(), lease=lease)
+        mine = await catalog.leases.take(MINUTE)  # takes dead leases away
+        await catalog.leases.renew(lease, MINUTE)
+        await catalog.images.reserve(new_image(), lease=lease)
         assert await claim_abandoned(catalog, lease=mine, now=clock(), limit=10) == []
 
     async def test_a_killed_process_loses_nothing_published_and_its_pending_row_is_claimed(
@@ -470,68 +481,72 @@ class CatalogSuite:
         await process.communicate()
         later = datetime.now().astimezone() + MINUTE
         async with open_catalog(url, lambda: later) as sweeper:
-            mine = await sweeper.take_lease(MINUTE)
-            assert (await sweeper.by_id("id-published", later)).state == State.PUBLISHED
+            mine = await sweeper.leases.take(MINUTE)
+            assert (await sweeper.published.by_id("id-published", later)).state == State.PUBLISHED
             claimed = await claim_abandoned(sweeper, lease=mine, now=later, limit=10)
             assert [image.id for image in claimed] == ["id-pending"]
             assert [file.key for file in claimed[0].files()] == [
                 f"2014/06/04/pending{part}.png" for part in ("", ".md", ".th")
             ]
-            await sweeper.forget(claimed[0].number)
+            await sweeper.images.forget(claimed[0].number)
         assert (await guest(catalog)).pictures == 1
 
-    async def test_a_job_is_one_lease_s_until_that_ends(
+    async def test_one_lease_holds_a_job_until_it_ends(
         self, catalog: Catalog, other: Catalog, lease: str, clock: Clock
     ):
-        theirs = await other.take_lease(2 * MINUTE)
-        held = await asyncio.gather(catalog.hold_job("upkeep", lease=lease), other.hold_job("upkeep", lease=theirs))
+        theirs = await other.leases.take(2 * MINUTE)
+        held = await asyncio.gather(
+            catalog.leases.hold_job("upkeep", lease=lease), other.leases.hold_job("upkeep", lease=theirs)
+        )
         assert sorted(held) == [False, True]
         holder, waiting = (lease, theirs) if held[0] else (theirs, lease)
         for _ in range(2):
-            assert await catalog.hold_job("upkeep", lease=holder)
-            assert not await other.hold_job("upkeep", lease=waiting)
-        assert await other.hold_job("another", lease=waiting)
-        await catalog.give_lease_back(holder)
-        assert await other.hold_job("upkeep", lease=waiting)
+            assert await catalog.leases.hold_job("upkeep", lease=holder)
+            assert not await other.leases.hold_job("upkeep", lease=waiting)
+        assert await other.leases.hold_job("another", lease=waiting)
+        await catalog.leases.give_back(holder)
+        assert await other.leases.hold_job("upkeep", lease=waiting)
         clock.forward(3 * MINUTE)
-        third = await catalog.take_lease(MINUTE)
-        assert await catalog.hold_job("upkeep", lease=third)
+        third = await catalog.leases.take(MINUTE)
+        assert await catalog.leases.hold_job("upkeep", lease=third)
 
-    # Duplicates, views, upkeep
+    # Duplicates, views, addresses
 
     async def test_a_duplicate_is_found_by_api_key_digest_and_size(self, catalog: Catalog, lease: str):
-        await catalog.add_key(ApiKey("other", Scope.UPLOAD, NOON), b"hash of other")
+        await catalog.keys.add(ApiKey("other", Scope.UPLOAD, NOON), b"hash of other")
         image = await published(catalog, lease, new_image(expires=NOON + MINUTE))
         md5, size = image.original.md5, image.original.size
-        assert await catalog.duplicate_of("guest", md5, size, NOON) == image
-        assert await catalog.duplicate_of("other", md5, size, NOON) is None
-        assert await catalog.duplicate_of("guest", md5, size + 1, NOON) is None
-        assert await catalog.duplicate_of("guest", "0" * 32, size, NOON) is None
-        assert await catalog.duplicate_of("guest", md5, size, NOON + MINUTE) is None
+        assert await catalog.published.duplicate_of("guest", md5, size, NOON) == image
+        assert await catalog.published.duplicate_of("other", md5, size, NOON) is None
+        assert await catalog.published.duplicate_of("guest", md5, size + 1, NOON) is None
+        assert await catalog.published.duplicate_of("guest", "0" * 32, size, NOON) is None
+        assert await catalog.published.duplicate_of("guest", md5, size, NOON + MINUTE) is None
 
     async def test_only_published_pictures_are_duplicates(self, catalog: Catalog, lease: str):
-        row = await catalog.reserve(new_image(), lease=lease)
-        looking = partial(catalog.duplicate_of, "guest", row.original.md5, row.original.size, NOON)
+        row = await catalog.images.reserve(new_image(), lease=lease)
+        looking = partial(catalog.published.duplicate_of, "guest", row.original.md5, row.original.size, NOON)
         assert await looking() is None
-        await catalog.publish(row, lease=lease)
+        await catalog.images.publish(row, lease=lease)
         assert await looking()
-        await catalog.mark_deleting(row.number)
+        await catalog.deletions.begin(row.number)
         assert await looking() is None
 
     async def test_views_add_up_over_processes(self, catalog: Catalog, other: Catalog, lease: str):
         image = await published(catalog, lease, new_image())
         await asyncio.gather(
-            catalog.add_views({image.id: 2, "never was": 5}), other.add_views({image.id: 3}), other.add_views({})
+            catalog.images.add_views({image.id: 2, "never was": 5}),
+            other.images.add_views({image.id: 3}),
+            other.images.add_views({}),
         )
-        assert (await catalog.by_id(image.id, NOON)).views == 5
+        assert (await catalog.published.by_id(image.id, NOON)).views == 5
 
     async def test_old_addresses_are_forgotten(self, catalog: Catalog, lease: str, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr("imges.catalog.images.PAGE", 2)
         old = [await published(catalog, lease, new_image(f"{i}", created=NOON - MINUTE)) for i in range(5)]
         young = await published(catalog, lease, new_image("young"))
-        await catalog.forget_addresses(NOON)
-        assert [(await catalog.by_id(image.id, NOON)).address for image in old] == [None] * 5
-        assert (await catalog.by_id(young.id, NOON)).address == "192.0.2.7"
+        await catalog.images.forget_addresses(NOON)
+        assert [(await catalog.published.by_id(image.id, NOON)).address for image in old] == [None] * 5
+        assert (await catalog.published.by_id(young.id, NOON)).address == "192.0.2.7"
 
     @pytest.mark.parametrize(
         ("asked", "names"),
@@ -555,18 +570,19 @@ class CatalogSuite:
         names: str,
     ):
         monkeypatch.setattr("imges.catalog.images.PAGE", 2)
-        await catalog.add_key(ApiKey("other", Scope.UPLOAD, NOON), b"hash of other")
-        for name, changes in {
+        await catalog.keys.add(ApiKey("other", Scope.UPLOAD, NOON), b"hash of other")
+        pictures: dict[str, dict[str, Any]] = {
             "a": {"created": NOON - MINUTE},
             "b": {"api_key": "other"},
             "c": {},
             "d": {"api_key": "other", "created": NOON - MINUTE, "address": "192.0.2.8"},
             "e": {"address": "2001:db8::1"},
             "f": {"address": None},
-        }.items():
+        }
+        for name, changes in pictures.items():
             await published(catalog, lease, new_image(name, **changes))
-        await catalog.reserve(new_image("pending", created=NOON - MINUTE, api_key="other"), lease=lease)
-        assert sorted([image.id async for image in catalog.published(**asked)]) == [f"id-{name}" for name in names]
+        await catalog.images.reserve(new_image("pending", created=NOON - MINUTE, api_key="other"), lease=lease)
+        assert sorted([image.id async for image in catalog.published.each(**asked)]) == [f"id-{name}" for name in names]
 
     async def test_pictures_can_be_deleted_while_they_are_listed(
         self, catalog: Catalog, lease: str, monkeypatch: pytest.MonkeyPatch
@@ -574,110 +590,110 @@ class CatalogSuite:
         monkeypatch.setattr("imges.catalog.images.PAGE", 2)
         for i in range(7):
             await published(catalog, lease, new_image(f"{i}"))
-        async for image in catalog.published(network=ip_network("192.0.2.0/24")):
+        async for image in catalog.published.each(network=ip_network("192.0.2.0/24")):
             await delete(catalog, image.number)
         assert await count(catalog, images_table) == 0
 
     # What maintenance does
 
-    async def test_a_picture_that_was_elsewhere_comes_in_published(self, catalog: Catalog, other: Catalog):
-        row = await catalog.take_in(FULL, views=417)
-        assert await other.by_id(row.id, NOON) == row
+    async def test_an_imported_picture_is_published_at_once(self, catalog: Catalog, other: Catalog):
+        row = await catalog.images.take_in(FULL, views=417)
+        assert await other.published.by_id(row.id, NOON) == row
         assert (row.state, row.views) == (State.PUBLISHED, 417)
         assert (await guest(catalog)).bytes == FULL.stored_bytes
         for taken in (FULL, replace(FULL, id="another")):
             with pytest.raises(KeyTaken):
-                await catalog.take_in(taken)
+                await catalog.images.take_in(taken)
         assert (await guest(catalog)).pictures == 1
 
-    async def test_a_quota_does_not_hold_it_up(self, catalog: Catalog):
-        await catalog.ensure_guest(b"hash of guest", 1)
-        await catalog.take_in(new_image())
+    async def test_no_quota_refuses_an_imported_picture(self, catalog: Catalog):
+        await catalog.keys.ensure_guest(b"hash of guest", 1)
+        await catalog.images.take_in(new_image())
         assert (await guest(catalog)).pictures == 1
 
-    async def test_it_may_come_in_pending_and_be_published_like_an_upload(self, catalog: Catalog, lease: str):
-        row = await catalog.take_in(new_image(), lease=lease)
+    async def test_an_imported_picture_may_be_pending_first(self, catalog: Catalog, lease: str):
+        row = await catalog.images.take_in(new_image(), lease=lease)
         with pytest.raises(NotFound):
-            await catalog.by_id(row.id, NOON)
-        assert (await catalog.publish(row, lease=lease)).id == row.id
+            await catalog.published.by_id(row.id, NOON)
+        assert (await catalog.images.publish(row, lease=lease)).id == row.id
 
     async def test_rows_of_living_uploads_are_in_flight(self, catalog: Catalog, lease: str, clock: Clock):
-        held = await catalog.reserve(new_image("held"), lease=lease)
+        held = await catalog.images.reserve(new_image("held"), lease=lease)
         done = await published(catalog, lease, new_image("done"))
-        assert {kept.image.number: kept.in_flight for kept in await catalog.rows(limit=9)} == {
+        assert {kept.image.number: kept.in_flight for kept in await catalog.inventory.page(limit=9)} == {
             held.number: True,
             done.number: False,
         }
-        assert [kept.image.number for kept in await catalog.rows(after=held.number, limit=9)] == [done.number]
+        assert [kept.image.number for kept in await catalog.inventory.page(after=held.number, limit=9)] == [done.number]
         clock.forward(2 * MINUTE)
-        assert not (await catalog.rows_of([held.number]))[held.number].in_flight
+        assert not (await catalog.inventory.by_numbers([held.number]))[held.number].in_flight
 
-    async def test_owners_of_keys_are_told_from_tombstones_and_from_free_ones(self, catalog: Catalog, lease: str):
+    async def test_owners_of_keys_differ_from_tombstones_and_free_keys(self, catalog: Catalog, lease: str):
         image = await published(catalog, lease, new_image("here"))
         gone = await published(catalog, lease, new_image("gone"))
         await delete(catalog, gone.number)
         keys = [image.thumb.key, image.medium_key, gone.original.key, "2014/06/04/free.png"]
-        owners = await catalog.owners(keys)
+        owners = await catalog.inventory.owners(keys)
         assert {key: owner and owner.image for key, owner in owners.items()} == {
             image.thumb.key: image,
             image.medium_key: image,
             gone.original.key: None,
         }
 
-    async def test_a_row_follows_its_objects_only_from_what_it_was(self, catalog: Catalog, lease: str):
+    async def test_files_are_set_only_if_the_picture_is_as_it_was(self, catalog: Catalog, lease: str):
         image = await published(catalog, lease, new_image())
-        new = replace(image, thumb=stored(image.thumb.key + "?", 5000), medium=None, frames=3)
-        new = replace(new, thumb=replace(new.thumb, key=image.thumb.key))
-        assert await catalog.refile(image, new)
-        assert await catalog.by_id(image.id, NOON) == new
+        thumb = replace(stored("another", 5000), key=image.thumb.key, crc32=1)
+        new = replace(image, original=replace(image.original, frames=3), thumb=thumb, medium=None)
+        assert await catalog.images.set_files(image, new)
+        assert await catalog.published.by_id(image.id, NOON) == new
         assert (await guest(catalog)).bytes == 6000
-        assert not await catalog.refile(image, new)
-        assert not await catalog.relocate(image, "cloud")
-        assert await catalog.relocate(new, "cloud")
-        assert (await catalog.by_id(image.id, NOON)).place == "cloud"
-        assert await catalog.refile(replace(new, place="cloud"), replace(image, place="cloud"))
-        assert (await catalog.by_id(image.id, NOON)).medium == image.medium
+        assert not await catalog.images.set_files(image, new)
+        assert not await catalog.moves.record(image, "cloud")
+        assert await catalog.moves.record(new, "cloud")
+        assert (await catalog.published.by_id(image.id, NOON)).place == "cloud"
+        assert await catalog.images.set_files(replace(new, place="cloud"), replace(image, place="cloud"))
+        assert (await catalog.published.by_id(image.id, NOON)).medium == image.medium
 
     async def test_a_picture_that_is_deleted_is_not_moved(self, catalog: Catalog, lease: str):
         image = await published(catalog, lease, new_image())
-        marked = await catalog.mark_deleting(image.number)
+        marked = await catalog.deletions.begin(image.number)
         assert marked
         assert marked.place == "disk"
-        assert not await catalog.relocate(image, "cloud")
-        assert await catalog.mark_deleting(image.number) is None
+        assert not await catalog.moves.record(image, "cloud")
+        assert await catalog.deletions.begin(image.number) is None
 
-    async def test_uploads_under_way_are_forgotten_after_a_restore(self, catalog: Catalog, lease: str):
+    async def test_unfinished_uploads_are_forgotten_after_a_restore(self, catalog: Catalog, lease: str):
         done = await published(catalog, lease, new_image("done"))
-        await catalog.reserve(new_image("pending"), lease=lease)
-        withdrawn = await catalog.reserve(new_image("withdrawn"), lease=lease)
-        await catalog.withdraw(withdrawn.number, lease=lease)
-        assert await catalog.forget_unfinished() == 2
-        assert [kept.image for kept in await catalog.rows(limit=9)] == [done]
+        await catalog.images.reserve(new_image("pending"), lease=lease)
+        withdrawn = await catalog.images.reserve(new_image("withdrawn"), lease=lease)
+        await catalog.images.withdraw(withdrawn.number, lease=lease)
+        assert await catalog.images.forget_unfinished() == 2
+        assert [kept.image for kept in await catalog.inventory.page(limit=9)] == [done]
         assert (await guest(catalog)).pictures == 1
-        await catalog.take_in(new_image("pending"))
+        await catalog.images.take_in(new_image("pending"))
 
-    async def test_what_can_be_moved_is_counted_and_listed(self, catalog: Catalog, lease: str):
+    async def test_movable_pictures_are_counted_and_listed(self, catalog: Catalog, lease: str):
         first = await published(catalog, lease, new_image("first"))
         second = await published(catalog, lease, new_image("second", created=NOON + MINUTE, place="old"))
         await published(catalog, lease, new_image("there", place="cloud"))
-        await catalog.reserve(new_image("pending"), lease=lease)
+        await catalog.images.reserve(new_image("pending"), lease=lease)
 
         async def movable(source: str | None = None, before: datetime | None = None) -> list[int]:
             chosen: dict[str, Any] = {"to": "cloud", "source": source, "before": before}
-            listed = [image.number for image in await catalog.to_move(**chosen, after=0, limit=9)]
-            assert sum(count for count, _ in (await catalog.movable(**chosen)).values()) == len(listed)
+            listed = [image.number for image in await catalog.moves.page(**chosen, after=0, limit=9)]
+            assert sum(count for count, _ in (await catalog.moves.sums(**chosen)).values()) == len(listed)
             return listed
 
         assert await movable() == [first.number, second.number]
         assert await movable(source="old") == [second.number]
         assert await movable(before=NOON + MINUTE) == [first.number]
-        assert await catalog.movable(to="cloud", source="disk", before=None) == {"disk": (1, 3000)}
+        assert await catalog.moves.sums(to="cloud", source="disk", before=None) == {"disk": (1, 3000)}
 
-    async def test_statistics_are_of_published_pictures(self, catalog: Catalog, lease: str):
+    async def test_statistics_count_published_pictures(self, catalog: Catalog, lease: str):
         await published(catalog, lease, new_image("first"))
         await published(catalog, lease, new_image("second", created=NOON - 720 * MINUTE, media_type="image/gif"))
-        await catalog.reserve(new_image("pending"), lease=lease)
-        found = await catalog.statistics()
+        await catalog.images.reserve(new_image("pending"), lease=lease)
+        found = await catalog.figures.statistics()
         assert (found.pictures, found.bytes, found.places) == (2, 6000, {"disk": (2, 6000)})
         assert found.formats == {"image/png": (1, 3000), "image/gif": (1, 3000)}
         assert found.days == {"2014-06-04": (2, 6000)}
@@ -695,39 +711,39 @@ class CatalogSuite:
             pytest.param({}, 20, id="no-quota"),
         ],
     )
-    async def test_uploads_at_once_do_not_overrun_a_quota(
+    async def test_parallel_uploads_do_not_exceed_a_quota(
         self, catalog: Catalog, other: Catalog, lease: str, quota: dict[str, Any], room: int
     ):
-        await catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON, **quota), b"hash of ann")
+        await catalog.keys.add(ApiKey("ann", Scope.UPLOAD, NOON, **quota), b"hash of ann")
         racing = [
-            place.reserve(new_image(f"{i}-{n}", api_key="ann"), lease=lease)
+            place.images.reserve(new_image(f"{i}-{n}", api_key="ann"), lease=lease)
             for i in range(10)
             for n, place in enumerate((catalog, other))
         ]
         answers = await asyncio.gather(*racing, return_exceptions=True)
         assert sum(isinstance(answer, Image) for answer in answers) == room
         assert {type(answer) for answer in answers} <= {Image, QuotaUsedUp}
-        ann = next(key for key in await catalog.keys() if key.name == "ann")
+        ann = next(key for key in await catalog.keys.all() if key.name == "ann")
         assert (ann.pictures, ann.bytes) == (room, room * 3000)
 
     @pytest.mark.parametrize("way", ["deleted", "withdrawn"])
-    async def test_what_goes_makes_room_for_another(self, catalog: Catalog, lease: str, way: str):
-        await catalog.ensure_guest(b"hash of guest", 3000)
-        row = await catalog.reserve(new_image("a"), lease=lease)
+    async def test_a_picture_that_goes_makes_room_in_the_quota(self, catalog: Catalog, lease: str, way: str):
+        await catalog.keys.ensure_guest(b"hash of guest", 3000)
+        row = await catalog.images.reserve(new_image("a"), lease=lease)
         with pytest.raises(QuotaUsedUp):
-            await catalog.reserve(new_image("b"), lease=lease)
+            await catalog.images.reserve(new_image("b"), lease=lease)
         if way == "deleted":
-            await catalog.publish(row, lease=lease)
+            await catalog.images.publish(row, lease=lease)
             await delete(catalog, row.number)
         else:
-            await catalog.withdraw(row.number, lease=lease)
-            await catalog.forget(row.number)
+            await catalog.images.withdraw(row.number, lease=lease)
+            await catalog.images.forget(row.number)
         assert ((await guest(catalog)).pictures, (await guest(catalog)).bytes) == (0, 0)
-        await catalog.reserve(new_image("b"), lease=lease)
+        await catalog.images.reserve(new_image("b"), lease=lease)
 
     # API keys
 
-    async def test_a_key_is_found_by_its_hash_with_all_that_was_said_of_it(self, catalog: Catalog):
+    async def test_a_key_is_found_by_its_hash(self, catalog: Catalog):
         key = ApiKey(
             "ann",
             Scope.ADMIN,
@@ -737,85 +753,83 @@ class CatalogSuite:
             quota_pictures=7,
             quota_bytes=10 * 2**30,
         )
-        assert await catalog.add_key(key, b"hash of ann") == key
-        assert await catalog.key_by_hash(b"hash of ann") == key
-        assert await catalog.key_by_hash(b"another hash") is None
-        assert [found.name for found in await catalog.keys()] == ["ann", "guest"]
+        assert await catalog.keys.add(key, b"hash of ann") == key
+        assert await catalog.keys.by_hash(b"hash of ann") == key
+        assert await catalog.keys.by_hash(b"another hash") is None
+        assert [found.name for found in await catalog.keys.all()] == ["ann", "guest"]
 
     async def test_a_name_belongs_to_one_key(self, catalog: Catalog):
-        await catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann")
+        await catalog.keys.add(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann")
         with pytest.raises(ApiKeyNameTaken):
-            await catalog.add_key(ApiKey("ann", Scope.ADMIN, NOON), b"another hash")
-        found = await catalog.key_by_hash(b"hash of ann")
+            await catalog.keys.add(ApiKey("ann", Scope.ADMIN, NOON), b"another hash")
+        found = await catalog.keys.by_hash(b"hash of ann")
         assert found
         assert found.scope == Scope.UPLOAD
 
     async def test_a_key_is_disabled_and_enabled(self, catalog: Catalog):
         for enabled in (False, True):
-            await catalog.set_key_enabled(GUEST, enabled=enabled)
+            await catalog.keys.set_enabled(GUEST, enabled=enabled)
             assert (await guest(catalog)).enabled is enabled
         with pytest.raises(NoSuchApiKey):
-            await catalog.set_key_enabled("nobody", enabled=True)
+            await catalog.keys.set_enabled("nobody", enabled=True)
 
-    async def test_pictures_stay_when_their_key_is_revoked_and_count_to_the_next_of_its_name(
-        self, catalog: Catalog, lease: str
-    ):
-        ann = await catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann")
+    async def test_pictures_of_a_revoked_key_count_for_the_next_key_of_its_name(self, catalog: Catalog, lease: str):
+        ann = await catalog.keys.add(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann")
         image = await published(catalog, lease, new_image(api_key="ann"))
-        await catalog.remove_key("ann")
-        assert await catalog.key_by_hash(b"hash of ann") is None
-        assert await catalog.by_id(image.id, NOON) == image
+        await catalog.keys.remove("ann")
+        assert await catalog.keys.by_hash(b"hash of ann") is None
+        assert await catalog.published.by_id(image.id, NOON) == image
         with pytest.raises(KeyWrong):
-            await catalog.reserve(new_image("b", api_key="ann"), lease=lease)
-        again = await catalog.add_key(ann, b"new hash of ann")
+            await catalog.images.reserve(new_image("b", api_key="ann"), lease=lease)
+        again = await catalog.keys.add(ann, b"new hash of ann")
         assert (again.pictures, again.bytes) == (1, 3000)
 
     async def test_pictures_of_a_revoked_key_can_be_deleted(self, catalog: Catalog, lease: str):
-        await catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann")
+        await catalog.keys.add(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann")
         image = await published(catalog, lease, new_image(api_key="ann"))
-        await catalog.remove_key("ann")
+        await catalog.keys.remove("ann")
         await delete(catalog, image.number)
         with pytest.raises(Gone):
-            await catalog.by_id(image.id, NOON)
+            await catalog.published.by_id(image.id, NOON)
 
     @pytest.mark.parametrize(
         ("change", "refusal"), [("revoked", KeyWrong), ("disabled", KeyUnusable), ("expired", KeyUnusable)]
     )
-    async def test_a_key_that_may_not_any_more_reserves_nothing_whatever_was_known_of_it(
+    async def test_a_key_that_was_disabled_or_revoked_meanwhile_reserves_nothing(
         self, catalog: Catalog, other: Catalog, lease: str, clock: Clock, change: str, refusal: type[Exception]
     ):
-        await catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON, expires=NOON + MINUTE), b"hash of ann")
+        await catalog.keys.add(ApiKey("ann", Scope.UPLOAD, NOON, expires=NOON + MINUTE), b"hash of ann")
         first = await published(catalog, lease, new_image("first", api_key="ann"))
-        assert await catalog.key_by_hash(b"hash of ann")
+        assert await catalog.keys.by_hash(b"hash of ann")
         if change == "revoked":
-            await other.remove_key("ann")
+            await other.keys.remove("ann")
         elif change == "disabled":
-            await other.set_key_enabled("ann", enabled=False)
+            await other.keys.set_enabled("ann", enabled=False)
         else:
             clock.forward(MINUTE)
         with pytest.raises(refusal, match=change):
-            await catalog.reserve(new_image(api_key="ann"), lease=lease)
+            await catalog.images.reserve(new_image(api_key="ann"), lease=lease)
         assert await count(catalog, images_table) == 1
-        found = await catalog.duplicate_of("ann", first.original.md5, first.original.size, clock())
+        found = await catalog.published.duplicate_of("ann", first.original.md5, first.original.size, clock())
         assert found is None
 
     async def test_keys_are_remembered_until_one_is_changed_here(self, catalog: Catalog):
         def forgotten() -> bool:
-            return catalog.remembered_key(b"hash of guest") is None
+            return catalog.keys.remembered(b"hash of guest") is None
 
-        assert await catalog.key_by_hash(b"no key's hash") is None
-        assert catalog.remembered_key(b"no key's hash") is None
+        assert await catalog.keys.by_hash(b"no key's hash") is None
+        assert catalog.keys.remembered(b"no key's hash") is None
         told: list[str] = []
-        catalog.on_keys_changed = lambda: told.append("changed")
+        catalog.keys.on_change = lambda: told.append("changed")
         for change in (
-            lambda: catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann"),
-            lambda: catalog.set_key_enabled(GUEST, enabled=False),
-            lambda: catalog.ensure_guest(b"hash of guest", 5000),
-            lambda: catalog.remove_key("ann"),
+            lambda: catalog.keys.add(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann"),
+            lambda: catalog.keys.set_enabled(GUEST, enabled=False),
+            lambda: catalog.keys.ensure_guest(b"hash of guest", 5000),
+            lambda: catalog.keys.remove("ann"),
         ):
-            key = await catalog.key_by_hash(b"hash of guest")
+            key = await catalog.keys.by_hash(b"hash of guest")
             assert key
-            assert catalog.remembered_key(b"hash of guest") == key
+            assert catalog.keys.remembered(b"hash of guest") == key
             await change()
             assert forgotten()
         assert len(told) == 4
@@ -827,47 +841,45 @@ class CatalogSuite:
 
         async def slowly(work: Callable[[Any], Any]) -> Any:
             found = await read(work)
-            await catalog.set_key_enabled(GUEST, enabled=False)
+            await catalog.keys.set_enabled(GUEST, enabled=False)
             return found
 
         monkeypatch.setattr(catalog._database, "read", slowly)
-        assert await catalog.key_by_hash(b"hash of guest")
-        assert catalog.remembered_key(b"hash of guest") is None
+        assert await catalog.keys.by_hash(b"hash of guest")
+        assert catalog.keys.remembered(b"hash of guest") is None
 
-    async def test_guest_cannot_be_revoked_and_nobody_cannot_either(self, catalog: Catalog):
+    async def test_neither_guest_nor_an_unknown_key_can_be_revoked(self, catalog: Catalog):
         with pytest.raises(GuestStays):
-            await catalog.remove_key(GUEST)
+            await catalog.keys.remove(GUEST)
         with pytest.raises(NoSuchApiKey):
-            await catalog.remove_key("nobody")
+            await catalog.keys.remove("nobody")
 
     async def test_guest_follows_its_key_and_quota_and_stays_disabled(self, catalog: Catalog, lease: str):
         await published(catalog, lease, new_image())
-        await catalog.set_key_enabled(GUEST, enabled=False)
-        changed = await catalog.ensure_guest(b"new hash", 5000)
-        assert changed == await guest(catalog) == await catalog.key_by_hash(b"new hash")
+        await catalog.keys.set_enabled(GUEST, enabled=False)
+        changed = await catalog.keys.ensure_guest(b"new hash", 5000)
+        assert changed == await guest(catalog) == await catalog.keys.by_hash(b"new hash")
         assert (changed.enabled, changed.quota_bytes, changed.pictures) == (False, 5000, 1)
-        assert await catalog.key_by_hash(b"hash of guest") is None
+        assert await catalog.keys.by_hash(b"hash of guest") is None
 
     async def test_guest_cannot_have_the_key_of_another(self, catalog: Catalog):
-        await catalog.add_key(ApiKey("ann", Scope.ADMIN, NOON), b"hash of ann")
+        await catalog.keys.add(ApiKey("ann", Scope.ADMIN, NOON), b"hash of ann")
         with pytest.raises(SettingsError, match="ann"):
-            await catalog.ensure_guest(b"hash of ann", None)
+            await catalog.keys.ensure_guest(b"hash of ann", None)
 
     async def test_last_use_is_kept_to_the_minute(self, catalog: Catalog, other: Catalog):
-        await catalog.touch_key(GUEST, NOON)
+        await catalog.keys.touch(GUEST, NOON)
         assert (await guest(catalog)).last_used == NOON
         for place in (catalog, other):
-            await place.touch_key(GUEST, NOON + 0.9 * MINUTE)
+            await place.keys.touch(GUEST, NOON + 0.9 * MINUTE)
         assert (await guest(catalog)).last_used == NOON
-        await catalog.touch_key(GUEST, NOON + MINUTE)
+        await catalog.keys.touch(GUEST, NOON + MINUTE)
         assert (await guest(catalog)).last_used == NOON + MINUTE
-
-    # Shared
 
     # Search
 
-    async def test_pictures_are_found_by_all_that_is_asked_newest_first(self, catalog: Catalog, lease: str):
-        await catalog.add_key(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann")
+    async def test_a_search_finds_pictures_that_meet_all_conditions_newest_first(self, catalog: Catalog, lease: str):
+        await catalog.keys.add(ApiKey("ann", Scope.UPLOAD, NOON), b"hash of ann")
         for number, (name, size, key, address) in enumerate(
             [
                 ("Straße.png", 10, "ann", "192.0.2.1"),
@@ -886,7 +898,7 @@ class CatalogSuite:
                 created=NOON + timedelta(days=number % 3),
             )
             await published(catalog, lease, new)
-        await catalog.reserve(new_image("pending", original_filename="IMG_2.png"), lease=lease)
+        await catalog.images.reserve(new_image("pending", original_filename="IMG_2.png"), lease=lease)
         day = timedelta(days=1)
         for search, found in [
             (Search(), [2, 1, 3, 0]),
@@ -912,48 +924,50 @@ class CatalogSuite:
             (Search(md5=stored("3.png").md5), [3]),
             (Search(newest=2), [1, 0]),
         ]:
-            assert [image.original.key for image in await catalog.found(search, limit=9)] == [
+            assert [image.original.key for image in await catalog.search.page(search, limit=9)] == [
                 f"{number}.png" for number in found
             ], search
-            assert await catalog.count_found(search) == len(found), search
+            assert await catalog.search.count(search) == len(found), search
 
     @pytest.mark.parametrize("few", [2, 10_000])
-    async def test_pages_go_on_where_they_ended_whatever_comes_and_goes(
+    async def test_the_next_page_begins_where_the_last_ended_although_pictures_come_and_go(
         self, catalog: Catalog, lease: str, few: int, monkeypatch: pytest.MonkeyPatch
     ):
-        monkeypatch.setattr("imges.catalog.search.FEW", few)  # of many, other indexes are read
+        monkeypatch.setattr("imges.catalog.search.FEW", few)  # with more entries than this, other indexes are read
         for number in range(10):
-            created = NOON + MINUTE * (number // 2)  # two of each moment
+            created = NOON + MINUTE * (number // 2)  # two pictures of each moment
             await published(catalog, lease, new_image(f"{number}", created=created))
         for search in (Search(), Search(api_key="guest"), Search(text="1"), Search(network=ip_network("192.0.2.0/24"))):
-            everything = [image.number for image in await catalog.found(search, limit=99)]
+            everything = [image.number for image in await catalog.search.page(search, limit=99)]
             pages: list[int] = []
             cursor = None
-            while page := await catalog.found(search, limit=3, older_than=cursor):
+            while page := await catalog.search.page(search, limit=3, older_than=cursor):
                 pages += [image.number for image in page]
                 cursor = Cursor(page[-1].created, page[-1].number)
             assert pages == everything == sorted(everything, reverse=True)
-            newer = await catalog.found(search, limit=3, newer_than=cursor)
+            newer = await catalog.search.page(search, limit=3, newer_than=cursor)
             assert [image.number for image in newer] == everything[-4:-1]
 
-    async def test_those_chosen_are_marked_once_and_counted_until_they_are_gone(self, catalog: Catalog, lease: str):
+    async def test_chosen_pictures_begin_deletion_once_and_count_until_they_are_gone(
+        self, catalog: Catalog, lease: str
+    ):
         rows = [await published(catalog, lease, new_image(f"{number}")) for number in range(3)]
         ids = [row.id for row in rows[:2]]
-        assert sorted(row.id for row in await catalog.mark_all_deleting([*ids, "nobody"])) == ids
-        assert await catalog.mark_all_deleting(ids) == []
-        assert [image.id for image in await catalog.by_ids([row.id for row in rows])] == [rows[2].id]
-        assert (await catalog.count_deleting(), await catalog.count_found(Search())) == (2, 1)
-        await catalog.bury(rows[0].number)
-        assert await catalog.count_deleting() == 1
+        assert sorted(row.id for row in await catalog.deletions.begin_all([*ids, "nobody"])) == ids
+        assert await catalog.deletions.begin_all(ids) == []
+        assert [image.id for image in await catalog.published.by_ids([row.id for row in rows])] == [rows[2].id]
+        assert (await catalog.deletions.count(), await catalog.search.count(Search())) == (2, 1)
+        await catalog.deletions.finish(rows[0].number)
+        assert await catalog.deletions.count() == 1
 
     async def test_figures_of_places_and_days(self, catalog: Catalog, lease: str):
         for number, (place, day) in enumerate([("disk", 0), ("disk", 1), ("s3", 1), ("s3", 3)]):
             created = NOON + timedelta(days=day)
             await published(catalog, lease, new_image(f"{number}", place=place, created=created))
-        await catalog.reserve(new_image("pending"), lease=lease)
-        assert await catalog.use_of_places() == [PlaceUse("disk", 2, 6000), PlaceUse("s3", 2, 6000)]
-        assert await catalog.days_of_pictures(NOON) == {0: 1, 1: 2, 3: 1}
-        assert await catalog.days_of_pictures(NOON + timedelta(hours=1)) == {0: 2, 2: 1}
+        await catalog.images.reserve(new_image("pending"), lease=lease)
+        assert await catalog.figures.use_of_places() == [PlaceUse("disk", 2, 6000), PlaceUse("s3", 2, 6000)]
+        assert await catalog.figures.by_day(NOON) == {0: 1, 1: 2, 3: 1}
+        assert await catalog.figures.by_day(NOON + timedelta(hours=1)) == {0: 2, 2: 1}
 
     # Blocks
 
@@ -971,17 +985,17 @@ class CatalogSuite:
             ("::/0", "::/0"),
         ],
     )
-    def test_a_block_is_written_in_one_way(self, written: str, meant: str):
+    def test_a_block_has_one_form(self, written: str, meant: str):
         assert block_text(written) == meant
 
     @pytest.mark.parametrize("written", ["", "d41d8cd98f00b204", "everybody", "192.0.2.0/33", "1.2.3", "x" * 32])
-    def test_what_is_neither_digest_nor_network_is_no_block(self, written: str):
+    def test_a_text_that_is_neither_digest_nor_network_is_no_block(self, written: str):
         with pytest.raises(ValueError, match="does not appear to be"):
             block_text(written)
 
     async def test_blocks_hold_for_networks_of_any_length_and_for_digests(self, catalog: Catalog):
         for what in ("192.0.2.0/24", "192.0.2.9/32", "2001:db8::/32", "2001:db9::7/128", "0" * 32):
-            assert await catalog.add_block(what)
+            assert await catalog.blocks.add(what)
         for address, blocked in {
             "192.0.2.7": True,
             "::ffff:192.0.2.7": True,
@@ -991,38 +1005,38 @@ class CatalogSuite:
             "2001:db9::8": False,
             "::c000:207": False,  # the number of 192.0.2.7, but of IPv6
         }.items():
-            assert await catalog.is_blocked(address=address) is blocked, address
-        assert await catalog.is_blocked(md5="0" * 32)
-        assert not await catalog.is_blocked(md5="1" * 32)
-        assert not await catalog.is_blocked()
+            assert await catalog.blocks.has(address=address) is blocked, address
+        assert await catalog.blocks.has(md5="0" * 32)
+        assert not await catalog.blocks.has(md5="1" * 32)
+        assert not await catalog.blocks.has()
 
     async def test_a_block_is_added_and_removed_once(self, catalog: Catalog, clock: Clock):
-        assert [await catalog.add_block("192.0.2.7/32") for _ in range(2)] == [True, False]
+        assert [await catalog.blocks.add("192.0.2.7/32") for _ in range(2)] == [True, False]
         clock.forward(MINUTE)
-        await catalog.add_block("0" * 32)
-        assert [(block.what, block.created) for block in await catalog.blocks()] == [
+        await catalog.blocks.add("0" * 32)
+        assert [(block.what, block.created) for block in await catalog.blocks.all()] == [
             ("0" * 32, NOON + MINUTE),
             ("192.0.2.7/32", NOON),
         ]
-        assert [await catalog.remove_block("192.0.2.7/32") for _ in range(2)] == [True, False]
-        assert not await catalog.is_blocked(address="192.0.2.7")
+        assert [await catalog.blocks.remove("192.0.2.7/32") for _ in range(2)] == [True, False]
+        assert not await catalog.blocks.has(address="192.0.2.7")
 
-    async def test_another_process_hears_of_blocks_and_of_their_end(
+    async def test_another_process_sees_blocks_and_their_removal(
         self, catalog: Catalog, other: Catalog, monkeypatch: pytest.MonkeyPatch
     ):
         seconds = 1000.0
         monkeypatch.setattr("imges.catalog.blocks.time.monotonic", lambda: seconds)
 
         async def heard() -> tuple[bool, bool]:
-            return await other.is_blocked(address="192.0.2.7"), await other.is_blocked(md5="0" * 32)
+            return await other.blocks.has(address="192.0.2.7"), await other.blocks.has(md5="0" * 32)
 
         assert await heard() == (False, False)
-        await catalog.add_block("192.0.2.7/32")
-        assert await heard() == (False, False)  # nobody is asked for each upload
+        await catalog.blocks.add("192.0.2.7/32")
+        assert await heard() == (False, False)  # an upload alone reads nothing
         seconds += 29
         assert await heard() == (True, False)
-        await catalog.remove_block("192.0.2.7/32")
-        await catalog.add_block("0" * 32)  # as many as before
+        await catalog.blocks.remove("192.0.2.7/32")
+        await catalog.blocks.add("0" * 32)  # as many as before
         seconds += 29
         assert await heard() == (False, True)
 
@@ -1033,13 +1047,13 @@ class CatalogSuite:
         assert made[0] == made[1]
         assert await other.secret("another", lambda: b"other") == b"other"
 
-    async def test_a_secret_that_is_there_is_not_made_again(self, catalog: Catalog):
+    async def test_an_existing_secret_is_not_made_again(self, catalog: Catalog):
         await catalog.secret("id_key", lambda: b"first")
         assert await catalog.secret("id_key", pytest.fail) == b"first"
 
-    async def test_a_catalog_that_works_says_so(self, catalog: Catalog):
+    async def test_the_check_of_a_working_catalog_passes(self, catalog: Catalog):
         await catalog.check()
 
     async def test_a_time_without_a_zone_is_refused(self, catalog: Catalog, lease: str):
         with pytest.raises(Exception, match="offset-naive"):
-            await catalog.reserve(new_image(created=NOON.replace(tzinfo=None)), lease=lease)
+            await catalog.images.reserve(new_image(created=NOON.replace(tzinfo=None)), lease=lease)

@@ -16,7 +16,7 @@ from imges.catalog.copying import Tally
 from imges.errors import CatalogDiffers, Gone, SettingsError
 from tests.catalog.pictures import MINUTE, NOON, claim_abandoned, new_image, stored
 from tests.catalog.suite import FULL, count, delete, images_table, published
-from tests.catalog.test_migrations import add_migration
+from tests.catalog.test_migrations import DEFINITIONS, add_migration
 from tests.servers import PostgresServer
 
 
@@ -25,20 +25,22 @@ def nothing(*_: Any) -> None:
 
 
 async def fill(url: str) -> None:
-    """A catalog with something of everything, its highest number deleted; no server runs on it."""
+    """Make a catalog with rows of every kind, its highest number deleted. No server uses it."""
     async with open_catalog(url, lambda: NOON) as catalog:
-        await catalog.ensure_guest(b"hash of guest", 10_000_000)
+        await catalog.keys.ensure_guest(b"hash of guest", 10_000_000)
         await catalog.secret("id_key", lambda: b"\x00\xff secret")
-        await catalog.add_key(ApiKey("ann", Scope.ADMIN, NOON, expires=NOON + MINUTE, quota_pictures=7), b"hash of ann")
-        await catalog.add_block("192.0.2.0/24")
-        lease = await catalog.take_lease(MINUTE)
+        await catalog.keys.add(
+            ApiKey("ann", Scope.ADMIN, NOON, expires=NOON + MINUTE, quota_pictures=7), b"hash of ann"
+        )
+        await catalog.blocks.add("192.0.2.0/24")
+        lease = await catalog.leases.take(MINUTE)
         await published(catalog, lease, FULL)
         for i in range(7):
             await published(catalog, lease, new_image(f"{i}", api_key="ann", medium=None if i % 2 else stored(f"m{i}")))
-        await catalog.reserve(new_image("pending"), lease=lease)
+        await catalog.images.reserve(new_image("pending"), lease=lease)
         last = await published(catalog, lease, new_image("deleted"))
         await delete(catalog, last.number)
-        await catalog.give_lease_back(lease)
+        await catalog.leases.give_back(lease)
 
 
 @pytest.fixture
@@ -51,29 +53,29 @@ async def test_everything_arrives_and_goes_back(file: str, tmp_path: Path, postg
     await fill(file)
     url = await asyncio.to_thread(postgres.new_database)
     copied = await copy_catalog(file, url, nothing, nothing)
-    assert copied == {"images": 9, "unique_keys": 40, "api_keys": 2, "blocks": 1, "secrets": 2}
+    assert copied == {"images": 9, "files": 24, "unique_keys": 40, "api_keys": 2, "blocks": 1, "secrets": 2}
     async with open_catalog(file) as before, open_catalog(url) as after:
-        images = [image async for image in before.published()]
+        images = [image async for image in before.published.each()]
         assert len(images) == 8
-        assert [image async for image in after.published()] == images
-        assert await after.keys() == await before.keys()
-        assert await after.blocks() == await before.blocks()
+        assert [image async for image in after.published.each()] == images
+        assert await after.keys.all() == await before.keys.all()
+        assert await after.blocks.all() == await before.blocks.all()
         assert await after.secret("id_key", lambda: b"another") == b"\x00\xff secret"
         for image in images:
-            assert await after.by_key(image.thumb.key, NOON) == image
+            assert await after.published.by_key(image.thumb.key, NOON) == image
         with pytest.raises(Gone):
-            await after.by_id("id-deleted", NOON)
-        lease = await after.take_lease(MINUTE)
+            await after.published.by_id("id-deleted", NOON)
+        lease = await after.leases.take(MINUTE)
         assert (await published(after, lease, new_image("new"))).number > max(image.number for image in images) + 2
         (pending,) = await claim_abandoned(after, lease=lease, now=NOON, limit=10)
         assert pending.id == "id-pending"
-        await after.give_lease_back(lease)
+        await after.leases.give_back(lease)
 
     back = f"sqlite:///{tmp_path / 'back.db'}"
     assert (await copy_catalog(url, back, nothing, nothing))["images"] == 10
     async with open_catalog(back) as again:
-        assert await again.by_id(images[0].id, NOON) == images[0]
-        lease = await again.take_lease(MINUTE)
+        assert await again.published.by_id(images[0].id, NOON) == images[0]
+        lease = await again.leases.take(MINUTE)
         assert (await published(again, lease, new_image("newer"))).number > 11
 
 
@@ -81,15 +83,15 @@ async def test_a_target_that_is_not_empty_is_refused_and_left_alone(file: str, p
     await fill(file)
     url = await asyncio.to_thread(postgres.new_database)
     async with open_catalog(url) as catalog:
-        await catalog.ensure_guest(b"another", None)
+        await catalog.keys.ensure_guest(b"another", None)
     with pytest.raises(SettingsError, match="empty database"):
         await copy_catalog(file, url, nothing, nothing)
     async with open_catalog(url) as catalog:
-        assert await catalog.key_by_hash(b"another")
+        assert await catalog.keys.by_hash(b"another")
         assert await count(catalog, images_table) == 0
 
 
-async def test_what_changed_meanwhile_or_arrived_otherwise_is_found_and_nothing_is_kept(
+async def test_a_source_that_changes_or_a_row_that_differs_ends_the_copy_and_leaves_nothing(
     file: str, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ):
     await fill(file)
@@ -98,7 +100,7 @@ async def test_what_changed_meanwhile_or_arrived_otherwise_is_found_and_nothing_
 
     async def add_one() -> None:
         async with open_catalog(file) as catalog:
-            await catalog.reserve(new_image("meanwhile"), lease="x")
+            await catalog.images.reserve(new_image("meanwhile"), lease="x")
 
     def meanwhile(stage: str, _: int) -> None:
         stages.append(stage)
@@ -131,7 +133,7 @@ async def test_what_changed_meanwhile_or_arrived_otherwise_is_found_and_nothing_
 
 async def test_a_catalog_in_use_is_not_copied(file: str, tmp_path: Path):
     async with open_catalog(file) as catalog:
-        await catalog.take_lease(MINUTE)
+        await catalog.leases.take(MINUTE)
         with pytest.raises(SettingsError, match="stop all"):
             await copy_catalog(file, f"sqlite:///{tmp_path / 'to.db'}", nothing, nothing)
 
@@ -152,7 +154,7 @@ def imges(tmp_path: Path) -> Imges:
     return imges
 
 
-def test_the_commands_tell_what_they_did_and_how_it_ended(tmp_path: Path, postgres: PostgresServer, imges: Imges):
+def test_the_commands_print_what_they_did(tmp_path: Path, postgres: PostgresServer, imges: Imges):
     (tmp_path / "data").mkdir()
     asyncio.run(fill(f"sqlite:///{tmp_path}/data/imges.db"))
     url = postgres.new_database()
@@ -167,7 +169,7 @@ def test_the_commands_tell_what_they_did_and_how_it_ended(tmp_path: Path, postgr
     keys = imges("keys", "list", CATALOG__URL=url)
     assert "ann" in keys.stdout
     upgraded = imges("catalog", "upgrade", CATALOG__URL=url)
-    assert (upgraded.returncode, upgraded.stdout) == (0, "the catalog is up to date (schema 0001)\n")
+    assert (upgraded.returncode, upgraded.stdout) == (0, "the catalog is up to date (schema 0002)\n")
 
 
 async def test_a_postgresql_catalog_that_is_behind_waits_for_the_operator(
@@ -175,23 +177,23 @@ async def test_a_postgresql_catalog_that_is_behind_waits_for_the_operator(
 ):
     url = await asyncio.to_thread(postgres.new_database)
     async with open_catalog(url) as running:
-        await running.ensure_guest(b"hash of guest", None)
-        lease = await running.take_lease(MINUTE)
+        await running.keys.ensure_guest(b"hash of guest", None)
+        lease = await running.leases.take(MINUTE)
         image = await published(running, lease, new_image())
         monkeypatch.setattr(schema, "MIGRATIONS", add_migration(tmp_path / "migrations"))
-        monkeypatch.setattr(schema, "HEAD", "0002")
+        monkeypatch.setattr(schema, "HEAD", "0003")
         with pytest.raises(SettingsError, match="imges catalog upgrade"):
             async with open_catalog(url):
                 pass
-        assert await upgrade_catalog(url) == ("0001", "0002")
-        assert await upgrade_catalog(url) == ("0002", "0002")
+        assert await upgrade_catalog(url) == ("0002", "0003")
+        assert await upgrade_catalog(url) == ("0003", "0003")
         async with open_catalog(url) as newer:
-            assert await newer.by_id(image.id, NOON) == image
-        assert await running.by_id(image.id, NOON) == image  # the program of before goes on
+            assert await newer.published.by_id(image.id, NOON) == image
+        assert await running.published.by_id(image.id, NOON) == image  # the program of before goes on
         assert await published(running, lease, new_image("later"))
     monkeypatch.undo()
     async with open_catalog(url) as older:
-        assert await older.by_id(image.id, NOON) == image
+        assert await older.published.by_id(image.id, NOON) == image
 
 
 async def test_a_migration_that_fails_changes_nothing_in_postgresql(
@@ -202,7 +204,7 @@ async def test_a_migration_that_fails_changes_nothing_in_postgresql(
         pass
     broken = add_migration(tmp_path / "migrations", then="raise RuntimeError('half way')")
     monkeypatch.setattr(schema, "MIGRATIONS", broken)
-    monkeypatch.setattr(schema, "HEAD", "0002")
+    monkeypatch.setattr(schema, "HEAD", "0003")
     with pytest.raises(RuntimeError, match="half way"):
         await upgrade_catalog(url)
     monkeypatch.undo()
@@ -224,16 +226,3 @@ async def test_a_fresh_catalog_and_a_migrated_one_are_the_same_in_postgresql(
         assert await asyncio.to_thread(postgres.run, what, fresh) == await asyncio.to_thread(
             postgres.run, what, migrated
         )
-
-
-COLUMNS = """
-SELECT table_name, column_name, data_type, is_nullable, column_default
-FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2
-"""
-DEFINITIONS = (
-    COLUMNS,
-    "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1",
-    "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint ORDER BY 1",
-    "SELECT revision, oldest_program FROM schema_revisions",
-    "SELECT version_num FROM alembic_version",
-)

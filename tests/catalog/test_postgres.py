@@ -1,4 +1,4 @@
-"""The catalog in PostgreSQL: the suite, and what only a server can suffer."""
+"""The catalog in PostgreSQL: the suite, and faults that only a server has."""
 
 import asyncio
 import logging
@@ -23,9 +23,9 @@ from tests.servers import PostgresServer, running_postgres
 REPOSITORY = Path(__file__).parents[2]
 
 ANSWERED = 5
-"""Seconds within which a client has to be told."""
+"""Seconds within which a client must get an answer."""
 STALLED = 2.9
-"""Seconds more that a busy machine may take: whoever waits a second time takes longer."""
+"""Seconds more that a busy machine may take."""
 
 
 @pytest.fixture
@@ -45,23 +45,23 @@ async def way(postgres: PostgresServer) -> AsyncGenerator[Way]:
 
 @pytest.fixture
 async def catalog(way: Way, url: str) -> AsyncGenerator[Catalog]:
-    """One that is reached through the *way*."""
+    """A catalog behind the *way*."""
     name = url.partition("@/")[2].partition("?")[0]
     async with open_catalog(f"postgresql://postgres@127.0.0.1:{way.port}/{name}?sslmode=disable") as catalog:
-        await catalog.ensure_guest(b"hash of guest", None)
+        await catalog.keys.ensure_guest(b"hash of guest", None)
         yield catalog
         await way.heal()
 
 
 @pytest.fixture
 async def lease(catalog: Catalog) -> str:
-    return await catalog.take_lease(MINUTE)
+    return await catalog.leases.take(MINUTE)
 
 
 # Opening
 
 
-async def test_whoever_comes_first_sets_an_empty_database_up(url: str):
+async def test_the_first_process_sets_an_empty_database_up(url: str):
     async def opened() -> bytes:
         async with open_catalog(url) as catalog:
             return await catalog.secret("who", lambda: b"first")
@@ -81,7 +81,7 @@ async def test_whoever_comes_first_sets_an_empty_database_up(url: str):
         ),
     ],
 )
-async def test_what_waiting_does_not_mend_stops_the_start_and_is_told_without_secrets(
+async def test_an_error_that_stays_stops_the_start_with_a_message_without_secrets(
     postgres: PostgresServer, url: str, change: Callable[[str], str], told: str
 ):
     roles = "DO $$ BEGIN CREATE ROLE with_password LOGIN PASSWORD 'right'; EXCEPTION WHEN OTHERS THEN NULL; END $$"
@@ -93,7 +93,7 @@ async def test_what_waiting_does_not_mend_stops_the_start_and_is_told_without_se
     assert "wr%6Fng" not in caught.value.message
 
 
-async def test_a_server_that_is_not_there_is_named(tmp_path: Path):
+async def test_the_message_names_a_server_that_does_not_answer(tmp_path: Path):
     with pytest.raises(CatalogUnavailable, match=rf"postgresql://\S*{tmp_path.name}.*out of reach \(.*No such file"):
         async with open_catalog(f"postgresql://user:secret@/name?host={tmp_path}"):
             pass
@@ -117,7 +117,7 @@ async def test_a_database_of_another_encoding_is_refused(postgres: PostgresServe
             pass
 
 
-def test_the_missing_driver_is_told_with_what_to_install():
+def test_the_message_for_a_missing_driver_says_what_to_install():
     code = (
         "import asyncio, sys\nsys.modules['asyncpg'] = None\nfrom imges.catalog import open_catalog\n"
         "async def main():\n    async with open_catalog('postgresql://a/b'): pass\n"
@@ -130,7 +130,7 @@ def test_the_missing_driver_is_told_with_what_to_install():
 # Conflicts
 
 
-async def test_a_deadlock_is_not_noticed(catalog: Catalog, lease: str):
+async def test_a_deadlock_is_tried_again(catalog: Catalog, lease: str):
     """Two transactions that lock two rows crosswise: the server ends one of them, which is tried again."""
     numbers = [(await published(catalog, lease, new_image(name))).number for name in "ab"]
     both_hold_one = asyncio.Barrier(2)
@@ -155,7 +155,7 @@ async def test_a_deadlock_is_not_noticed(catalog: Catalog, lease: str):
 # Faults
 
 
-async def test_a_server_that_was_restarted_is_not_noticed(caplog: pytest.LogCaptureFixture):
+async def test_a_restart_of_the_server_is_survived(caplog: pytest.LogCaptureFixture):
     def restart() -> None:
         server.stop()
         server.start()
@@ -163,51 +163,49 @@ async def test_a_server_that_was_restarted_is_not_noticed(caplog: pytest.LogCapt
     with running_postgres() as server:
         url = await asyncio.to_thread(server.new_database)
         async with open_catalog(url) as catalog:
-            await catalog.ensure_guest(b"hash of guest", None)
-            lease = await catalog.take_lease(MINUTE)
+            await catalog.keys.ensure_guest(b"hash of guest", None)
+            lease = await catalog.leases.take(MINUTE)
             for i in range(3):
                 images = await asyncio.gather(*(published(catalog, lease, new_image(f"{i}-{n}")) for n in range(20)))
                 await asyncio.to_thread(restart)
-                assert await catalog.by_id(images[0].id, NOON) == images[0]
+                assert await catalog.published.by_id(images[0].id, NOON) == images[0]
             assert (await guest(catalog)).pictures == 60
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 @pytest.mark.parametrize("fault", [Fault(up=0, then="hang"), Fault(up=0), Fault(down=3), None])
-async def test_a_server_out_of_reach_is_told_in_time_and_found_again(
+async def test_a_server_out_of_reach_raises_in_time_and_is_found_again(
     catalog: Catalog, way: Way, lease: str, fault: Fault | None, monkeypatch: pytest.MonkeyPatch
 ):
     assert PATIENCE < ANSWERED
     image = await published(catalog, lease, new_image())
     await (way.break_by(fault) if fault else way.refuse())
     start = time.monotonic()
-    asked = [catalog.by_id(image.id, NOON) for _ in range(20)]
-    asked += [catalog.reserve(new_image(f"{i}"), lease=lease) for i in range(20)]
+    asked = [catalog.published.by_id(image.id, NOON) for _ in range(20)]
+    asked += [catalog.images.reserve(new_image(f"{i}"), lease=lease) for i in range(20)]
     answers = await asyncio.gather(*asked, catalog.check(), return_exceptions=True)
     assert {type(answer) for answer in answers} == {CatalogUnavailable}
     assert time.monotonic() - start < ANSWERED + STALLED
     if fault and fault.then == "hang":
         start = time.monotonic()
         with pytest.raises(CatalogUnavailable):  # of a server that hangs, views hear sooner: they go on without it
-            await catalog.by_id(image.id, NOON)
+            await catalog.published.by_id(image.id, NOON)
         assert time.monotonic() - start < PATIENCE
     await way.heal()
     monkeypatch.setattr("imges.catalog.postgres.WITHOUT_HOPE", PATIENCE)  # a busy machine may take longer to connect
-    assert await catalog.by_id(image.id, NOON) == image
+    assert await catalog.published.by_id(image.id, NOON) == image
     assert await published(catalog, lease, new_image("later"))
 
 
-async def test_a_server_slower_than_our_patience_is_told_in_time(catalog: Catalog, way: Way, lease: str):
+async def test_a_slow_server_raises_in_time(catalog: Catalog, way: Way, lease: str):
     await way.break_by(Fault(delay=3))
     start = time.monotonic()
     with pytest.raises(CatalogUnavailable):
-        await catalog.reserve(new_image(), lease=lease)
+        await catalog.images.reserve(new_image(), lease=lease)
     assert time.monotonic() - start < ANSWERED + STALLED
 
 
-async def test_a_table_locked_by_another_is_told_in_time_and_leaves_nothing_waiting(
-    catalog: Catalog, lease: str, url: str
-):
+async def test_a_locked_table_raises_in_time_and_leaves_nothing_waiting(catalog: Catalog, lease: str, url: str):
     async with open_catalog(url) as other:
         holding, end = asyncio.Event(), asyncio.Event()
 
@@ -220,48 +218,48 @@ async def test_a_table_locked_by_another_is_told_in_time_and_leaves_nothing_wait
         await holding.wait()
         start = time.monotonic()
         with pytest.raises(CatalogUnavailable):
-            await catalog.reserve(new_image(), lease=lease)
+            await catalog.images.reserve(new_image(), lease=lease)
         assert time.monotonic() - start < ANSWERED + STALLED
         end.set()
         await asyncio.gather(locking, return_exceptions=True)
         assert await count(catalog, images_table) == 0
-        assert await catalog.reserve(new_image(), lease=lease)
+        assert await catalog.images.reserve(new_image(), lease=lease)
 
 
 async def test_a_character_that_it_cannot_keep_is_the_callers_fault(catalog: Catalog, lease: str):
     with pytest.raises(BadParameter):
-        await catalog.found(Search(text="a\0"), limit=1)
+        await catalog.search.page(Search(text="a\0"), limit=1)
     with pytest.raises(BadParameter):
-        await catalog.reserve(new_image(title="a\0"), lease=lease)
-    assert await catalog.reserve(new_image(), lease=lease)
+        await catalog.images.reserve(new_image(title="a\0"), lease=lease)
+    assert await catalog.images.reserve(new_image(), lease=lease)
 
 
 async def test_a_reservation_whose_answer_was_lost_is_taken_back(catalog: Catalog, way: Way, lease: str):
     await way.break_by(Fault(on=b"COMMIT", down=0), times=1)
     with pytest.raises(CatalogUnavailable):
-        await catalog.reserve(new_image(), lease=lease)
+        await catalog.images.reserve(new_image(), lease=lease)
     assert way.befell == 1
-    kept = await catalog.reserve(new_image("kept", delete_token_hash=b"another"), lease=lease)
+    kept = await catalog.images.reserve(new_image("kept", delete_token_hash=b"another"), lease=lease)
     assert await count(catalog, images_table) == 2
-    await catalog.forget_unheard([new_image().delete_token_hash], lease=lease)
+    await catalog.images.forget_unheard([new_image().delete_token_hash], lease=lease)
     assert await count(catalog, images_table) == (await guest(catalog)).pictures == 1
-    assert (await catalog.publish(kept, lease=lease)).state == State.PUBLISHED
+    assert (await catalog.images.publish(kept, lease=lease)).state == State.PUBLISHED
     assert await published(catalog, lease, new_image())
 
 
-async def test_what_broke_off_before_its_commit_is_done_once(catalog: Catalog, way: Way, lease: str):
+async def test_a_transaction_that_broke_off_before_its_commit_is_done_once(catalog: Catalog, way: Way, lease: str):
     await way.break_by(Fault(on=b"UPDATE api_keys", down=0), times=2)
-    await catalog.reserve(new_image(), lease=lease)
+    await catalog.images.reserve(new_image(), lease=lease)
     assert way.befell == 2
     assert await count(catalog, images_table) == (await guest(catalog)).pictures == 1
 
 
-async def test_who_is_cancelled_leaves_no_connection_behind(catalog: Catalog, lease: str):
+async def test_a_cancelled_caller_leaves_no_connection_behind(catalog: Catalog, lease: str):
     for turns in range(40):
-        task = asyncio.create_task(catalog.by_id("nobody", NOON))
+        task = asyncio.create_task(catalog.published.by_id("nobody", NOON))
         for _ in range(turns % 10):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     with pytest.raises(NotFound):
-        await catalog.by_id("nobody", NOON)
+        await catalog.published.by_id("nobody", NOON)

@@ -36,13 +36,13 @@ def url(file: Path) -> str:
 @pytest.fixture
 async def catalog(url: str) -> AsyncGenerator[Catalog]:
     async with open_catalog(url) as catalog:
-        await catalog.ensure_guest(b"hash of guest", None)
+        await catalog.keys.ensure_guest(b"hash of guest", None)
         yield catalog
 
 
 @pytest.fixture
 async def lease(catalog: Catalog) -> str:
-    return await catalog.take_lease(MINUTE)
+    return await catalog.leases.take(MINUTE)
 
 
 def sqlite_below(catalog: Catalog) -> SqliteDatabase:
@@ -72,7 +72,7 @@ async def test_open_files_do_not_grow_with_the_load(catalog: Catalog, file: Path
 
     database = sqlite_below(catalog)
     await asyncio.gather(*(database.read(slow) for _ in range(12)), *(database.write(slow) for _ in range(3)))
-    await asyncio.gather(*(catalog.counts() for _ in range(12)))
+    await asyncio.gather(*(catalog.figures.by_place() for _ in range(12)))
     assert opened(file) == before > 0
 
 
@@ -100,9 +100,9 @@ async def test_the_files_are_private_and_commits_durable(catalog: Catalog, lease
 
 async def test_nothing_of_a_deleted_picture_stays_in_the_file(url: str, file: Path):
     async with open_catalog(url) as catalog:
-        await catalog.ensure_guest(b"hash of guest", None)
+        await catalog.keys.ensure_guest(b"hash of guest", None)
         image = await published(
-            catalog, await catalog.take_lease(MINUTE), new_image("secret-name", title="secret-title")
+            catalog, await catalog.leases.take(MINUTE), new_image("secret-name", title="secret-title")
         )
         await delete(catalog, image.number)
     assert b"secret-" not in file.read_bytes()
@@ -200,7 +200,7 @@ async def test_many_may_open_a_fresh_catalog_at_once(url: str):
 
 async def test_a_write_waits_for_another_process(catalog: Catalog, lease: str, file: Path):
     with locked(file):
-        waiting = asyncio.create_task(catalog.reserve(new_image(), lease=lease))
+        waiting = asyncio.create_task(catalog.images.reserve(new_image(), lease=lease))
         await asyncio.sleep(0.2)
         assert not waiting.done()
     assert (await waiting).number
@@ -213,12 +213,12 @@ async def test_a_catalog_locked_for_long_is_unavailable_to_all_within_one_wait(
     image = await published(catalog, lease, new_image())
     start = time.monotonic()
     with locked(file):
-        writing = [catalog.reserve(new_image(f"{i}"), lease=lease) for i in range(20)]
+        writing = [catalog.images.reserve(new_image(f"{i}"), lease=lease) for i in range(20)]
         answers = await asyncio.gather(*writing, return_exceptions=True)
-        assert await catalog.by_id(image.id, NOON) == image  # reading goes on
+        assert await catalog.published.by_id(image.id, NOON) == image  # reading goes on
     assert {type(answer) for answer in answers} == {CatalogUnavailable}
     assert 0.5 <= time.monotonic() - start < 5  # one after the other they would take ten
-    assert await catalog.reserve(new_image("later"), lease=lease)
+    assert await catalog.images.reserve(new_image("later"), lease=lease)
 
 
 @asynccontextmanager
@@ -232,7 +232,7 @@ async def writer_held(catalog: Catalog, *, until: int) -> AsyncGenerator[None]:
         all_there.wait(20)
 
     async def let_go() -> None:
-        while len(database._writer._line) < until:
+        while len(database._commits._line) < until:
             await asyncio.sleep(0.01)
         all_there.set()
 
@@ -262,18 +262,18 @@ async def test_a_file_that_was_taken_away_takes_no_pictures(catalog: Catalog, le
         elsewhere.unlink()
         other.replace(file)
     with pytest.raises(CatalogUnavailable):
-        await catalog.reserve(new_image("b"), lease=lease)
+        await catalog.images.reserve(new_image("b"), lease=lease)
     with pytest.raises(CatalogUnavailable):
         await catalog.check()
-    assert await catalog.by_id(image.id, NOON) == image
+    assert await catalog.published.by_id(image.id, NOON) == image
     if way == "moved":
         elsewhere.rename(file)
-        assert await catalog.reserve(new_image("b"), lease=lease)
+        assert await catalog.images.reserve(new_image("b"), lease=lease)
 
 
 async def test_writers_in_line_share_a_commit(catalog: Catalog, lease: str):
     """And one that is refused, or breaks, takes nothing of the others along."""
-    await catalog.reserve(new_image("taken"), lease=lease)
+    await catalog.images.reserve(new_image("taken"), lease=lease)
     said: list[str] = []
 
     def listen(connection: Connection) -> None:
@@ -287,23 +287,23 @@ async def test_writers_in_line_share_a_commit(catalog: Catalog, lease: str):
     names = [*(f"{i}" for i in range(10)), "taken", *(f"{i}" for i in range(10, 20))]
     async with writer_held(catalog, until=len(names)):
         said.clear()
-        writing = [catalog.reserve(new_image(name), lease=lease) for name in names]
+        writing = [catalog.images.reserve(new_image(name), lease=lease) for name in names]
         answers = await asyncio.gather(*writing, return_exceptions=True)
     assert [type(answer) for answer in answers] == [*[Image] * 10, KeyTaken, *[Image] * 10]
-    assert said.count("COMMIT") == 2  # of who held them up, and of all of them
+    assert said.count("COMMIT") == 2  # one of the writer that they waited for, and one of all of them
     rows = [answer for answer in answers if isinstance(answer, Image)]
     assert len({row.number for row in rows}) == 20
 
     answers = await asyncio.gather(
-        *(catalog.publish(row, lease=lease) for row in rows[:10]),
+        *(catalog.images.publish(row, lease=lease) for row in rows[:10]),
         catalog._database.write(breaks),
-        *(catalog.publish(row, lease=lease) for row in rows[10:]),
+        *(catalog.images.publish(row, lease=lease) for row in rows[10:]),
         return_exceptions=True,
     )
     assert [type(answer) for answer in answers] == [*[Image] * 10, ZeroDivisionError, *[Image] * 10]
 
 
-async def test_a_full_disk_is_told_and_recovers(catalog: Catalog, lease: str):
+async def test_a_full_disk_is_reported_and_recovers(catalog: Catalog, lease: str):
     image = await published(catalog, lease, new_image())
 
     def fill_up(connection: Connection) -> None:
@@ -311,29 +311,30 @@ async def test_a_full_disk_is_told_and_recovers(catalog: Catalog, lease: str):
         connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
 
     await catalog._database.write(fill_up)
-    uploads = [catalog.reserve(new_image(f"{i}"), lease=lease) for i in range(100)]
+    uploads = [catalog.images.reserve(new_image(f"{i}"), lease=lease) for i in range(100)]
     with pytest.raises(CatalogFull) as caught:
         await asyncio.gather(*uploads)  # the first ones fit into the pages that are there
     assert caught.value.status == 507
-    assert await catalog.by_id(image.id, NOON) == image
+    assert await catalog.published.by_id(image.id, NOON) == image
     for i in range(100, 120):  # the connection that met the error is not used again
-        await catalog.reserve(new_image(f"{i}"), lease=lease)
+        await catalog.images.reserve(new_image(f"{i}"), lease=lease)
 
 
 async def test_a_file_damaged_while_it_runs_is_unavailable(url: str, file: Path):
     async with open_catalog(url) as catalog:
-        await catalog.ensure_guest(b"hash of guest", None)
-        lease = await catalog.take_lease(MINUTE)
+        await catalog.keys.ensure_guest(b"hash of guest", None)
+        lease = await catalog.leases.take(MINUTE)
         await published(catalog, lease, new_image())
 
     async with open_catalog(url) as catalog:
         content = file.read_bytes()
         file.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
-        sqlite_below(catalog)._reading.close()  # with the pages that it has in memory
+        for reader in sqlite_below(catalog)._reading_threads:  # with the pages that it has in memory
+            await reader.run(reader.forget)
         with pytest.raises(CatalogUnavailable):
-            await catalog.by_id("id-example", NOON)
+            await catalog.published.by_id("id-example", NOON)
         file.write_bytes(content)
-        assert await catalog.by_id("id-example", NOON)
+        assert await catalog.published.by_id("id-example", NOON)
 
 
 # Size
@@ -354,12 +355,10 @@ async def test_no_statement_reads_a_whole_table(catalog: Catalog, lease: str, mo
     execute = prepared.execute
     monkeypatch.setattr(prepared, "execute", note_prepared)
     database = sqlite_below(catalog)
-    engines = [connections._engine for connections in (database._writing, database._reading)]
-    for engine in engines:
-        event.listen(engine, "before_cursor_execute", note)
+    engine = database._writer._engine
+    event.listen(engine, "before_cursor_execute", note)
     await run_everything(catalog, lease)
-    for engine in engines:
-        event.remove(engine, "before_cursor_execute", note)
+    event.remove(engine, "before_cursor_execute", note)
     monkeypatch.undo()
 
     plans: dict[str, list[str]] = {}
@@ -385,25 +384,25 @@ async def run_everything(catalog: Catalog, lease: str) -> None:
     first = await published(catalog, lease, new_image("a", expires=NOON + MINUTE))
     second = await published(catalog, lease, new_image("b"))
     await published(catalog, lease, new_image("e"))
-    await catalog.reserve(new_image("c", id=None), lease=lease, short_id=str)
-    third = await catalog.reserve(new_image("d"), lease=lease)
-    await catalog.withdraw(third.number, lease=lease)
-    await catalog.forget(third.number)
-    await catalog.by_id(first.id, NOON)
-    await catalog.by_key(first.thumb.key, NOON)
-    await catalog.duplicate_of("guest", first.original.md5, first.original.size, NOON)
-    await catalog.add_views({first.id: 1})
-    await catalog.expire(NOON + MINUTE, limit=10)
-    await catalog.deleting(limit=10)
-    await catalog.bury(first.number)
-    await catalog.give_lease_back(lease)
-    mine = await catalog.take_lease(MINUTE)
+    await catalog.images.reserve(new_image("c", id=None), lease=lease, short_id=str)
+    third = await catalog.images.reserve(new_image("d"), lease=lease)
+    await catalog.images.withdraw(third.number, lease=lease)
+    await catalog.images.forget(third.number)
+    await catalog.published.by_id(first.id, NOON)
+    await catalog.published.by_key(first.thumb.key, NOON)
+    await catalog.published.duplicate_of("guest", first.original.md5, first.original.size, NOON)
+    await catalog.images.add_views({first.id: 1})
+    await catalog.deletions.begin_expired(NOON + MINUTE, limit=10)
+    await catalog.deletions.begun(limit=10)
+    await catalog.deletions.finish(first.number)
+    await catalog.leases.give_back(lease)
+    mine = await catalog.leases.take(MINUTE)
     await claim_abandoned(catalog, lease=mine, now=NOON, limit=10)
-    assert [image async for image in catalog.published(api_key="guest")]
-    assert [image async for image in catalog.published(before=NOON + MINUTE)]
-    assert [image async for image in catalog.published(network=ip_network("192.0.2.0/24"))]
-    await catalog.forget_addresses(NOON + MINUTE)
-    await catalog.key_by_hash(b"hash of guest")
-    await catalog.touch_key("guest", NOON)
-    await catalog.mark_deleting(second.number)
+    assert [image async for image in catalog.published.each(api_key="guest")]
+    assert [image async for image in catalog.published.each(before=NOON + MINUTE)]
+    assert [image async for image in catalog.published.each(network=ip_network("192.0.2.0/24"))]
+    await catalog.images.forget_addresses(NOON + MINUTE)
+    await catalog.keys.by_hash(b"hash of guest")
+    await catalog.keys.touch("guest", NOON)
+    await catalog.deletions.begin(second.number)
     await catalog.check()

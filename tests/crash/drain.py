@@ -13,11 +13,11 @@ from tests.crash.load import Load
 from tests.served import serving
 
 WITHIN = 30
-"""Seconds that stopping may take."""
+"""Seconds within which the server must stop."""
 
 
 def rounds(count: int, folder: Path, seed: int = 0) -> tuple[Load, float]:
-    """All uploads of *count* rounds and the longest stop, in seconds. Raises: AssertionError for a bad one."""
+    """Returns all uploads of *count* rounds and the longest stop in seconds. Raises `AssertionError` on a bad one."""
     load, moments, longest = Load(), random.Random(seed), 0.0
     for number in range(count):
         with serving(folder) as served, load.on(served):

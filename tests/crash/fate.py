@@ -1,25 +1,26 @@
-"""Storage and database of a service in this process, broken at the step that is wished for."""
+"""A service in this process whose storage or database breaks at a chosen step."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
 from imges.catalog.database import Database, Run
 from imges.errors import CatalogUnavailable
-from imges.storage import Address, ObjectEntry, ObjectStat, Storage, StorageUnavailable
+from imges.storage import NewObject, ObjectStat, Storage, StorageUnavailable
+from imges.storage.forwarding import ForwardingStorage
 
 T = TypeVar("T")
 
 
 class Blow(StrEnum):
-    """What befalls a step."""
+    """What happens at a step."""
 
     FAIL = "it is not done, and raises"
     LOST = "it is done, and raises"
@@ -30,15 +31,15 @@ class Blow(StrEnum):
 
 @dataclass
 class Fate:
-    """Counts the steps of storage and database, and strikes at one of them."""
+    """Counts the steps of storage and database, and breaks one of them."""
 
     blow: Blow | None = None
     left: int = 0
     dead: bool = False
-    """From now on nothing is done any more, by whomever."""
+    """From now on no call has any effect."""
     struck: bool = False
     victim: asyncio.Task[Any] | None = None
-    """Who goes away by `CANCEL`."""
+    """The task of the client that `CANCEL` cancels."""
 
     def arm(self, blow: Blow, left: int) -> None:
         self.blow, self.left, self.struck = blow, left, False
@@ -47,7 +48,7 @@ class Fate:
         self.blow = None
 
     async def step(self, work: Callable[[], Awaitable[T]], error: type[Exception]) -> T:
-        """One of the steps."""
+        """Does one step."""
         if self.dead:
             raise error
         blow = self._due()
@@ -73,13 +74,13 @@ class Fate:
         return blow
 
     async def _left_by_its_client(self, work: Callable[[], Awaitable[T]]) -> T:
-        """The step itself has begun, and comes to its end as backends promise."""
+        """Lets the step, which has begun, come to its end, as backends promise."""
         if self.victim is None:
             return await work()
         self.victim.cancel()
 
         async def begun() -> T:
-            for _ in range(10):  # the news has to come down from the client's task
+            for _ in range(10):  # the cancellation has to arrive from the client's task
                 await asyncio.sleep(0)
             return await work()
 
@@ -93,18 +94,16 @@ class Fate:
             raise
 
 
-class FatedStorage(Storage):
-    """A storage that fails as *fate* has it."""
-
-    Options = object
+class FatedStorage(ForwardingStorage):
+    """A storage that fails as *fate* says."""
 
     def __init__(self, storage: Storage, fate: Fate) -> None:
         self._storage = storage
         self._fate = fate
 
-    @classmethod
-    async def connect(cls, options: Any) -> Self:
-        raise NotImplementedError
+    @property
+    def wrapped(self) -> Storage:
+        return self._storage
 
     async def put(
         self, key: str, file: Path, *, media_type: str, expires: datetime | None = None, replace: bool = False
@@ -113,6 +112,9 @@ class FatedStorage(Storage):
             await self._storage.put(key, file, media_type=media_type, expires=expires, replace=replace)
 
         await self._fate.step(put, StorageUnavailable)
+
+    async def put_all(self, objects: Sequence[NewObject], stored: list[str]) -> None:
+        await Storage.put_all(self, objects, stored)  # each put is a step
 
     @asynccontextmanager
     async def open(self, key: str, *, start: int = 0, stop: int | None = None) -> AsyncGenerator[AsyncIterator[bytes]]:
@@ -129,27 +131,12 @@ class FatedStorage(Storage):
     async def delete(self, key: str) -> None:
         await self._fate.step(lambda: self._storage.delete(key), StorageUnavailable)
 
-    def scan(self, prefix: str = "") -> AsyncIterator[ObjectEntry]:
-        return self._storage.scan(prefix)
-
     async def sweep(self, older_than: timedelta) -> None:
         await self._fate.step(lambda: self._storage.sweep(older_than), StorageUnavailable)
 
-    def local_path(self, key: str) -> Path | None:
-        return self._storage.local_path(key)
-
-    async def url(self, key: str, *, expires: datetime | None = None) -> Address | None:
-        return await self._storage.url(key, expires=expires)
-
-    async def check(self) -> None:
-        await self._storage.check()
-
-    async def close(self) -> None:
-        await self._storage.close()
-
 
 class FatedDatabase(Database):
-    """A database that fails as *fate* has it; a write that raised may have been done, as the protocol says."""
+    """A database that fails as *fate* says. A write that raised may have been done: the protocol allows that."""
 
     def __init__(self, database: Database, fate: Fate) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""Mutated pictures of every format through the running server: `python -m tests.crash.fuzz 10000 [SEED]`."""
+"""Sends mutated pictures of every format through a server: `python -m tests.crash.fuzz 10000 [SEED]`."""
 
 import http.client
 import random
@@ -11,37 +11,37 @@ from pathlib import Path
 
 import click
 
-from tests import pictures
+from tests import drawn
 from tests.served import Served, multipart, serving
 
 CLIENTS = 4
 NUMBERS = (b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\0\0\0\1")
 WITHIN = 10.0
-"""Seconds that any answer may take."""
+"""Seconds that an answer may take."""
 
 
 def corpus() -> list[bytes]:
-    """Small pictures of each format, still and animated, with metadata and without."""
-    small = pictures.noise(48, 32)
+    """Small pictures of each format, still and animated, with and without metadata."""
+    small = drawn.noise(48, 32)
     return [
-        pictures.encoded(small, "JPEG", quality=80),
-        pictures.encoded(small, "JPEG", quality=80, progressive=True),
-        pictures.encoded(small.convert("CMYK"), "JPEG"),
-        pictures.jpeg(64, 48, 6),
-        pictures.png(24, 24),
-        pictures.encoded(small.convert("P"), "PNG"),
-        pictures.encoded(small.convert("RGBA"), "PNG"),
-        pictures.gif(24, 24),
-        pictures.gif(24, 24, 4),
-        pictures.webp(),
-        pictures.encoded(small, "WEBP", lossless=True),
-        pictures.encoded(small, "WEBP", save_all=True, append_images=[small.rotate(90)], duration=50),
-        pictures.avif(32, 32),
+        drawn.encoded(small, "JPEG", quality=80),
+        drawn.encoded(small, "JPEG", quality=80, progressive=True),
+        drawn.encoded(small.convert("CMYK"), "JPEG"),
+        drawn.jpeg(64, 48, 6),
+        drawn.png(24, 24),
+        drawn.encoded(small.convert("P"), "PNG"),
+        drawn.encoded(small.convert("RGBA"), "PNG"),
+        drawn.gif(24, 24),
+        drawn.gif(24, 24, 4),
+        drawn.webp(),
+        drawn.encoded(small, "WEBP", lossless=True),
+        drawn.encoded(small, "WEBP", save_all=True, append_images=[small.rotate(90)], duration=50),
+        drawn.avif(32, 32),
     ]
 
 
 def mutated(data: bytes, chance: random.Random) -> bytes:
-    """Bits flipped, bytes set, pieces cut out, doubled, swapped or taken from nowhere, once or several times."""
+    """Mutates once or several times: flips bits, sets bytes, removes, repeats, swaps or inserts pieces."""
     changed = bytearray(data)
     for _ in range(chance.choice((1, 1, 2, 4, 16))):
         if not changed:
@@ -74,7 +74,7 @@ def sent(served: Served, content: bytes) -> tuple[int, bytes]:
 
 
 def rounds(count: int, folder: Path, seed: int = 0) -> tuple[Counter[int], float]:
-    """How often each status came, and the longest answer in seconds. Raises: AssertionError, with the file kept."""
+    """Returns how often each status came and the longest answer in seconds. An `AssertionError` keeps the file."""
     originals, answers, longest = corpus(), Counter[int](), 0.0
 
     def one(served: Served, number: int) -> tuple[int, float]:
@@ -92,7 +92,7 @@ def rounds(count: int, folder: Path, seed: int = 0) -> tuple[Counter[int], float
             answers[status] += 1
             longest = max(longest, seconds)
         assert "a worker died" not in served.log, served.log[-2000:]
-        assert served.upload(pictures.png())["width"] == 8
+        assert served.upload(drawn.png())["width"] == 8
     assert longest < WITHIN, f"an answer took {longest:.1f} s"
     return answers, longest
 

@@ -1,5 +1,7 @@
-"""The filter of metadata on any bytes: it refuses them, or makes a file that is no larger, stays as it is when it is
-filtered again, and shows the same pixels. A target of `libfuzzer`.
+"""A target of `libfuzzer`: the metadata filter on any bytes.
+
+The filter refuses them, or makes a file that is no larger, does not change when it is filtered again, and shows the
+same pixels.
 """
 
 import io
@@ -18,7 +20,7 @@ from tests.imaging import samples
 
 LONGEST = 16 * 1024
 ADDED = 80
-"""Bytes that a filtered file may be longer: a block that tells the orientation, others as they should be."""
+"""Bytes by which a filtered file may be longer: for a block with the orientation, and corrected others."""
 SHOWN = 64 * 64
 """Pixels up to which pictures are decoded here."""
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -32,7 +34,7 @@ def seeds() -> Iterable[bytes]:
 
 
 def mended(data: bytes) -> bytes:
-    """A PNG's checksums made right."""
+    """Returns a PNG with correct checksums."""
     if not data.startswith(PNG):
         return data
     parts, at = [PNG], len(PNG)
@@ -47,30 +49,30 @@ def mended(data: bytes) -> bytes:
 
 
 def one(data: bytes) -> None:
-    """Raises: AssertionError where one of the promises does not hold."""
+    """Raises `AssertionError` if one of the promises is broken."""
     try:
         found = formats.read(header.recognise(data), data)
-        clean = b"".join(formats.strip(data, found)) if found.format not in formats.CONVERTED else None
+        clean = b"".join(formats.strip(data, found).parts) if found.format not in formats.CONVERTED else None
     except (NotAnImage, FormatRefused):
         return
     if clean is None:
         return
     assert len(clean) <= len(data) + ADDED, f"{len(data)} bytes became {len(clean)}"
     before, after = _pixels(data, found), _pixels(clean, found)
-    if before is not None and after is None:  # what is damaged is refused, if not by us then by the decoder
+    if before is not None and after is None:  # a damaged file is refused, if not by us then by the decoder
         assert found.format in {"avif", "webp"}, "it shows nothing any more"
-    elif before is not None and found.format != "webp":  # libwebp reads on where a chunk ends too early
+    elif before is not None and found.format != "webp":  # libwebp continues after a chunk that ends too early
         assert after == before, "it shows something else"
-    if found.format == "avif":  # it says itself where its pieces are, and may be wrong
+    if found.format == "avif":  # the file itself says where its pieces are, and may be wrong
         return
     assert header.recognise(clean) == found.format
     again = formats.read(found.format, clean)
     assert again == found, f"{found} became {again}"
-    assert b"".join(formats.strip(clean, again)) == clean, "filtered again it is another"
+    assert b"".join(formats.strip(clean, again).parts) == clean, "filtered again it is another"
 
 
 def _pixels(data: bytes, found: Header) -> list[bytes] | None:
-    """What is seen of a small picture; `None` where it does not decode."""
+    """Returns what a viewer sees of a small picture; `None` if it cannot be decoded."""
     if found.width * found.height > SHOWN or found.frames > 8:
         return None
     try:

@@ -1,7 +1,7 @@
-"""The body of an upload, any bytes: it is refused in our words, or read, the same in whatever pieces it comes. A target
-of `libfuzzer`.
+"""A target of `libfuzzer`: any bytes as the body of an upload.
 
-The first byte of an input tells the kind of form, the second the size of the pieces.
+The server refuses the body with one of our errors, or reads it, in the same way in whatever pieces it arrives. The
+first byte of an input selects the kind of form, the second one the size of the pieces.
 """
 
 import asyncio
@@ -19,14 +19,15 @@ from typing import Any, NoReturn, cast
 from aiohttp import web
 from multidict import CIMultiDict
 
-from imges.access import Reserve
+from imges.access.disk import DiskRoom
 from imges.errors import ImgesError, UrlRefused
-from imges.fetch import Fetcher
-from imges.intake import Intake, Spool
-from imges.web.body import MAX_FIELDS
-from imges.web.forms import MAX_TEXT, UploadForm
-from imges.web.upload_options import upload_options
-from tests import pictures
+from imges.receiving.fetch import Fetcher
+from imges.receiving.intake import Intake
+from imges.receiving.spool import Spool
+from imges.web.api.form_fields import MAX_FIELDS
+from imges.web.api.upload_form import MAX_TEXT, UploadForm
+from imges.web.api.upload_options import upload_options
+from tests import drawn
 from tests.served import multipart
 
 LONGEST = 8 * 1024
@@ -46,7 +47,7 @@ REFUSED = ("MalformedBody", True)
 
 
 class _Nowhere:
-    """In the place of who fetches addresses: none can be reached."""
+    """Stands in for the fetcher: no URL can be reached."""
 
     def fetch(self, _address: str, *, limit: int) -> AbstractAsyncContextManager[NoReturn]:
         raise UrlRefused
@@ -54,14 +55,14 @@ class _Nowhere:
 
 @dataclass
 class _Pieces:
-    """A body in pieces of *size*."""
+    """A body in pieces of *size* bytes."""
 
     body: bytes
     size: int
     at: int = 0
 
     def read_nowait(self) -> bytes:
-        return b""  # nothing has come yet
+        return b""  # nothing has arrived yet
 
     def at_eof(self) -> bool:
         return self.at >= len(self.body)
@@ -73,7 +74,7 @@ class _Pieces:
 
 @dataclass
 class _Sent:
-    """As much of a request as the form asks for."""
+    """The part of a request that the form uses."""
 
     content: _Pieces
     headers: CIMultiDict[str]
@@ -82,7 +83,7 @@ class _Sent:
 
 
 def seeds() -> Iterable[bytes]:
-    picture = pictures.png()
+    picture = drawn.png()
     text = base64.b64encode(picture)
     yield b"\0\x10" + multipart(picture)
     head = b'--x\r\nContent-Disposition: form-data; name="'
@@ -103,20 +104,20 @@ def mended(data: bytes) -> bytes:
 
 
 def one(data: bytes) -> None:
-    """Raises: AssertionError where one of the promises does not hold."""
+    """Raises `AssertionError` if one of the promises is broken."""
     if len(data) < 2:
         return
     (kind, boundary), size, body = KINDS[data[0] % len(KINDS)], data[1] + 1, data[2:]
     whole = _run(_outcome(kind, body, len(body) + 1))
     pieces = _run(_outcome(kind, body, size))
     if REFUSED in (whole, pieces) and (re.search(rb"(?<!\r)\n", body) or not body.startswith(boundary)):
-        return  # a lone line feed in a header, or what stands before the first boundary, is seen in one piece only
+        return  # a lone line feed in a header, or text before the first boundary, is noticed in one piece only
     assert whole[-1] is not False, f"not the client's fault: {whole}"
     assert whole == pieces, f"in one piece: {whole}\nin pieces of {size}: {pieces}"
 
 
 class _AtOnce(ThreadPoolExecutor):
-    """Does what is handed in by itself: changes of threads would take most of the time."""
+    """Runs work at once in the same thread: changes of threads would take most of the time."""
 
     def submit(self, work: Any, /, *arguments: Any, **named: Any) -> Future[Any]:
         done: Future[Any] = Future()
@@ -130,7 +131,7 @@ class _AtOnce(ThreadPoolExecutor):
 _folder = tempfile.TemporaryDirectory(prefix="form-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
 _loop = asyncio.new_event_loop()
 _loop.set_default_executor(_AtOnce())
-_reserve = Reserve([Path(_folder.name)], 0, lambda: 0.0)
+_disk = DiskRoom([Path(_folder.name)], 0, lambda: 0.0)
 
 
 def _run(work: Any) -> Any:
@@ -138,7 +139,7 @@ def _run(work: Any) -> Any:
 
 
 async def _outcome(kind: str, body: bytes, size: int) -> tuple[object, ...]:
-    """What became of it: all that was read, or the kind of error and whether it is the client's."""
+    """Returns everything that was read, or the class of the error and whether the client caused it."""
     folder = Path(_folder.name)
     try:
         return await _read(kind, body, size, folder)
@@ -152,7 +153,7 @@ async def _outcome(kind: str, body: bytes, size: int) -> tuple[object, ...]:
 async def _read(kind: str, body: bytes, size: int, folder: Path) -> tuple[object, ...]:
     form = UploadForm()
     request = _Sent(_Pieces(body, size), CIMultiDict({"Content-Type": kind}))
-    async with _reserve.room(0) as room:
+    async with _disk.room(0) as room:
         await form.read(cast("web.Request", request), folder, LIMIT, room)
     assert len(form.fields) + len(form.files) + len(form.texts) <= MAX_FIELDS
     assert sum(map(len, form.fields.values())) <= MAX_TEXT

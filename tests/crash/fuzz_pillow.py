@@ -1,7 +1,7 @@
-"""The damaged and hostile pictures that Pillow is tested with, all through the running server, once.
+"""Sends the damaged and hostile pictures of Pillow's own tests through a server, once each.
 
-`python -m tests.crash.fuzz_pillow`. They are in Pillow's source distribution, which is kept in build/ once it was
-downloaded; without a network this is left out.
+`python -m tests.crash.fuzz_pillow`. They are in Pillow's source distribution, which is downloaded once and kept in
+build/. Without a network nothing is tested.
 """
 
 import re
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import click
 
-from tests import pictures
+from tests import drawn
 from tests.crash.fuzz import CLIENTS, WITHIN, sent
 from tests.crash.tree import ALLOWED, megabytes, watched
 from tests.served import IMGES, serving
@@ -28,7 +28,7 @@ FORMATS = "[jpg, png, gif, webp, avif, heic, tiff, bmp]"
 
 
 def downloaded() -> Path | None:
-    """Pillow's source distribution; `None` where it cannot be had."""
+    """Returns Pillow's source distribution; `None` if it cannot be downloaded."""
     archive = KEPT / f"pillow-{VERSION}.tar.gz"
     if not archive.exists():
         KEPT.mkdir(parents=True, exist_ok=True)
@@ -39,7 +39,7 @@ def downloaded() -> Path | None:
 
 
 def corpus(archive: Path) -> dict[str, bytes]:
-    """Every file of its tests that may be a picture, by name."""
+    """Returns every file of its tests that may be a picture, by name."""
     found: dict[str, bytes] = {}
     with tarfile.open(archive) as opened:
         for member in opened:
@@ -56,11 +56,11 @@ class Seen:
     peak: int = 0
     """Bytes."""
     deaths: list[str] = field(default_factory=list[str])
-    """What the log says of workers."""
+    """Lines of the log about workers."""
 
 
 def through_a_server(files: dict[str, bytes], folder: Path, processor: str) -> Seen:
-    """Raises: AssertionError for an answer that must not be, a dead server, or too much memory."""
+    """Raises `AssertionError` if an answer is wrong, the server dies, or it uses too much memory."""
     seen = Seen()
     with serving(folder, IMAGES__FORMATS=FORMATS, IMAGES__PROCESSOR=processor) as served:
 
@@ -69,7 +69,7 @@ def through_a_server(files: dict[str, bytes], folder: Path, processor: str) -> S
             status, answer = sent(served, files[name])
             return name, status, time.monotonic() - began, answer
 
-        served.upload(pictures.jpeg())
+        served.upload(drawn.jpeg())
         with watched(served.process.pid) as memory, ThreadPoolExecutor(CLIENTS) as clients:
             for name, status, seconds, answer in clients.map(one, sorted(files)):
                 assert 200 <= status < 500, f"{name}: {status} {answer[:300]!r}\n{served.log[-1000:]}"
@@ -77,7 +77,7 @@ def through_a_server(files: dict[str, bytes], folder: Path, processor: str) -> S
                 seen.answers[status] += 1
                 seen.longest = max(seen.longest, seconds)
         seen.peak = memory.peak
-        assert served.upload(pictures.png())["width"] == 8
+        assert served.upload(drawn.png())["width"] == 8
         seen.deaths = re.findall(r"a worker died.*", served.log)
     assert seen.peak <= ALLOWED, f"the memory of all processes rose to {megabytes(seen.peak)}"
     checked = subprocess.run([*IMGES, "fsck"], cwd=folder, capture_output=True, text=True, check=False)

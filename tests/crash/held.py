@@ -1,9 +1,9 @@
-"""Every system call of a program that touches files below a folder, held until somebody has said what becomes of it.
+"""Holds every system call of a program that touches files below a folder, until the test decides about it.
 
-The kernel tells us of each call before it is made (seccomp's user notification) and keeps the thread waiting: the call
-then goes on, fails with an error of our choice, or is never made, for the process is killed. Unlike strace's injection,
-which counts for each thread by itself, this counts the calls of all threads and children in the order in which they
-come, and the program may live on for the next one. The program begins by `tests/crash/holding.py`.
+The kernel reports each call before it is made (seccomp's user notification) and keeps the thread waiting. The call then
+goes on, fails with an error of our choice, or is never made, because the process is killed. strace's injection counts
+the calls of each thread by itself. This module counts the calls of all threads and children in the order in which they
+come, and the program may live on for the next one. `tests/crash/holding.py` starts the program.
 """
 
 import array
@@ -57,14 +57,14 @@ CALLS = {
     "fcntl": (72, 25, None),
     "sendto": (44, 206, None),
 }
-"""Numbers on x86-64 and ARM64, and which argument is the path that counts, if it is not a descriptor."""
+"""Numbers on x86-64 and ARM64, and which argument is the path, if it is not a descriptor."""
 
 AT_ARGUMENT = {"openat", "unlinkat", "mkdirat", "linkat", "renameat", "renameat2"}
-"""The argument before the path is the folder that it is below."""
+"""The argument before the path is the folder that contains it."""
 LOCKING = {6, 7, 37, 38}
-"""`fcntl` to lock a part of a file: F_SETLK, F_SETLKW, and those of open files."""
+"""Commands of `fcntl` that lock a part of a file: F_SETLK, F_SETLKW, and those of open files."""
 NEVER_FAILS = {"fcntl", "flock", "sendto"}
-"""Locks fail on no local disk, and giving one back least of all; answers are no matter of disks."""
+"""Calls that never fail: locks fail on no local disk, least of all their release; answers do not touch a disk."""
 
 SYNCS = {"fsync", "fdatasync"}
 CHANGING = frozenset(
@@ -85,7 +85,7 @@ CHANGING = frozenset(
     | SYNCS
     | {"sendto"}
 )
-"""What leaves the disk, or the client, otherwise than it was; and files opened for writing."""
+"""Calls that change the disk or reach the client, and those that open files for writing."""
 
 RECEIVE, SEND = 0xC050_2100, 0xC018_2101
 CONTINUE = 1
@@ -93,19 +93,19 @@ NOTIFICATION = struct.Struct("=QIIiIQ6Q")
 ANSWER = struct.Struct("=Qqii")
 
 Fate = Literal["KILL", "EIO", "ENOSPC", "DEAD"]
-"""DEAD: nothing that changes the disk goes well any more, until the process is killed after its answer."""
+"""DEAD: nothing that changes the disk succeeds any more, until the process is killed after its answer."""
 FATES: tuple[Fate, ...] = ("KILL", "EIO", "ENOSPC", "DEAD")
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call that was held: its *name*, the file it is about (below the folder), and whether the server made it."""
+    """A held call: its *name*, its file (below the folder), and whether the server made it."""
 
     name: str
     path: str
     by_server: bool
     writes: bool = False
-    """Whether it opens the file to write in it."""
+    """Returns whether the call opens the file for writing."""
 
     @property
     def changes(self) -> bool:
@@ -122,9 +122,9 @@ def goes_on(_: Call) -> int:
 
 @dataclass
 class Watch:
-    """What happens to the calls of one window: nothing, or at the *number*-th the *fate*.
+    """What happens to the calls of one window: nothing, or the *fate* at the *number*-th call.
 
-    *failing* tells of each call the error that it ends with, or 0.
+    *failing* returns the error with which a call ends, or 0.
     """
 
     number: int = 0
@@ -134,8 +134,9 @@ class Watch:
 
     @property
     def struck(self) -> Call | None:
-        """The call that met its fate. Locks never fail; and who is killed after a call that changed nothing leaves what
-        was left by the kill before.
+        """The call that met its fate.
+
+        Locks never fail. A kill after a call that changed nothing would repeat the kill before it, so it is left out.
         """
         if not 0 < self.number <= len(self.calls):
             return None
@@ -147,16 +148,16 @@ class Watch:
         return None if call.name in NEVER_FAILS else call
 
     def outcome(self, call: Call) -> int:
-        """The error that the *call*, the last of `calls`, ends with; 0: it goes on."""
+        """Returns the error with which *call*, the last of `calls`, ends; 0: it goes on."""
         if self.fate == "DEAD" and self.struck:
             return errno.EIO if call.changes and call.name not in NEVER_FAILS else 0
         if len(self.calls) != self.number or not self.struck:
             return self.failing(call)
-        return errno.EIO if self.fate == "KILL" else getattr(errno, self.fate)  # who is killed will not see it
+        return errno.EIO if self.fate == "KILL" else getattr(errno, self.fate)  # a killed process does not see it
 
 
 class Holder:
-    """Decides over the calls of one program and its children. *inside*: the folder whose files count."""
+    """Decides about the calls of one program and its children, on files of the folder *inside*."""
 
     def __init__(self, inside: Path) -> None:
         self._inside = f"{inside.resolve()}/"
@@ -167,7 +168,7 @@ class Holder:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def begin(self, pid: int) -> None:
-        """The program was started as *pid*, and has `theirs`."""
+        """Starts deciding: the program runs as *pid* and has `theirs`."""
         self._pid = pid
         self.theirs.close()
         self._thread.start()
@@ -177,7 +178,7 @@ class Holder:
             self._watch = watch
 
     def leave(self) -> None:
-        """End the window: all calls go on."""
+        """Ends the window: all calls go on."""
         with self._lock:
             self._watch = None
 
@@ -203,7 +204,7 @@ class Holder:
                 try:
                     fcntl.ioctl(listener, RECEIVE, buffer)
                 except OSError as error:
-                    if error.errno in {errno.ENOENT, errno.EINTR}:  # whoever called is gone
+                    if error.errno in {errno.ENOENT, errno.EINTR}:  # the caller is gone
                         continue
                     raise
                 identity, thread, _, number, _, _, *arguments = NOTIFICATION.unpack(buffer)
@@ -213,11 +214,11 @@ class Holder:
 
     def _answer(self, listener: int, identity: int, error: int) -> None:
         answer = bytearray(ANSWER.pack(identity, 0, -error, 0 if error else CONTINUE))
-        with suppress(FileNotFoundError):  # it was killed meanwhile
+        with suppress(FileNotFoundError):  # the caller was killed meanwhile
             fcntl.ioctl(listener, SEND, answer)
 
     def _decide(self, thread: int, number: int, arguments: list[int]) -> int:
-        """The error number that the call ends with; 0: it goes on."""
+        """Returns the error number with which the call ends; 0: it goes on."""
         with self._lock:
             watch = self._watch
             if watch is None:
@@ -233,7 +234,7 @@ class Holder:
             return error
 
     def _call(self, thread: int, number: int, arguments: list[int]) -> Call | None:
-        """What is being called, if it is about a file of ours or answers a client."""
+        """Returns the call, if it is about a file of ours or answers a client."""
         name, at = NAMES[number]
         by_server = os.path.exists(f"/proc/{self._pid}/task/{thread}")  # noqa: PTH110 - thousands of them
         try:
@@ -242,7 +243,7 @@ class Holder:
             if name == "fcntl" and arguments[1] not in LOCKING:
                 return None
             path = _path(thread, name, at, arguments)
-        except OSError:  # gone, or nonsense
+        except OSError:  # the process is gone, or passed nonsense
             return None
         if not f"{path}/".startswith(self._inside):
             return None
@@ -272,7 +273,7 @@ def _text(thread: int, address: int) -> str:
 
 
 def _is_inet(thread: int, descriptor: int) -> bool:
-    """Whether it is a connection of a client: a socket that is none of this machine's own."""
+    """Returns whether it is the connection of a client: a socket that is not one of this machine's own."""
     target = str(Path(f"/proc/{thread}/fd/{descriptor}").readlink())
     inode = target.removeprefix("socket:[").removesuffix("]")
     return any(inode == line.split()[9] for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
@@ -284,7 +285,7 @@ def _process_of(thread: int) -> int:
 
 
 def _received(connection: socket.socket) -> int | None:
-    """The descriptor that was sent; `None` where the program ended before."""
+    """Returns the descriptor that was sent; `None` if the program has ended."""
     space = socket.CMSG_SPACE(4)
     _, ancillary, _, _ = connection.recvmsg(1, space)
     for _, kind, data in ancillary:
@@ -296,7 +297,7 @@ def _received(connection: socket.socket) -> int | None:
 
 
 def numbers() -> dict[int, tuple[str, int | None]]:
-    """Name and path's argument by the number on this machine."""
+    """Returns name and path's argument by the call's number on this machine."""
     of_machine = {
         x86_64 if platform.machine() == "x86_64" else arm64: (name, at) for name, (x86_64, arm64, at) in CALLS.items()
     }

@@ -1,7 +1,7 @@
-"""Begins a program whose system calls are held: `python holding.py SOCKET NUMBERS MODULE ARGUMENTS…`.
+"""Starts a program whose system calls are held: `python holding.py SOCKET NUMBERS MODULE ARGUMENTS…`.
 
-SOCKET is the descriptor that the listener goes to, NUMBERS those of the calls. Nothing is held until MODULE and what it
-needs are imported, so that the start costs what it always does.
+SOCKET is the descriptor to which the listener is sent. NUMBERS are those of the calls. Nothing is held until MODULE and
+its imports are loaded, so that the start costs what it always does.
 """
 
 import array
@@ -27,11 +27,11 @@ class _Program(ctypes.Structure):
 
 
 def hold(connection: socket.socket, numbers: list[int]) -> None:
-    """Let the calls of these *numbers* wait for whoever gets the listener, in this thread and all that it starts."""
+    """Lets the calls of these *numbers* wait for the listener, in this thread and all that it starts."""
     made: list[int] = []
     ready = threading.Event()
 
-    def send() -> None:  # a thread that was there before, whose own calls are not held
+    def send() -> None:  # an older thread, whose own calls are not held
         ready.wait()
         rights = array.array("i", made)
         connection.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])

@@ -14,21 +14,25 @@ from tests.served import serving
 
 LONGEST = 0.8
 """Seconds that a server lives under load at most."""
+WARM_EVERY = 5
+"""So often a server is killed after its first upload only: on a slow machine the others may not come so far."""
 LOOKED_AT = 100
-"""So many promises are asked for after each kill, all of them at the end."""
+"""Promises that are checked after each kill; all are checked at the end."""
 CHECK_EVERY = 50
-"""Rounds from one `imges fsck` to the next."""
+"""Rounds between two runs of `imges fsck`."""
 SETTLED = 20.0
-"""Seconds within which a start has to have taken back what the server before left."""
+"""Seconds within which a start must have taken back what the killed server left."""
 
 
 def rounds(count: int, folder: Path, seed: int = 0) -> Load:
-    """All uploads of *count* rounds. Raises: AssertionError for a bad one."""
+    """Returns all uploads of *count* rounds. Raises `AssertionError` on a bad one."""
     load, moments = Load(side=24), random.Random(seed)
     for number in range(count):
-        with serving(folder) as served:
+        with serving(folder, IMAGES__TIMEOUT="60 s") as served:  # many of them share two slow cores
             assert not (lost := load.lost(served, LOOKED_AT)), f"seed {seed}, round {number}: lost: {lost}"
             with load.on(served):
+                if number % WARM_EVERY == 0:
+                    load.wait_for_more()
                 time.sleep(moments.uniform(0, LONGEST))
                 served.process.kill()
                 served.process.wait()
@@ -42,8 +46,8 @@ def rounds(count: int, folder: Path, seed: int = 0) -> Load:
 
 
 def settle(folder: Path, load: Load | None = None) -> None:
-    """One more start: what the kills left is taken back, *load* has lost nothing, and fsck finds nothing."""
-    with serving(folder) as served:
+    """Starts once more: the rest of the kills is taken back, *load* has lost nothing, and fsck finds nothing."""
+    with serving(folder, IMAGES__TIMEOUT="60 s") as served:  # many of them share two slow cores
         assert load is None or not (lost := load.lost(served)), f"lost: {lost}"
         deadline = time.monotonic() + SETTLED
         while (wrong := stored.fsck(folder)) and time.monotonic() < deadline:

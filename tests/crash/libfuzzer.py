@@ -1,6 +1,7 @@
-"""Targets for libFuzzer, which looks for inputs that reach new code: `python -m tests.crash.libfuzzer NAME [SECONDS]`.
+"""Targets for libFuzzer, which finds inputs that reach new code: `python -m tests.crash.libfuzzer NAME [SECONDS]`.
 
-What it finds new is kept in build/fuzz/NAME for the next time, and what breaks something in build/fuzz/NAME-crash-….
+New inputs are kept in build/fuzz/NAME for the next run. An input that breaks something is kept in
+build/fuzz/NAME-crash-….
 """
 
 import sys
@@ -10,14 +11,23 @@ from typing import Any, Protocol
 
 import atheris
 
-with atheris.instrument_imports(include=["imges.imaging.formats", "imges.imaging.header", "imges.web", "imges.intake"]):
+with atheris.instrument_imports(
+    include=[
+        "imges.imaging.formats",
+        "imges.imaging.header",
+        "imges.web",
+        "imges.receiving.intake",
+        "imges.receiving.spool",
+        "imges.receiving.text",
+    ]
+):
     from tests.crash import fuzz_filter, fuzz_form
 
 BUILT = Path("build/fuzz")
 SLOWEST = 10
-"""Seconds that one input may take: else it counts as endless."""
+"""Seconds that one input may take; a longer one counts as endless."""
 MEMORY = 2048
-"""Megabytes of the process; it keeps what it has found, and the samples."""
+"""Megabytes of the process, which keeps its inputs and the samples."""
 
 
 class Target(Protocol):
@@ -29,7 +39,7 @@ class Target(Protocol):
     def seeds(self) -> Iterable[bytes]: ...
 
     def one(self, data: bytes) -> None:
-        """Raises: AssertionError, or whatever else must not be raised."""
+        """Raises `AssertionError`, or another error, if a promise is broken."""
         ...
 
     def mended(self, data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Clients that upload as fast as they can, and remember what they were promised."""
+"""Clients that upload as fast as they can and remember what they were promised."""
 
 import hashlib
 import http.client
@@ -10,19 +10,19 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
 
-from tests import pictures
+from tests import drawn
 from tests.served import Served
 
 NAMES = 7
-"""So many names for all pictures, so that they get in each other's way."""
+"""Names of all pictures: so few that uploads compete for them."""
 
 
 Promises = dict[str, bytes]
-"""The digest of each picture that was promised, by its address without the server's."""
+"""The digest of each promised picture, by its address without that of the server."""
 
 
 class Load:
-    """Uploads of pictures that differ from each other; goes on with another server after the one before has died."""
+    """Uploads pictures that all differ. It continues with another server after the former has died."""
 
     def __init__(self, clients: int = 8, side: int = 60) -> None:
         self.acknowledged: Promises = {}
@@ -34,7 +34,7 @@ class Load:
         self._lock = threading.Lock()
 
     def wait_for_more(self) -> None:
-        """Until one more upload is acknowledged than were before, so that there is something to lose."""
+        """Waits until one more upload is acknowledged than before, so that there is something to lose."""
         before, deadline = len(self.acknowledged), time.monotonic() + 60
         while len(self.acknowledged) <= before:
             assert time.monotonic() < deadline, "nothing is acknowledged"
@@ -42,7 +42,7 @@ class Load:
 
     @contextmanager
     def on(self, served: Served) -> Generator[None]:
-        """Under load; it ends after the block, when the server should be gone."""
+        """Loads the server within the block. The load ends after the block, when the server should be gone."""
         stop = threading.Event()
         with ThreadPoolExecutor(self._clients) as pool:
             running = [pool.submit(self._client, served, stop) for _ in range(self._clients)]
@@ -57,7 +57,7 @@ class Load:
         while not stop.is_set():
             with self._lock:
                 seed = next(self._seeds)
-            content = pictures.encoded(pictures.noise(self._side, self._side, seed), "PNG")
+            content = drawn.encoded(drawn.noise(self._side, self._side, seed), "PNG")
             try:
                 url = served.upload(content, f"{seed % NAMES}.png")["url"]
             except (OSError, http.client.HTTPException):
@@ -70,9 +70,9 @@ class Load:
                 self.acknowledged["/" + url.split("/", 3)[3]] = _digest(content)
 
     def lost(self, served: Served, at_most: int | None = None) -> list[str]:
-        """Addresses of what was promised and is not served byte for byte.
+        """Returns addresses of promised pictures that are not served byte for byte.
 
-        With *at_most* only so many are looked at: the newest, and some of the rest.
+        With *at_most* only so many are requested: the newest, and some of the others.
         """
         asked = list(self.acknowledged)
         if at_most is not None and len(asked) > at_most:

@@ -1,4 +1,4 @@
-"""The memory of all processes while 16 clients send the largest pictures that are allowed: `make memory`.
+"""The memory of all processes while 16 clients send the largest allowed pictures: `make memory`.
 
 At the default limits, by `python -m tests.crash.memory [SECONDS]`. The pictures are made once and kept in build/.
 """
@@ -17,7 +17,7 @@ import click
 import pyvips
 from PIL import Image
 
-from tests import pictures
+from tests import drawn
 from tests.crash.fuzz import sent
 from tests.crash.tree import ALLOWED, fell_to, megabytes, pss, watched
 from tests.served import serving
@@ -25,23 +25,23 @@ from tests.served import serving
 KEPT = Path("build/largest")
 CLIENTS = 16
 SIDES = (7300, 5479)
-"""40 megapixels, less a few."""
+"""A little less than 40 megapixels."""
 FRAMES, FRAME = 500, (632, 632)
 """200 megapixels over all frames."""
 REST = 60.0
-"""Seconds in which the memory has to be near what it was."""
+"""Seconds within which the memory must be near its former value."""
 NEAR = 1.25
-"""Times as much as before."""
+"""Factor above the former value."""
 
 
 def _photograph() -> Image.Image:
-    """Rough enough for a file of some megabytes."""
-    return pictures.noise(SIDES[0] // 8, SIDES[1] // 8).resize(SIDES, Image.Resampling.BICUBIC)
+    """A rough surface, so that the file has some megabytes."""
+    return drawn.noise(SIDES[0] // 8, SIDES[1] // 8).resize(SIDES, Image.Resampling.BICUBIC)
 
 
 def _frames() -> list[Image.Image]:
-    """Few colours, or the file is larger than it may be."""
-    base = pictures.gradient(*FRAME).quantize(4)
+    """Few colours, so that the file is not too large."""
+    base = drawn.gradient(*FRAME).quantize(4)
     return [base.rotate(number) for number in range(FRAMES)]
 
 
@@ -51,28 +51,26 @@ def _deep_png(*, interlaced: bool) -> bytes:
 
 
 MAKERS: dict[str, Callable[[], bytes]] = {
-    "jpg": lambda: pictures.encoded(_photograph(), "JPEG", quality=85),
-    "progressive jpg, CMYK": lambda: pictures.encoded(
-        _photograph().convert("CMYK"), "JPEG", quality=70, progressive=True
-    ),
-    "png": lambda: pictures.encoded(pictures.gradient(*SIDES), "PNG", compress_level=1),
+    "jpg": lambda: drawn.encoded(_photograph(), "JPEG", quality=85),
+    "progressive jpg, CMYK": lambda: drawn.encoded(_photograph().convert("CMYK"), "JPEG", quality=70, progressive=True),
+    "png": lambda: drawn.encoded(drawn.gradient(*SIDES), "PNG", compress_level=1),
     "png, 16 bits": lambda: _deep_png(interlaced=False),
     "interlaced png, 16 bits": lambda: _deep_png(interlaced=True),
-    "gif": lambda: pictures.encoded(pictures.gradient(*SIDES, mode="P"), "GIF"),
-    "animated gif": lambda: pictures.encoded(
+    "gif": lambda: drawn.encoded(drawn.gradient(*SIDES, mode="P"), "GIF"),
+    "animated gif": lambda: drawn.encoded(
         (frames := _frames())[0], "GIF", save_all=True, append_images=frames[1:], duration=40, loop=0
     ),
-    "webp": lambda: pictures.encoded(_photograph(), "WEBP", quality=60, method=0),
-    "lossless webp": lambda: pictures.encoded(pictures.gradient(*SIDES), "WEBP", lossless=True, quality=0, method=0),
-    "animated webp": lambda: pictures.encoded(
+    "webp": lambda: drawn.encoded(_photograph(), "WEBP", quality=60, method=0),
+    "lossless webp": lambda: drawn.encoded(drawn.gradient(*SIDES), "WEBP", lossless=True, quality=0, method=0),
+    "animated webp": lambda: drawn.encoded(
         (frames := _frames())[0], "WEBP", save_all=True, append_images=frames[1:], duration=40, quality=50, method=0
     ),
-    "avif": lambda: pictures.encoded(_photograph(), "AVIF", quality=40, speed=10),
+    "avif": lambda: drawn.encoded(_photograph(), "AVIF", quality=40, speed=10),
 }
 
 
 def largest() -> dict[str, bytes]:
-    """By kind."""
+    """Pictures by kind."""
     KEPT.mkdir(parents=True, exist_ok=True)
     found: dict[str, bytes] = {}
     for kind, make in MAKERS.items():
@@ -90,18 +88,18 @@ class Measured:
     peak: int = 0
     after: int = 0
     seconds: float = 0
-    """Until it was down again."""
+    """Seconds until the memory was down again."""
     answers: Counter[tuple[str, int]] = field(default_factory=Counter[tuple[str, int]])
     """How often each kind was answered with each status."""
 
 
 def measure(seconds: float, folder: Path) -> Measured:
-    """Raises: AssertionError where an answer is none that clients are promised."""
+    """Raises `AssertionError` if an answer is none of those that clients are promised."""
     files = largest()
     with serving(folder) as served:
         pid = served.process.pid
-        for small in (pictures.jpeg(), pictures.png(), pictures.gif(frames=3), pictures.webp(), pictures.avif()):
-            served.upload(small)  # what is loaded when it is needed first, is
+        for small in (drawn.jpeg(), drawn.png(), drawn.gif(frames=3), drawn.webp(), drawn.avif()):
+            served.upload(small)  # everything that is loaded on first use is loaded
         time.sleep(2)
         measured = Measured(pss(pid))
         for kind, content in files.items():
@@ -120,7 +118,7 @@ def measure(seconds: float, folder: Path) -> Measured:
                 measured.answers += answers
         measured.peak = memory.peak
         measured.after, measured.seconds = fell_to(pid, round(measured.idle * NEAR), REST)
-        assert served.upload(pictures.png())["width"] == 8
+        assert served.upload(drawn.png())["width"] == 8
         statuses = {status for _, status in measured.answers}
         assert statuses <= {200, 413, 422, 503}, f"{measured.answers}\n{served.log[-2000:]}"
     return measured

@@ -1,6 +1,7 @@
-"""What is broken off at every call: an upload, a deletion, an expiry, a migration; and what has to hold afterwards.
+"""The operations that are broken off at every call, and what has to be true afterwards.
 
-Each keeps a program running in a folder, whose calls are held (`held`), and starts it anew when it was killed.
+They are an upload, a deletion, an expiry and a migration. Each keeps a program running in a folder, whose calls are
+held (`held`), and starts it again after a kill.
 """
 
 import http.client
@@ -13,20 +14,22 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from tests import pictures
+from tests import drawn
 from tests.crash import holding, stored
 from tests.crash.held import NAMES, Call, Fate, Holder, Watch
 from tests.served import Served
 
 SETTLED = 10.0
-"""Seconds within which what was broken off has to be taken back or finished."""
+"""Seconds within which a broken operation has to be taken back or finished."""
 CHECK_EVERY = 5
-"""Points from one `imges fsck` to the next; rows and files are compared after each."""
+"""Points between two runs of `imges fsck`. Rows and files are compared after each point."""
 NUMBERS = ",".join(map(str, NAMES))
-QUICK = {"IMAGES__WORKERS": "1", "SERVER__DRAIN": "0 s"}
+SLOW = "60 s"
+"""What a decoder may take: while all calls are traced, its start alone may take longer than the default."""
+QUICK = {"IMAGES__WORKERS": "1", "IMAGES__TIMEOUT": SLOW, "SERVER__DRAIN": "0 s"}
 ROOT = Path(__file__).parents[2]
 EAST, WEST = "Pacific/Kiritimati", "Etc/GMT+12"
-"""Time zones that never have the same date: so the day's folder of an upload is none that older pictures are in."""
+"""Time zones that never have the same date: the day's folder of an upload then contains no older pictures."""
 
 NEVER_AGO = 4_000_000_000_000_000
 """Microseconds since 1970, in the year 2096."""
@@ -39,7 +42,7 @@ VITAL = {
     ("fdatasync", "imges.db-wal"),
     ("pwrite64", "imges.db-wal"),
 }
-"""Calls, and beginnings of what they are about, without which nothing is promised."""
+"""Calls, and beginnings of their paths, on which no promise depends."""
 
 
 def is_vital(call: Call) -> bool:
@@ -47,14 +50,14 @@ def is_vital(call: Call) -> bool:
 
 
 def held(folder: Path, module: str, *arguments: str) -> tuple[Holder, list[str]]:
-    """Who decides over the calls of a program in *folder*, and the command that begins it."""
+    """Returns what decides about the calls of a program in *folder*, and the command that starts it."""
     holder = Holder(folder / "data")
     began = str(holder.theirs.fileno())
     return holder, [sys.executable, holding.__file__, began, NUMBERS, module, *arguments]
 
 
 def held_server(folder: Path, **environ: str) -> tuple[Served, Holder]:
-    """A server that answers, and who decides over its calls."""
+    """A running server, and what decides about its calls."""
     holder, command = held(folder, "imges", "serve")
     served = Served(folder, command, [holder.theirs.fileno()], **(QUICK | environ))
     holder.begin(served.process.pid)
@@ -63,7 +66,7 @@ def held_server(folder: Path, **environ: str) -> tuple[Served, Holder]:
 
 
 class Operation:
-    """One life of the program after the other, and windows in which its calls are counted."""
+    """One life of the program after another, with windows in which its calls are counted."""
 
     holder: Holder
 
@@ -78,22 +81,22 @@ class Operation:
         raise NotImplementedError
 
     def start(self) -> None:
-        """Begin a life."""
+        """Begins a life."""
         raise NotImplementedError
 
     def prepare(self) -> None:
-        """Make what `act` takes."""
+        """Makes what `act` needs."""
 
     def act(self) -> str:
-        """Do it once; what was heard: `done`, `died`, or the error."""
+        """Acts once. Returns what the client heard: `done`, `died`, or the error."""
         raise NotImplementedError
 
     def check(self, heard: str, call: Call | None, fate: Fate) -> None:
-        """Afterwards, in the same life or in the next. Raises: AssertionError."""
+        """Checks the result, in the same life or in the next. Raises `AssertionError`."""
         raise NotImplementedError
 
     def checked(self) -> None:
-        """`imges fsck` finds nothing. It is asked now and then, for it takes longer than the rest."""
+        """Checks that `imges fsck` finds nothing. It takes long, so it runs now and then."""
         self._unchecked += 1
         if self._unchecked >= CHECK_EVERY:
             self._unchecked = 0
@@ -104,11 +107,11 @@ class Operation:
         self.process.wait()
 
     def window(self, watch: Watch) -> str:
-        """`act`, with its calls under *watch*; what was heard. Whoever was to be killed is dead afterwards."""
+        """Calls `act` under *watch* and returns what was heard. A process that was to be killed is dead then."""
         self.holder.watch(watch)
         try:
             heard = self.act()
-            time.sleep(0.02)  # what follows the answer belongs to it
+            time.sleep(0.02)  # what follows the answer belongs to the act
             if watch.fate == "DEAD" and watch.struck:
                 self.process.kill()
                 self.process.wait()
@@ -121,14 +124,14 @@ class Operation:
 
 
 class OfServer(Operation):
-    """Done by a server."""
+    """An operation of a server."""
 
     served: Served
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self._kept: dict[str, bytes] = {}
-        """Promised long ago."""
+        """Pictures promised long ago."""
         self._seeds = iter(range(1_000_000))
         self.start(EAST)
         for _ in range(3):
@@ -136,7 +139,7 @@ class OfServer(Operation):
             self._kept[image["url"]] = content
         self.stop()
         with closing(sqlite3.connect(folder / "data/imges.db")) as db, db:
-            db.execute("UPDATE api_keys SET last_used = ?", [NEVER_AGO])  # else it is noted now and then
+            db.execute("UPDATE api_keys SET last_used = ?", [NEVER_AGO])  # else the last use is stored now and then
         self.start()
 
     @property
@@ -147,14 +150,14 @@ class OfServer(Operation):
         self.served, self.holder = held_server(self.folder, SITE__TIME_ZONE=zone)
 
     def content(self) -> bytes:
-        return pictures.encoded(pictures.noise(40, 40, next(self._seeds)), "PNG")
+        return drawn.encoded(drawn.noise(40, 40, next(self._seeds)), "PNG")
 
     def uploaded(self) -> tuple[dict[str, Any], bytes]:
         content = self.content()
         return self.served.upload(content), content
 
     def recovered(self) -> tuple[dict[str, Any], bytes]:
-        """One more upload, within seconds, by the same process."""
+        """Checks that the same process accepts one more upload within seconds."""
         deadline = time.monotonic() + SETTLED
         while True:
             try:
@@ -169,7 +172,7 @@ class OfServer(Operation):
             assert self.served.get(url) == (200, content), f"{url} is lost"
 
     def sound(self) -> None:
-        """In this life or, where the next sweep would be a minute away, in the next one."""
+        """Checks in this life or, if the next sweep is a minute away, in the next one."""
         if stored.settled(self.folder, 0.5):
             self.served.process.terminate()
             assert self.served.process.wait(30) == 0
@@ -178,7 +181,7 @@ class OfServer(Operation):
         self.checked()
 
     def tried(self, method: str, path: str, body: bytes = b"", **headers: str) -> tuple[str, bytes]:
-        """What was heard of a request, and the body."""
+        """Returns the status line of a request's answer, and its body."""
         try:
             status, answer = self.served.request(method, path, body, **headers)
         except (OSError, http.client.HTTPException):
@@ -187,7 +190,7 @@ class OfServer(Operation):
 
 
 class Upload(OfServer):
-    """Into a folder that is new."""
+    """An upload into a new folder."""
 
     def __init__(self, folder: Path) -> None:
         self._made: list[tuple[dict[str, Any], bytes]] = []
@@ -238,7 +241,7 @@ def _expected(call: Call | None, fate: Fate) -> set[str]:
 
 
 class Delete(OfServer):
-    """By the delete link."""
+    """A deletion by the delete link."""
 
     def prepare(self) -> None:
         self._image, self._content = self.uploaded()
@@ -255,12 +258,12 @@ class Delete(OfServer):
         self.whole({})
         self.sound()
         assert self.served.get(self._image["url"])[0] == status
-        if status == 200:  # it was not begun: the link is as good as before
+        if status == 200:  # not begun: the link still works
             assert self.act() == "done"
 
 
 class OfUpkeep(Operation):
-    """Done by `tests.crash.upkeep`."""
+    """An operation of `tests.crash.upkeep`."""
 
     _process: "subprocess.Popen[str]"
 
@@ -306,7 +309,7 @@ class OfUpkeep(Operation):
                 pipe.close()
 
     def finish(self, order: str) -> None:
-        """Do it again, to its end, if need be in another life."""
+        """Acts again, to its end, in another life if needed."""
         if self._process.poll() is not None:
             self._close()
             self.start()
@@ -314,11 +317,12 @@ class OfUpkeep(Operation):
 
 
 def _environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": str(ROOT), "IMGES__LIMITS__DISK_RESERVE": "1 MB", "IMGES__IMAGES__WORKERS": "1"}
+    ours = {"LIMITS__DISK_RESERVE": "1 MB", "IMAGES__WORKERS": "1", "IMAGES__TIMEOUT": SLOW}
+    return os.environ | {"PYTHONPATH": str(ROOT)} | {f"IMGES__{name}": value for name, value in ours.items()}
 
 
 class Expire(OfUpkeep):
-    """By the sweep that every server runs."""
+    """The expiry, by the sweep that every server runs."""
 
     def prepare(self) -> None:
         assert self.told("upload") == "done", self.log
@@ -339,7 +343,7 @@ class Expire(OfUpkeep):
 
 
 class Migrate(OfUpkeep):
-    """One picture to and fro between two folders."""
+    """The migration of one picture to and fro between two folders."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -363,7 +367,7 @@ class Migrate(OfUpkeep):
         self.checked()
 
     def _whole(self) -> None:
-        """Where the row says, the picture is."""
+        """Checks that the picture is in the place of its row."""
         ((_, state, place),) = stored.rows(self.folder)
         found = stored.files_of(self.folder / "data" / stored.PLACES[place])
         assert (state, found) == ("published", self._content), f"in {place}: {state}, {list(found)}"

@@ -1,9 +1,9 @@
-"""Operations broken off at each system call on the disk: `python -m tests.crash.points [--only upload] [--part 2/5]`.
+"""Breaks operations off at each system call on the disk: `python -m tests.crash.points [--only upload] [--part 2/5]`.
 
-At the N-th call of an upload, a deletion, an expiry or a migration, in whatever thread or worker, the process is
-killed, or the call fails with EIO or ENOSPC. What was promised must be there afterwards, byte for byte; of what was
-not, nothing may stay; and `imges fsck` must find nothing. Calls are counted until one is not reached any more. A kill
-before a call that finds all as the call before found it is left out.
+At the N-th call of an upload, a deletion, an expiry or a migration, in any thread or worker, the process is killed, or
+the call fails with EIO or ENOSPC. Afterwards every promised picture must be there, byte for byte; nothing of others
+may remain; and `imges fsck` must find nothing. N grows until no call has that number. A kill is left out if nothing
+has changed on the disk since the kill before it.
 """
 
 import random
@@ -24,10 +24,10 @@ from tests.crash.operations import OPERATIONS, Operation
 
 @dataclass
 class Found:
-    """How a sweep went."""
+    """The result of a sweep."""
 
     calls: int = 0
-    """How many one operation makes."""
+    """Calls that one operation makes."""
     points: Counter[Fate] = field(default_factory=Counter[Fate])
     heard: Counter[str] = field(default_factory=Counter[str])
 
@@ -38,7 +38,7 @@ class Found:
 
 
 def counted(operation: Operation) -> list[Call]:
-    """The calls of one undisturbed operation, after one that has started what starts late."""
+    """Returns the calls of one undisturbed operation, after another one has started what starts late."""
     for watch in (Watch(), last := Watch()):
         operation.prepare()
         operation.check(operation.window(watch), None, watch.fate)
@@ -46,7 +46,7 @@ def counted(operation: Operation) -> list[Call]:
 
 
 def broken_at(operation: Operation, number: int, fate: Fate) -> tuple[Watch, str]:
-    """What happened, and what was heard. Raises: AssertionError."""
+    """Breaks one operation. Returns what happened and what the client heard. Raises `AssertionError`."""
     operation.prepare()
     watch = Watch(number, fate)
     heard = operation.window(watch)
@@ -59,7 +59,7 @@ def broken_at(operation: Operation, number: int, fate: Fate) -> tuple[Watch, str
 
 
 def swept(name: str, folder: Path, numbers: Iterator[int], fates: tuple[Fate, ...] = FATES) -> Found:
-    """The operation of that *name*, broken at those *numbers* that are reached, by each of *fates*."""
+    """Breaks the operation *name* at those of *numbers* that are reached, by each of *fates*."""
     operation = OPERATIONS[name](folder)
     found = Found()
     try:
@@ -80,7 +80,7 @@ def swept(name: str, folder: Path, numbers: Iterator[int], fates: tuple[Fate, ..
 
 
 def sample(name: str, folder: Path, size: int, seed: int) -> Found:
-    """So many points, drawn by *seed*."""
+    """Returns so many points, drawn by *seed*."""
     operation = OPERATIONS[name](folder)
     found = Found()
     chance = random.Random(seed)

@@ -1,7 +1,7 @@
 """Good uploads while 1,000 connections are slow in all ways: `make slow`.
 
 By `python -m tests.crash.slow [CONNECTIONS]`. A third sends headers byte by byte, a third its body, a third nothing.
-From this machine, which is a trusted proxy and exempt from the limit of each address: as from as many clients.
+All come from this machine: as a trusted proxy it has no limit per address.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from pathlib import Path
 
 import click
 
-from tests import pictures
+from tests import drawn
 from tests.served import Served, multipart, serving
 
 WITHIN = 1.0
-"""Seconds in which 99 of 100 good uploads are to be answered."""
+"""Seconds within which 99 of 100 good uploads must be answered."""
 UPLOADERS = 2
 HEADERS = b"POST /api/1/upload HTTP/1.1\r\nHost: 127.0.0.1\r\n"
 BODY = b"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 1000000\r\n\r\n" + multipart(b"")[:-10]
@@ -32,9 +32,9 @@ PAUSE = 1.0
 @dataclass
 class Measured:
     connections: int = 0
-    """That were open all the time, at least."""
+    """Slow connections that were open all the time, at least."""
     seconds: list[float] = field(default_factory=list[float])
-    """Of each good upload."""
+    """Seconds of each good upload."""
 
     @property
     def p99(self) -> float:
@@ -77,7 +77,7 @@ class Slow:
 
 @asynccontextmanager
 async def slow_clients(port: int, count: int) -> AsyncGenerator[list[Slow]]:
-    """So many of them, all open."""
+    """Opens so many of them."""
     clients = [Slow(port, number % len(STARTS)) for number in range(count)]
     running: list[asyncio.Task[None]] = []
     try:
@@ -95,8 +95,8 @@ async def slow_clients(port: int, count: int) -> AsyncGenerator[list[Slow]]:
 
 
 async def measure(served: Served, count: int, seconds: float) -> Measured:
-    """Raises: AssertionError where a good upload is not taken."""
-    picture = pictures.jpeg()
+    """Raises `AssertionError` if a good upload is refused."""
+    picture = drawn.jpeg()
     measured = Measured(count)
 
     async def uploader(end: float) -> None:
@@ -116,7 +116,7 @@ async def measure(served: Served, count: int, seconds: float) -> Measured:
 
 def with_a_server(count: int, seconds: float, folder: Path) -> Measured:
     with serving(folder) as served:
-        served.upload(pictures.jpeg())
+        served.upload(drawn.jpeg())
         return asyncio.run(measure(served, count, seconds))
 
 

@@ -1,8 +1,8 @@
-"""The service against a model, in whatever order hypothesis thinks of: `python -m tests.crash.stateful [EXAMPLES]`.
+"""The service against a model, in an order that hypothesis chooses: `python -m tests.crash.stateful [EXAMPLES]`.
 
-Uploads, deletions, expiry, sweeps, `fsck` and restarts, proper ones and deaths; storage and catalog fail at any step,
-answers of theirs get lost, clients go away. What was acknowledged is served byte for byte until it is deleted or
-expires, and never afterwards; nothing else stays, neither rows nor objects; what others laid there is left alone.
+Uploads, deletions, expiry, sweeps, `fsck`, restarts and deaths happen. Storage and catalog fail at any step, their
+answers get lost, and clients go away. An acknowledged picture is served byte for byte until it is deleted or expires,
+and never afterwards. No other row or object remains, and foreign files are left alone.
 """
 
 import asyncio
@@ -31,48 +31,52 @@ from hypothesis.stateful import (
     invariant,
     multiple,
     rule,
-    run_state_machine_as_test,  # pyright: ignore[reportUnknownVariableType]
+    run_state_machine_as_test,
 )
 
-from imges.access import Access
+from imges.access.access import Access
 from imges.catalog import GUEST, ApiKey, Catalog, Image, State, open_catalog, utc_now
 from imges.errors import Gone, ImgesError, NotFound
 from imges.imaging import Imaging, open_imaging
-from imges.intake import Received, SpoolWriter
-from imges.maintenance.findings import Findings
+from imges.maintenance.context import Context
 from imges.maintenance.fsck import Checks, fsck
-from imges.maintenance.tools import Tools
-from imges.maintenance.workroom import Workroom
-from imges.places import Place, open_places
-from imges.service import LEASE_LIFE, Service, Uploaded, Uploader, UploadOptions
+from imges.maintenance.fsck_findings import Findings
+from imges.maintenance.work_folders import WorkFolder
+from imges.pictures import Pictures
+from imges.pictures.drafts import Uploader, UploadOptions
+from imges.pictures.storing import Uploaded
+from imges.pictures.sweeping import LEASE_LIFE
+from imges.receiving.intake import Received
+from imges.receiving.spool import SpoolWriter
 from imges.settings import Settings
-from tests import pictures
+from imges.storage.places import Place, open_places
+from tests import drawn
 from tests.crash.fate import Blow, Fate, FatedDatabase, FatedStorage
 from tests.maintenance.collection import Said, settings_of
 
 FOREIGN = b"no picture, and none of ours"
 DEEPEST = 10
-"""More steps nothing takes, as long as few pictures are there."""
+"""More steps than any act takes while few pictures exist."""
 Strike = tuple[Blow, int] | None
-"""What befalls an act, and at which of its steps."""
+"""What happens to an act, and at which of its steps."""
 strikes = st.none() | st.tuples(st.sampled_from(Blow), st.integers(1, DEEPEST))
 A_LONG_TIME = timedelta(days=365)
 
 
 @cache
 def contents() -> list[tuple[str, bytes]]:
-    """Pictures without metadata, so that they are stored as they come; one has a medium, one is animated."""
+    """Pictures without metadata, which are stored unchanged. One has a medium, one is animated."""
     return [
-        ("png", pictures.png(8, 8)),
-        ("png", pictures.png(9, 9)),
-        ("jpg", pictures.encoded(pictures.gradient(520, 20), "JPEG")),
-        ("gif", pictures.gif(8, 8, 2)),
+        ("png", drawn.png(8, 8)),
+        ("png", drawn.png(9, 9)),
+        ("jpg", drawn.encoded(drawn.gradient(520, 20), "JPEG")),
+        ("gif", drawn.gif(8, 8, 2)),
     ]
 
 
 @dataclass
 class Kept:
-    """A picture that was acknowledged: its objects by their keys."""
+    """An acknowledged picture: its objects by their keys."""
 
     image: Image
     token: str
@@ -80,59 +84,62 @@ class Kept:
 
 
 class Running:
-    """A service on a data folder, as `serve` opens it, but for the decoders, which outlive it."""
+    """A service on a data folder, as `serve` opens it. Its decoders outlive it."""
 
     def __init__(self, settings: Settings, imaging: Imaging, fate: Fate, clock: Callable[[], Any]) -> None:
-        self._settings = settings
+        self.settings = settings
         self._imaging = imaging
         self._fate = fate
         self._clock = clock
         self._stack = AsyncExitStack()
 
-    service: Service
+    pictures: Pictures
     catalog: Catalog
     guest: ApiKey
-    room: Workroom
+    work_folder: WorkFolder
 
     async def open(self) -> None:
         enter = self._stack.enter_async_context
-        self.catalog = await enter(open_catalog(f"sqlite:///{self._settings.data_dir / 'imges.db'}", self._clock))
-        self.catalog._database = FatedDatabase(self.catalog._database, self._fate)
+        opened = await enter(open_catalog(f"sqlite:///{self.settings.data_dir / 'imges.db'}", self._clock))
+        fated = FatedDatabase(opened._database, self._fate)
+        self.catalog = Catalog(fated, opened.images._hashes, self._clock)
         places = {
             name: Place(name, place.kind, FatedStorage(place.storage, self._fate))
-            for name, place in (await enter(open_places(self._settings.storages, self._settings.storage))).items()
+            for name, place in (await enter(open_places(self.settings.storages, self.settings.storage))).items()
         }
-        lease = await self.catalog.take_lease(LEASE_LIFE)
+        lease = await self.catalog.leases.take(LEASE_LIFE)
         key = await self.catalog.secret("id_key", lambda: os.urandom(32))
-        self.service = Service(
-            self._settings, self.catalog, places, self._imaging, lease=lease, id_key=key, now=self._clock
+        self.pictures = Pictures.over(
+            self.settings, self.catalog, places, self._imaging, lease=lease, id_key=key, now=self._clock
         )
-        self.room = self._stack.enter_context(Workroom.open(self._settings.data_dir))
-        await enter(Access.open(self._settings, self.catalog))
-        self.guest = next(key for key in await self.catalog.keys() if key.name == GUEST)
+        self.work_folder = self._stack.enter_context(WorkFolder.open(self.settings.data_dir))
+        await enter(Access.open(self.settings, self.catalog))
+        self.guest = next(key for key in await self.catalog.keys.all() if key.name == GUEST)
 
     async def close(self) -> None:
         """The end of a process; where it is dead, nothing that it still tries has any effect."""
-        await self.service.finish()
+        await self.pictures.background.finish()
         if not self._fate.dead:
-            await self.catalog.give_lease_back(self.service.lease)
+            await self.catalog.leases.give_back(self.pictures.lease)
         await self._stack.aclose()
 
     async def upload(self, name: str, content: bytes, expiration: timedelta | None) -> Uploaded:
-        async with self.room.folder() as folder:
+        async with self.work_folder.folder() as folder:
             writer = SpoolWriter(folder / "received", 2**20)
             await writer.write(content)
             received = Received(await writer.finish(), name, "file")
             options = UploadOptions(expiration=expiration)
-            return await self.service.upload(received, options, Uploader(self.guest, None), folder)
+            return await self.pictures.storing.upload(received, options, Uploader(self.guest, None), folder)
 
     async def fsck(self, *, repair: bool) -> tuple[Findings, list[str]]:
         said = Said()
-        findings = await fsck(Tools(self._settings, self.service, self.room, said), Checks(repair, digests=True))
+        findings = await fsck(
+            Context(self.settings, self.pictures, self.work_folder, said), Checks(repair, digests=True)
+        )
         return findings, said.lines
 
 
-class Pictures(RuleBasedStateMachine):
+class Lives(RuleBasedStateMachine):
     """See the module."""
 
     loop: ClassVar[asyncio.Runner]
@@ -149,15 +156,15 @@ class Pictures(RuleBasedStateMachine):
         self.there: list[Kept] = []
         self.gone: list[Kept] = []
         self.in_doubt: list[Kept] = []
-        """Deletions that broke off: whether they were done has to be seen."""
+        """Deletions that broke off; the test finds out whether they were done."""
         self.unheard = False
-        """Whether a process died over an upload: it may have been done, and nobody knows."""
+        """Whether a process died during an upload: it may have been done without anybody knowing."""
         self.names: set[str] = set()
         self.foreign: dict[str, bytes] = {}
         self.struck = False
-        """Whether the last act was."""
+        """Whether fate struck the last act."""
 
-    # How it is done
+    # How acts are done
 
     def now(self) -> Any:
         return utc_now() + self.later
@@ -166,7 +173,7 @@ class Pictures(RuleBasedStateMachine):
         return self.loop.run(work)
 
     async def _tried(self, work: Coroutine[Any, Any, Any], strike: Strike = None) -> Any:
-        """The result of *work*; `None` where fate struck it. A dead process is followed by a new one."""
+        """Returns the result of *work*; `None` if fate struck it. A dead process is replaced by a new one."""
         fate = self.fate
         fate.victim = task = asyncio.create_task(work)
         if strike:
@@ -184,26 +191,26 @@ class Pictures(RuleBasedStateMachine):
                 await self._restart(abruptly=True)
 
     async def _calm(self) -> None:
-        """Wait for what goes on unseen."""
+        """Waits for work in the background."""
         while others := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(others)
 
     async def _restart(self, *, abruptly: bool, at_once: bool = True) -> None:
         """*at_once*: the lock tells the lease of the dead one, else it has to end by itself."""
-        lease = self.running.service.lease
+        lease = self.running.pictures.lease
         self.fate.dead = abruptly
         await self.running.close()
         self.fate = Fate()
         self.running = Running(self.settings, self.imaging, self.fate, self.now)
         await self.running.open()
         if abruptly and at_once:
-            await self.running.catalog.give_lease_back(lease)
+            await self.running.catalog.leases.give_back(lease)
 
     async def _settled(self) -> None:
         """Nothing fails any more, and all that was left is done."""
         self.later += 2 * LEASE_LIFE  # of the dead
-        await self.running.service.renew_lease()
-        await self.running.service.sweep()
+        await self.running.pictures.sweeping.renew_lease()
+        await self.running.pictures.sweeping.sweep()
         self._expire()
 
     def _expire(self) -> None:
@@ -262,13 +269,13 @@ class Pictures(RuleBasedStateMachine):
             self.in_doubt.append(kept)
 
         async def delete() -> bool:
-            service = self.running.service
+            deleting = self.running.pictures.deleting
             try:
-                image = await service.by_token(kept.image.id, kept.token)
+                image = await deleting.by_token(kept.image.id, kept.token)
             except (Gone, NotFound):
                 assert not was_there or (kept.image.expires and kept.image.expires <= self.now())
                 return True
-            await service.delete(image)
+            await deleting.delete(image)
             return True
 
         if await self._tried(delete(), strike):
@@ -277,9 +284,9 @@ class Pictures(RuleBasedStateMachine):
     @rule(kept=kept, token=st.sampled_from(("", "!", "\ud800")))
     def delete_by_a_wrong_token(self, kept: Kept, token: str) -> None:
         async def attempt() -> None:
-            service = self.running.service
+            deleting = self.running.pictures.deleting
             with pytest.raises((NotFound, Gone)):
-                await service.by_token(kept.image.id, kept.token[:-1] + token)
+                await deleting.by_token(kept.image.id, kept.token[:-1] + token)
 
         self.do(attempt())
 
@@ -287,11 +294,11 @@ class Pictures(RuleBasedStateMachine):
     def time_passes(self, time: timedelta) -> None:
         self.later += time
         self._expire()
-        self.do(self.running.service.renew_lease())
+        self.do(self.running.pictures.sweeping.renew_lease())
 
     @rule(strike=strikes)
     def sweep(self, strike: Strike) -> None:
-        self.do(self._tried(self.running.service.sweep(), strike))
+        self.do(self._tried(self.running.pictures.sweeping.sweep(), strike))
         if self.struck and strike and strike[0] is Blow.CANCEL:  # it is cut off when the process ends, and only then
             self.stop_and_start()
 
@@ -305,9 +312,9 @@ class Pictures(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from("abc"), number=st.integers(0, 3))
     def somebody_lays_a_file_there(self, name: str, number: int) -> None:
-        """Under a name that nobody has used yet."""
+        """Uploads under a name that has not been used yet."""
         kind = contents()[number][0]
-        date = self.running.service.local(self.now())
+        date = self.now().astimezone(self.running.settings.site.time_zone)
         key = f"{date:%Y/%m/%d}/{name}.{kind}"
         if f"{name}.{kind}" in self.names:
             return
@@ -319,7 +326,7 @@ class Pictures(RuleBasedStateMachine):
 
     @rule()
     def fsck_repairs(self) -> None:
-        """What it finds, it mends; a second run finds nothing."""
+        """`fsck` repairs what it finds; a second run finds nothing."""
         self.do(self._fsck_repairs())
 
     async def _fsck_repairs(self) -> None:
@@ -338,19 +345,19 @@ class Pictures(RuleBasedStateMachine):
     async def _all_is_well(self) -> None:
         await self._settled()
         await self._look()
-        rows = [kept.image for kept in await self.running.catalog.rows(limit=1000)]
+        rows = [kept.image for kept in await self.running.catalog.inventory.page(limit=1000)]
         assert all(row.state == State.PUBLISHED for row in rows)
         known = {kept.image.number for kept in self.there}
         assert known <= {row.number for row in rows}
         assert self.unheard or known == {row.number for row in rows}
         objects = {file.key for row in rows for file in row.files()}
         assert self._objects() == objects | set(self.foreign)
-        guest = next(key for key in await self.running.catalog.keys() if key.name == GUEST)
+        guest = next(key for key in await self.running.catalog.keys.all() if key.name == GUEST)
         assert (guest.pictures, guest.bytes) == (len(rows), sum(row.stored_bytes for row in rows))
         findings, said = await self.running.fsck(repair=False)
         assert findings.left == len(self.foreign), said
 
-    # What always holds
+    # What is always true
 
     @invariant()
     def what_was_acknowledged_is_served_and_nothing_else(self) -> None:
@@ -360,7 +367,7 @@ class Pictures(RuleBasedStateMachine):
     async def _look(self) -> None:
         for kept in list(self.in_doubt):
             try:
-                await self.running.service.view(kept.image.id)
+                await self.running.pictures.finding.by_id(kept.image.id)
             except Gone:
                 self._is_gone(kept)
             else:
@@ -368,18 +375,18 @@ class Pictures(RuleBasedStateMachine):
                 self.there.append(kept)
         self._expire()
         for kept in self.there:
-            assert (await self.running.service.view(kept.image.id)).id == kept.image.id
+            assert (await self.running.pictures.finding.by_id(kept.image.id)).id == kept.image.id
             for key, content in kept.objects.items():
                 assert await self._served(key) == content, key
         for kept in self.gone:
-            await self._refused(self.running.service.view(kept.image.id))
+            await self._refused(self.running.pictures.finding.by_id(kept.image.id))
             for key in kept.objects:
-                await self._refused(self.running.service.locate(key))
+                await self._refused(self.running.pictures.finding.locate(key))
         for key, content in self.foreign.items():
             assert self._file(key) == content
 
     async def _served(self, key: str) -> bytes:
-        located = await self.running.service.locate(key)
+        located = await self.running.pictures.finding.locate(key)
         async with located.storage.open(key) as chunks:
             return b"".join([chunk async for chunk in chunks])
 
@@ -410,13 +417,13 @@ class Pictures(RuleBasedStateMachine):
 
 @contextmanager
 def below(folder: Path) -> Generator[None]:
-    """What all examples stand on."""
+    """The state on which all examples start."""
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()
         imaging = open_imaging("auto", workers=1, limit=timedelta(seconds=60), memory=2**29, spool=folder / "decoders")
-        Pictures.loop, Pictures.folder = runner, folder
-        Pictures.imaging = runner.run(stack.enter_async_context(imaging))
-        runner.run(Pictures.imaging.ready())
+        Lives.loop, Lives.folder = runner, folder
+        Lives.imaging = runner.run(stack.enter_async_context(imaging))
+        runner.run(Lives.imaging.ready())
         try:
             yield
         finally:
@@ -424,15 +431,15 @@ def below(folder: Path) -> Generator[None]:
 
 
 def lives(examples: int, **more: Any) -> None:
-    """So many examples. Raises: AssertionError with the steps that lead there."""
+    """Run *examples* lives. Raises `AssertionError` with the steps that lead to a failure."""
     thorough = settings(max_examples=examples, deadline=None, suppress_health_check=[HealthCheck.too_slow], **more)
-    run_state_machine_as_test(Pictures, settings=thorough)
+    run_state_machine_as_test(Lives, settings=thorough)
 
 
-def steps(act: Callable[[Pictures, Strike], object], blow: Blow, *, laid: bool = False) -> int:
-    """Let *blow* befall each step of *act* in turn; how many steps it has. *laid*: a file lies in a picture's way."""
+def steps(act: Callable[[Lives, Strike], object], blow: Blow, *, laid: bool = False) -> int:
+    """Lets *blow* happen at each step of *act*. Returns the number of steps. *laid*: a foreign file is in the way."""
     for number in count(1):
-        life = Pictures()
+        life = Lives()
         try:
             life.begin("original", "random")
             if laid:
@@ -451,4 +458,4 @@ if __name__ == "__main__":
     logging.disable()
     with tempfile.TemporaryDirectory() as name, below(Path(name)):
         lives(wanted, derandomize=False, stateful_step_count=40)
-    click.echo(f"{wanted} lives of a service: nothing acknowledged was lost, nothing else stayed")
+    click.echo(f"{wanted} lives of a server: nothing acknowledged was lost, nothing else stayed")

@@ -1,4 +1,4 @@
-"""What is in a data folder, rows and files, as seen from outside."""
+"""What a data folder contains, rows and files, seen from outside."""
 
 import hashlib
 import os
@@ -13,7 +13,7 @@ from imges.storage import CHECK_PREFIX
 from tests.served import IMGES
 
 PLACES = {"disk": "images", "other": "other"}
-"""The storages of the settings, and their folders below the data folder."""
+"""Returns the storages of the settings, and their folders below the data folder."""
 
 SETTINGS = """\
 storages:
@@ -22,25 +22,22 @@ storages:
 
 
 def rows(folder: Path) -> list[tuple[int, str, str]]:
-    """Number, state and place of each picture."""
+    """Returns number, state and place of each picture."""
     with closing(sqlite3.connect(folder / "data/imges.db", timeout=10)) as db:
         return db.execute("SELECT number, state, place FROM images ORDER BY number").fetchall()
 
 
 def unsound(folder: Path) -> str:
-    """What is wrong with the pictures in *folder*: rows that are not published, files too few, too many, or other.
+    """Returns what is wrong with the pictures in *folder*: unpublished rows, missing, unknown or changed files.
 
-    Empty where every row has its files, byte for byte, in its place, and nothing else is there.
+    Returns nothing if every row has its files, byte for byte, in its place, and no other file is there.
     """
-    expected: dict[tuple[str, str], str] = {}
     with closing(sqlite3.connect(folder / "data/imges.db", timeout=10)) as db:
         states = Counter(state for (state,) in db.execute("SELECT state FROM images"))
-        for place, *files in db.execute(
-            "SELECT place, original_key, original_md5, thumb_key, thumb_md5, medium_key, medium_md5 FROM images"
-        ):
-            for key, md5 in zip(files[::2], files[1::2], strict=True):
-                if md5 is not None:
-                    expected[place, key] = md5 if isinstance(md5, str) else md5.hex()
+        rows = db.execute(
+            "SELECT place, key, md5 FROM images JOIN files ON image = number AND files.version = images.version"
+        )
+        expected = {(place, key): md5.hex() for place, key, md5 in rows}
     found = {
         (place, key): hashlib.md5(content).hexdigest()
         for place, home in PLACES.items()
@@ -54,19 +51,19 @@ def unsound(folder: Path) -> str:
 
 
 def spooled(folder: Path) -> list[str]:
-    """Files of uploads that are on their way, or were; empty folders are kept for the next."""
+    """Returns files of running or ended uploads. Empty folders are kept for the next."""
     walk = os.walk(folder / "data/spool")
     return [f"{home}/{name}" for home, _, names in walk if Path(home).name.startswith("upload-") for name in names]
 
 
 def files_of(home: Path) -> dict[str, bytes]:
-    """The objects below *home*, which another process may be deleting."""
+    """Returns the objects below *home*, which another process may be deleting."""
     found: dict[str, bytes] = {}
     for folder, below, names in os.walk(home):
         below[:] = [name for name in below if not name.startswith(".")]
         for name in names:
             file = Path(folder, name)
-            if name.startswith(CHECK_PREFIX):  # whether a place works was being tried when a kill came
+            if name.startswith(CHECK_PREFIX):  # a kill came during the check of a place
                 continue
             with suppress(FileNotFoundError):
                 found[str(file.relative_to(home))] = file.read_bytes()
@@ -74,7 +71,7 @@ def files_of(home: Path) -> dict[str, bytes]:
 
 
 def settled(folder: Path, seconds: float) -> str:
-    """What is `unsound` still, after as many seconds at most."""
+    """Returns what `unsound` still returns after at most so many seconds."""
     deadline = time.monotonic() + seconds
     while (wrong := unsound(folder)) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -82,6 +79,6 @@ def settled(folder: Path, seconds: float) -> str:
 
 
 def fsck(folder: Path) -> str:
-    """What `imges fsck` finds wrong; empty where nothing is."""
+    """Returns what `imges fsck` finds wrong; nothing if all is well."""
     found = subprocess.run([*IMGES, "fsck"], cwd=folder, capture_output=True, text=True, check=False)
     return "" if found.returncode == 0 else found.stdout[-1500:] + found.stderr[-500:]

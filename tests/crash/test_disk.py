@@ -1,5 +1,7 @@
-"""A disk that is full, read-only or broken: uploads are refused in words, pictures go on being served, nothing half
-stays, and when it is well again everything goes on without a restart.
+"""A disk that is full, read-only or broken.
+
+Uploads are refused with a message, pictures are still served, nothing half-written stays, and after the repair
+everything works again without a restart.
 """
 
 import errno
@@ -14,34 +16,34 @@ from typing import Any
 
 import pytest
 
-from tests import pictures
+from tests import drawn
 from tests.crash import stored
 from tests.crash.held import Call, Holder, Watch
 from tests.crash.operations import held_server
 from tests.disks import needs_root, small_disk
 from tests.served import Served, multipart, serving
 
-SMALL = pictures.encoded(pictures.noise(60, 60), "PNG")
-LARGE = pictures.encoded(pictures.noise(900, 900), "PNG")
+SMALL = drawn.encoded(drawn.noise(60, 60), "PNG")
+LARGE = drawn.encoded(drawn.noise(900, 900), "PNG")
 """2.4 MB."""
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Generator[Path]:
-    """The data folder, on a file system of its own of 8 MB."""
+    """The data folder on a file system of its own, of 8 MB."""
     with small_disk(tmp_path / "data", "8m") as folder:
         yield folder
 
 
 def tried(served: Served, content: bytes) -> tuple[int, dict[str, Any]]:
-    """Status and answer of an upload."""
+    """Returns status and answer of an upload."""
     headers = {"Content-Type": "multipart/form-data; boundary=x", "X-API-Key": served.key}
     status, answer = served.request("POST", "/api/1/upload", multipart(content), **headers)
     return status, json.loads(answer)
 
 
 def emptied(folder: Path) -> bool:
-    """Whether nothing stays on the spool; it is emptied while nobody waits."""
+    """Waits until nothing is left on the spool, which is emptied in the background."""
     deadline = time.monotonic() + 10
     while stored.spooled(folder) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -65,7 +67,7 @@ def held_serving(folder: Path) -> Generator[tuple[Served, Holder]]:
 
 @contextmanager
 def filled(disk: Path, *, but: int) -> Generator[None]:
-    """The disk full but for so many bytes."""
+    """Fills the disk but for so many bytes."""
     filler = disk / "filler"
     with filler.open("wb") as file, suppress(OSError):
         free = os.statvfs(disk)
@@ -77,7 +79,7 @@ def filled(disk: Path, *, but: int) -> Generator[None]:
 
 
 @needs_root
-def test_a_full_disk_is_told_wherever_it_gets_full_and_recovers(tmp_path: Path, disk: Path):
+def test_a_full_disk_is_reported_wherever_it_gets_full_and_recovers(tmp_path: Path, disk: Path):
     """In the spool, the thumb, the original or the catalog's log: with each page less, another write fails."""
     with serving(tmp_path, LIMITS__DISK_RESERVE="0") as served:
         kept = served.upload(SMALL)["url"]
@@ -103,7 +105,7 @@ def test_a_full_disk_is_told_wherever_it_gets_full_and_recovers(tmp_path: Path, 
 
 
 @needs_root
-def test_what_does_not_fit_is_refused_and_takes_no_room(tmp_path: Path, disk: Path):
+def test_a_picture_that_does_not_fit_is_refused_and_takes_no_room(tmp_path: Path, disk: Path):
     with serving(tmp_path, LIMITS__DISK_RESERVE="0") as served, filled(disk, but=2**20):
         free = os.statvfs(disk).f_bavail
         for _ in range(3):
@@ -113,7 +115,7 @@ def test_what_does_not_fit_is_refused_and_takes_no_room(tmp_path: Path, disk: Pa
         assert tried(served, SMALL)[0] == 200
 
 
-def test_a_disk_that_turned_read_only_is_told_and_recovers(tmp_path: Path):
+def test_a_disk_that_turned_read_only_is_reported_and_recovers(tmp_path: Path):
     writing = {"write", "pwrite64", "ftruncate", "fallocate", "fchmod", "utimensat"}
     writing |= {"link", "linkat", "rename", "renameat", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"}
 
@@ -147,11 +149,11 @@ FAULTS = [
     ("pwrite64", "imges.db-wal", "catalog"),
     ("fdatasync fsync", "imges.db-wal", "catalog"),
 ]
-"""Calls that fail from then on, of what files, and the part that `/readyz` has to name."""
+"""Calls that fail from then on, the files they concern, and the part that `/readyz` has to name."""
 
 
 @pytest.mark.parametrize("errors", [[errno.EIO], [errno.EACCES, errno.EROFS]], ids=["broken", "not ours"])
-def test_a_disk_that_fails_is_told_and_nothing_is_kept_of_what_it_refused(tmp_path: Path, errors: list[int]):
+def test_a_failing_disk_is_reported_and_nothing_of_a_refused_upload_stays(tmp_path: Path, errors: list[int]):
     with held_serving(tmp_path) as (served, holder):
         kept = served.upload(SMALL)["url"]
         rows = stored.rows(tmp_path)
@@ -185,7 +187,7 @@ def published(folder: Path) -> list[tuple[int, str, str]]:
 
 
 def added(served: Served, folder: Path) -> list[tuple[int, str, str]]:
-    """The row of one more upload, that has to go well at once."""
+    """Returns the row of one more upload, which has to succeed at once."""
     before = published(folder)
     status, answer = tried(served, SMALL)
     assert status == 200, answer

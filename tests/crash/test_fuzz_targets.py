@@ -1,4 +1,4 @@
-"""The targets of libFuzzer on their seeds and a few mutations of them; for as long as one likes by the command."""
+"""The targets of libFuzzer on their seeds and a few mutations. The command runs for as long as one likes."""
 
 import random
 
@@ -9,7 +9,7 @@ from tests.crash.fuzz import mutated
 
 
 @pytest.mark.parametrize("target", [fuzz_filter, fuzz_form])
-def test_what_is_promised_of_any_bytes_holds(target):
+def test_the_promises_about_any_bytes_are_kept(target):
     chance = random.Random(11)
     for seed in target.seeds():
         target.one(seed)

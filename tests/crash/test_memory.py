@@ -1,4 +1,4 @@
-"""Memory that has run out costs the picture that is being decoded, and nothing else."""
+"""If memory runs out, only the picture that is being decoded is lost."""
 
 import os
 import time
@@ -8,13 +8,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests import pictures
+from tests import drawn
 from tests.crash.test_disk import SMALL, tried
 from tests.served import IMGES, Served, serving
 
 V1, V2 = Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup")
 SPARE = 8 * 2**20
-"""Bytes above what an idle server has."""
+"""Bytes above what an idle server uses."""
 
 
 class Group:
@@ -26,14 +26,14 @@ class Group:
         self.folder.mkdir()
 
     def limit(self) -> None:
-        """No more than is used now, and some."""
+        """Limits the memory to what is used now, and a little more."""
         stat = dict(line.split() for line in (self.folder / "memory.stat").read_text().splitlines())
         used = int(stat["rss" if self.is_old else "anon"])
         limit = self.folder / ("memory.limit_in_bytes" if self.is_old else "memory.max")
         limit.write_text(str(used + SPARE))
 
     def kills(self) -> int:
-        """How many processes the kernel has killed in it."""
+        """Returns how many processes of the group the kernel has killed."""
         text = (self.folder / ("memory.oom_control" if self.is_old else "memory.events")).read_text()
         return int(dict(line.split() for line in text.splitlines())["oom_kill"])
 
@@ -52,8 +52,8 @@ def group() -> Generator[Group]:
     group.folder.rmdir()
 
 
-def test_the_kernel_takes_a_decoder_and_not_the_server(tmp_path: Path, group: Group):
-    large = pictures.encoded(pictures.gradient(4000, 4000), "WEBP", quality=60)
+def test_the_kernel_kills_a_decoder_and_not_the_server(tmp_path: Path, group: Group):
+    large = drawn.encoded(drawn.gradient(4000, 4000), "WEBP", quality=60)
     enter = ["sh", "-c", f'echo $$ > {group.folder}/cgroup.procs; exec "$@"', "sh"]
     served = Served(tmp_path, [*enter, *IMGES, "serve"])
     try:
@@ -72,7 +72,7 @@ def test_the_kernel_takes_a_decoder_and_not_the_server(tmp_path: Path, group: Gr
         served.process.wait()
 
 
-def test_decoders_are_what_the_kernel_takes_first(tmp_path: Path):
+def test_decoders_are_what_the_kernel_kills_first(tmp_path: Path):
     with serving(tmp_path) as served:
         served.upload(SMALL)
         children = psutil.Process(served.process.pid).children(recursive=True)

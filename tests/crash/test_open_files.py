@@ -1,4 +1,4 @@
-"""No more open files: clients wait or are told so, the loop does not spin, and it recovers by itself."""
+"""No more files can be opened: clients wait or get an error, the loop does not spin, and the server recovers."""
 
 import errno
 import socket
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from tests import pictures
+from tests import drawn
 from tests.crash.held import Call, Watch
 from tests.crash.operations import held_server
 from tests.crash.test_disk import SMALL, ready, tried
@@ -54,7 +54,7 @@ def test_more_connections_than_files_can_be_open(tmp_path: Path):
 
 
 def test_an_upload_that_gets_no_file_is_refused_and_nothing_else(tmp_path: Path):
-    """`EMFILE` wherever a file is opened for it: on the spool, in the storage, in the catalog."""
+    """`EMFILE` at each place where a file is opened: on the spool, in the storage, in the catalog."""
     served, holder = held_server(tmp_path)
     try:
         url = served.upload(SMALL)["url"]
@@ -64,12 +64,12 @@ def test_an_upload_that_gets_no_file_is_refused_and_nothing_else(tmp_path: Path)
                 return errno.EMFILE if call.name == "openat" and call.path.startswith(place) else 0
 
             holder.watch(Watch(failing=fails))
-            status, answer = tried(served, pictures.png())
+            status, answer = tried(served, drawn.png())
             assert (status, answer["status_code"]) == (503, 503), (place, answer)
             holder.leave()
             assert served.get(url) == (200, SMALL)
             assert ready(served) == (200, {})
-            assert tried(served, pictures.png())[0] == 200
+            assert tried(served, drawn.png())[0] == 200
     finally:
         served.process.kill()
         served.process.wait()

@@ -1,7 +1,7 @@
-"""A power cut loses nothing that was promised: one upload, seen by strace, has every sync in its place.
+"""A power cut loses nothing that was promised: strace watches one upload, and every sync is in its place.
 
-What a system keeps after its power is gone is what was synced. So a file is synced before it gets its name; the name,
-and each new folder's, before the catalog says that the picture is there; and that before the client hears of it.
+After a power cut a system has what was synced. So a file is synced before it gets its name. The name and those of new
+folders are synced before the catalog publishes the picture, and the catalog is synced before the client is answered.
 """
 
 import re
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import pictures
+from tests import drawn
 from tests.served import IMGES, Served, multipart, serving
 
 CALLS = "fsync,fdatasync,link,linkat,rename,renameat,renameat2,mkdir,mkdirat,pwrite64,write,sendto,writev,sendmsg"
@@ -32,7 +32,7 @@ class Event:
 
 
 def events(trace: str) -> list[Event]:
-    """All calls that went well, by their beginning; those that another thread's interrupt in the trace put together."""
+    """Returns all successful calls by their beginning. Calls that another thread interrupts in the trace are joined."""
     found: list[Event] = []
     open_ones: dict[str, tuple[str, str, int]] = {}
     for number, line in enumerate(trace.splitlines()):
@@ -50,7 +50,7 @@ def events(trace: str) -> list[Event]:
 
 @contextmanager
 def traced(served: Served, file: Path) -> Generator[None]:
-    """The calls of the server, in all its threads and workers, up to its answer, end up in *file*."""
+    """Writes the calls of the server, in all its threads and workers up to its answer, to *file*."""
     strace = [
         "strace",
         "-f",
@@ -69,11 +69,13 @@ def traced(served: Served, file: Path) -> Generator[None]:
         deadline = time.monotonic() + 20
         while not attached(served.process.pid) and time.monotonic() < deadline:
             time.sleep(0.02)
-        yield
-        deadline = time.monotonic() + 20
-        while not answers(events(file.read_text())) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        running.terminate()
+        try:
+            yield
+            deadline = time.monotonic() + 20
+            while not answers(events(file.read_text())) and time.monotonic() < deadline:
+                time.sleep(0.02)
+        finally:  # also if the upload failed: or the test would wait for strace for good
+            running.terminate()
 
 
 def attached(pid: int) -> bool:
@@ -83,10 +85,10 @@ def attached(pid: int) -> bool:
 
 @pytest.fixture(scope="module")
 def upload(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Event], str]:
-    """The first upload of a day, a photograph that gets a medium too; its calls, and the folder of the pictures."""
+    """The first upload of a day, a photograph with a medium: its calls, and the folder of the pictures."""
     folder = tmp_path_factory.mktemp("served")
     with serving(folder, IMAGES__MEDIUM__WIDTH="300") as served, traced(served, folder / "trace"):
-        served.upload(pictures.jpeg(), "photo.jpg")
+        served.upload(drawn.jpeg(), "photo.jpg")
     return events((folder / "trace").read_text()), f"{folder}/data/images"
 
 
@@ -99,14 +101,14 @@ def before(first: Event, second: Event) -> None:
 
 
 def named(calls: list[Event], images: str) -> list[Event]:
-    """The calls that give objects their names."""
+    """Returns the calls that give objects their names."""
     found = the(calls, "link(at)?|rename(at2?)?", rf'<{images}/\d+/\d+/\d+>, "photo\.')
     assert len(found) == 3, [each.text for each in calls]
     return found
 
 
 def committed(calls: list[Event]) -> list[Event]:
-    """The syncs of the catalog: of the reservation and of the publication."""
+    """Returns the syncs of the catalog: of the reservation and of the publication."""
     found = the(calls, "fdatasync|fsync", r"<[^>]*imges\.db-wal>")
     assert len(found) >= 2, [each.text for each in calls]
     return found
@@ -176,7 +178,7 @@ def test_the_catalog_is_synced_before_the_client_is_answered(upload: tuple[list[
     assert not late, "what was written after the sync is not durable"
 
 
-def test_what_the_first_start_makes_is_synced_before_the_first_promise(tmp_path: Path):
+def test_files_of_the_first_start_are_synced_before_the_first_promise(tmp_path: Path):
     command = [*STRACE[:1], "-D", *STRACE[1:], tmp_path / "trace", *IMGES, "serve"]
     served = Served(tmp_path, command, DATA_DIR="deep/data")
     try:
@@ -184,7 +186,7 @@ def test_what_the_first_start_makes_is_synced_before_the_first_promise(tmp_path:
         answer = served.request(
             "POST",
             "/api/1/upload",
-            multipart(pictures.png()),
+            multipart(drawn.png()),
             **{
                 "Content-Type": "multipart/form-data; boundary=x",
                 "X-API-Key": (tmp_path / "deep/data/api.key").read_text().strip(),

@@ -1,4 +1,4 @@
-"""The memory of a server and all its processes together, pages that they share counted once."""
+"""The memory of a server and all its processes together. Shared pages are counted once."""
 
 import threading
 import time
@@ -10,12 +10,12 @@ from pathlib import Path
 import psutil
 
 ALLOWED = 768 * 2**20
-"""Bytes that it may be at the default limits, whatever is sent."""
+"""Bytes that it may use at the default limits, whatever is sent."""
 EVERY = 0.1
 
 
 def pss(pid: int) -> int:
-    """Bytes of the process and its descendants: proportional set size, where a shared page counts in parts."""
+    """Returns bytes of the process and its descendants: proportional set size, where a shared page is divided."""
     try:
         root = psutil.Process(pid)
         family = [root, *root.children(recursive=True)]
@@ -27,7 +27,7 @@ def pss(pid: int) -> int:
 def _pss(pid: int) -> int:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:  # it has just ended
+    except OSError:  # the process has just ended
         return 0
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
 
@@ -56,7 +56,7 @@ def watched(pid: int) -> Generator[Watched]:
 
 
 def fell_to(pid: int, most: int, seconds: float) -> tuple[int, float]:
-    """The memory as soon as it is *most* or less, or after *seconds*; and how long that took."""
+    """Returns the memory as soon as it is at most *most*, or after *seconds*; and how long that took."""
     began = time.monotonic()
     while (now := pss(pid)) > most and time.monotonic() - began < seconds:
         time.sleep(0.5)

@@ -1,5 +1,6 @@
-"""What expires and moves pictures by itself, told by lines on standard input when to do it: `upload`, `sweep`,
-`migrate PLACE`. Each is answered by a line: `done`, with what an upload has made, or the name of the error.
+"""Expires and moves pictures when a line on standard input says so: `upload`, `sweep`, `migrate PLACE`.
+
+It answers each line with a line: `done`, with what an upload has made, or the class of the error.
 """
 
 import asyncio
@@ -8,21 +9,22 @@ from typing import Any
 
 import click
 
-from imges.access import Access
-from imges.app import open_service
+from imges.access.access import Access
+from imges.app import open_pictures
 from imges.catalog import GUEST
 from imges.errors import ImgesError
-from imges.intake import Received, SpoolWriter
+from imges.maintenance.context import Context
 from imges.maintenance.migrate import Move, migrate
-from imges.maintenance.tools import Tools
-from imges.maintenance.workroom import Workroom
-from imges.service import Uploader, UploadOptions
+from imges.maintenance.work_folders import WorkFolder
+from imges.pictures.drafts import Uploader, UploadOptions
+from imges.receiving.intake import Received
+from imges.receiving.spool import SpoolWriter
 from imges.settings import load_settings
-from tests import pictures
+from tests import drawn
 
 
 class Quiet:
-    """A progress that tells nothing."""
+    """A progress that shows nothing."""
 
     def stage(self, what: str, total: int | None = None) -> None: ...
 
@@ -32,21 +34,21 @@ class Quiet:
         click.echo(line, err=True)
 
 
-async def upload(tools: Tools, _: str) -> None:
-    guest = next(key for key in await tools.service.catalog.keys() if key.name == GUEST)
-    async with tools.room.folder() as folder:
+async def upload(context: Context, _: str) -> None:
+    guest = next(key for key in await context.catalog.keys.all() if key.name == GUEST)
+    async with context.work_folder.folder() as folder:
         writer = SpoolWriter(folder / "received", 2**20)
-        await writer.write(pictures.png())
+        await writer.write(drawn.png())
         received = Received(await writer.finish(), "example.png", "file")
-        await tools.service.upload(received, UploadOptions(), Uploader(guest, None), folder)
+        await context.pictures.storing.upload(received, UploadOptions(), Uploader(guest, None), folder)
 
 
-async def sweep(tools: Tools, _: str) -> None:
-    await tools.service.sweep()
+async def sweep(context: Context, _: str) -> None:
+    await context.pictures.sweeping.sweep()
 
 
-async def move(tools: Tools, place: str) -> None:
-    moved = await migrate(tools, Move(to=tools.service.places[place]))
+async def move(context: Context, place: str) -> None:
+    moved = await migrate(context, Move(to=context.places[place]))
     if moved.failed:
         click.echo(f"{moved.failed} failed", err=True)
         raise ImgesError
@@ -58,18 +60,18 @@ ORDERS: dict[str, Any] = {"upload": upload, "sweep": sweep, "migrate": move}
 async def main() -> None:
     settings = load_settings()
     settings.data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
-    with Workroom.open(settings.data_dir) as room:
+    with WorkFolder.open(settings.data_dir) as work_folder:
         async with (
-            open_service(settings, spool=room.spool) as service,
-            Access.open(settings, service.catalog),
-            Tools.open(settings, service, room, Quiet()) as tools,
+            open_pictures(settings, spool=work_folder.spool) as pictures,
+            Access.open(settings, pictures.catalog),
+            Context.open(settings, pictures, work_folder, Quiet()) as context,
         ):
-            await service.take_back()
+            await pictures.sweeping.undo_the_rest()
             click.echo("ready")
             while line := await asyncio.to_thread(sys.stdin.readline):
                 order, _, what = line.strip().partition(" ")
                 try:
-                    await ORDERS[order](tools, what)
+                    await ORDERS[order](context, what)
                     click.echo("done")
                 except ImgesError as error:
                     click.echo(type(error).__name__)

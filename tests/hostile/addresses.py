@@ -1,6 +1,6 @@
-"""What a stranger may name as the address of a picture, row by row."""
+"""URLs that a stranger may name as a picture, for each row of the list of threats."""
 
-from tests.test_fetch import LOOPBACK
+from tests.receiving.test_fetch import LOOPBACK
 
 INSIDE = (
     "10.0.0.1", "10.255.255.254", "100.64.0.1", "100.100.100.200", "168.63.129.16", "169.254.0.1", "169.254.169.254",
@@ -11,7 +11,7 @@ INSIDE = (
     "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::a00:1", "2001:db8::1", "2001::1", "2002:7f00:1::",
     "2002:a9fe:a9fe::", "100::1", "3fff::1", "5f00::1",
 )  # fmt: skip
-"""Addresses that canaries sit on, beside the loopback's."""
+"""IP addresses on which canaries listen, beside those of the loopback."""
 OUTSIDE = ("93.184.215.14", "8.8.8.8", "2606:4700::1111")
 NAMES = 2 + len(INSIDE)
 OUT = "http://out.test"
@@ -52,7 +52,7 @@ CONTROLS = (
 
 
 def table(port: int, behaviours: list[str]) -> list[tuple[str, str]]:
-    """Row and address; *port* is the server's own."""
+    """Returns pairs of row and URL. *port* is the server's own."""
     found = [
         ("S1", f"{scheme}://{host}{end}")
         for host in LOOPBACK

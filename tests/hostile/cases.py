@@ -1,4 +1,4 @@
-"""What a hostile request is, what may be answered to it, and how many of them are sent."""
+"""The hostile requests: what is sent, which answers are allowed, and how many requests are sent."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -11,25 +11,25 @@ TAKEN = frozenset({200})
 REFUSED = frozenset(range(400, 500))
 TAKEN_OR_REFUSED = TAKEN | REFUSED
 INSIDES = (b"Traceback", b'File "', b".py", b"/data/spool", b"/.staging", b"imges.db", b"sqlite", b"aiohttp")
-"""What no answer may tell of."""
+"""Texts that no answer may contain."""
 CLIENTS = 6
 
 
 @dataclass(frozen=True)
 class Case:
-    """*data* is sent as it stands; the first answer's status is one of *expect* (0: closed without any)."""
+    """Sends *data* unchanged. The status of the first answer must be in *expect* (0: closed without an answer)."""
 
     name: str
     data: bytes
     expect: frozenset[int]
     check: Callable[[Said], None] | None = None
-    """What else has to be true. Raises: AssertionError."""
+    """Checks what else has to be true. Raises `AssertionError`."""
     longest: float = LONGEST
 
 
 @dataclass
 class Figures:
-    """Of a group of cases."""
+    """The results of a group of cases."""
 
     statuses: Counter[int]
     longest: float
@@ -40,7 +40,7 @@ class Figures:
 
 
 def run(cases: Iterable[Case], connect: Connect, clients: int = CLIENTS) -> Figures:
-    """Send them all. Raises: AssertionError with whatever is not as it should be."""
+    """Sends all cases. Raises `AssertionError` with each result that is wrong."""
     statuses, longest, wrong = Counter[int](), 0.0, list[str]()
 
     def one(case: Case) -> tuple[Case, Said]:
@@ -71,10 +71,10 @@ def judged(case: Case, said: Said) -> list[str]:
 
 
 def as_it_should_be(answer: Answer) -> None:
-    """What holds for every answer."""
+    """Checks what is true of every answer."""
     told = answer.body if answer.headers.get("content-type", "").startswith(("application/json", "text/")) else b""
     for word in INSIDES:
-        assert word not in told, f"it tells of {word.decode()}"
+        assert word not in told, f"it names {word.decode()}"
     if answer.status >= 400 and answer.headers.get("content-type", "").startswith("application/json") and told:
         error = answer.json
         assert list(error) == ["status_code", "error", "status_txt"]

@@ -1,4 +1,4 @@
-"""I15, I17, F10: clients that go away, take their time, or all come at once."""
+"""I15, I17, F10: clients that disconnect, that are slow, or that come all at once."""
 
 import hashlib
 import socket
@@ -10,25 +10,25 @@ from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
-from tests import pictures
+from tests import drawn
 from tests.hostile.cases import Figures
 from tests.hostile.wire import Said, connecting, picture, request, say
 from tests.served import Served
 
-LARGE = pictures.encoded(pictures.noise(300, 300), "PNG")
+LARGE = drawn.encoded(drawn.noise(300, 300), "PNG")
 POINTS = 40
 MEANWHILE = 2.0
-"""Seconds that a good upload may take while others are slow."""
+"""Seconds that a good upload may take while other clients are slow."""
 SLOW = 200
 CUT_WITHIN = 33.0
-"""Seconds after which a slow client is gone: 30, and what a loaded machine adds."""
+"""Seconds after which a slow client is disconnected: 30, plus the delay of a loaded machine."""
 
 
 # I15
 
 
 def gone(served: Served) -> Figures:
-    """Uploads and downloads that break off, by a close, a reset, or a half-close, at points all over them."""
+    """Breaks off uploads and downloads at points all over them: by a close, a reset or a half-close."""
     connect = connecting(served.port)
     whole = picture(served.key.encode(), LARGE)
     image = request(b"GET", b"/" + served.upload(LARGE)["url"].split("/", 3)[3].encode())
@@ -59,7 +59,7 @@ def _reset(sock: socket.socket) -> None:
 
 
 def _half_closed(sock: socket.socket) -> None:
-    """It says that nothing more comes, and goes on listening for a moment."""
+    """Half-closes the connection and keeps reading for a moment."""
     sock.shutdown(socket.SHUT_WR)
     sock.settimeout(2)
     with suppress(TimeoutError):
@@ -68,7 +68,7 @@ def _half_closed(sock: socket.socket) -> None:
 
 
 def lies(served: Served) -> Figures:
-    """Bodies that are shorter or longer than they say, and more requests at once than anybody reads answers of."""
+    """Sends bodies shorter or longer than announced, and more requests at once than the client reads answers."""
     connect, key = connecting(served.port), served.key.encode()
     whole = picture(key, LARGE)
     head, _, body = whole.partition(b"\r\n\r\n")
@@ -96,8 +96,9 @@ def lies(served: Served) -> Figures:
 
 
 def slow(served: Served) -> Figures:
-    """200 each that say nothing, a byte of their headers, or a byte of their body now and then; all are cut off, and
-    good uploads do not feel it.
+    """Opens 200 connections of each kind: silent, slow in their headers, slow in their body.
+
+    The server disconnects all of them, and good uploads do not become slow meanwhile.
     """
     whole = picture(served.key.encode(), LARGE)
     begins = {"idle": b"", "headers": whole[:10], "body": whole[: whole.index(b"\r\n\r\n") + 60]}
@@ -107,7 +108,7 @@ def slow(served: Served) -> Figures:
         uploads: list[float] = []
         while not ended.is_set():
             before = time.monotonic()
-            served.upload(pictures.png())
+            served.upload(drawn.png())
             uploads.append(time.monotonic() - before)
             time.sleep(0.5)
             if time.monotonic() - began > CUT_WITHIN + 5:
@@ -129,7 +130,7 @@ class _Ended(threading.Event):
 
 @contextmanager
 def _crowd(served: Served, begins: dict[str, bytes]) -> Generator[_Ended]:
-    """Connections that send a byte a second behind what they begin with; how long each lasted."""
+    """Opens connections that send *begins* and then a byte a second; measures how long each one lasted."""
     connect, ended = connecting(served.port), _Ended()
     open_ones: list[tuple[str, socket.socket, float]] = []
     for name, begin in begins.items():
@@ -163,7 +164,7 @@ def _crowd(served: Served, begins: dict[str, bytes]) -> Generator[_Ended]:
 
 
 def _over(sock: socket.socket, *, talks: bool) -> bool:
-    """Whether the server has closed, or has answered: what comes then is an error."""
+    """Returns whether the server has closed, or has answered: what follows is then an error."""
     try:
         sock.recv(65536)
     except BlockingIOError:
@@ -182,9 +183,9 @@ def _over(sock: socket.socket, *, talks: bool) -> bool:
 
 
 def at_once(served: Served) -> Figures:
-    """40 of one name and 40 of the same bytes at the same moment, then 20 deletions of one picture."""
+    """Uploads 40 of one name and 40 of the same bytes at the same moment, then deletes one picture 20 times."""
     figures = Counter[int]()
-    contents = [pictures.encoded(pictures.noise(16, 16, seed), "PNG") for seed in range(POINTS)]
+    contents = [drawn.encoded(drawn.noise(16, 16, seed), "PNG") for seed in range(POINTS)]
     longest = 0.0
     for sent in (contents, [LARGE] * POINTS):
         answers = _together([picture(served.key.encode(), content, b"same.png") for content in sent], served)
@@ -197,7 +198,7 @@ def at_once(served: Served) -> Figures:
             assert served.get(image["url"]) == (200, content)
         figures[200] += POINTS
         longest = max(longest, *(said.seconds for said in answers))
-    image = served.upload(pictures.png())
+    image = served.upload(drawn.png())
     path = b"/" + image["delete_url"].split("/", 3)[3].encode()
     deletions = _together([request(b"POST", path, b"", b"Accept: application/json")] * 20, served)
     told = Counter(said.status for said in deletions)
@@ -208,7 +209,7 @@ def at_once(served: Served) -> Figures:
 
 
 def _together(requests: list[bytes], served: Served) -> list[Said]:
-    """All but the last byte of each is sent, then the last bytes at the same moment."""
+    """Sends all but the last byte of each request, then the last bytes at the same moment."""
     connect, ready = connecting(served.port), threading.Barrier(len(requests))
 
     def one(data: bytes) -> Said:

@@ -1,6 +1,6 @@
-"""I16: where a request ends, in all the ways in which two servers may see it differently; and HTTP that is none.
+"""I16: requests whose end two servers may see at different places (smuggling), and bytes that are not HTTP.
 
-Each of `PAIRS` and `LENGTHS` ends in what would be a request of its own (`tail`) for who believes the wrong header.
+Each of `PAIRS` and `LENGTHS` ends in a tail, which a server that believes the wrong header takes for a request.
 """
 
 from tests.hostile.cases import REFUSED, Case
@@ -17,7 +17,7 @@ def tail(number: int) -> bytes:
 
 
 def _both(encoding: bytes, length: bytes = b"Content-Length: 6\r\n") -> bytes:
-    """A length of so many bytes, and the encoding that says otherwise."""
+    """Requests with a length of so many bytes, and an encoding that contradicts it."""
     return OPEN + length + encoding + b"\r\n" + LAST
 
 
@@ -160,11 +160,11 @@ SOUND: list[tuple[str, bytes]] = [
     ("a trailer", _chunk(b"0\r\nX: y\r\n\r\n")),
     ("zeros before", _chunk(b"0" * 15 + b"1\r\nx\r\n" + LAST)),
 ]
-"""Where nothing is wrong: refused for want of a key, and what stands behind is not answered either."""
+"""Valid framing: the server refuses the request because the key is missing, and does not answer the tail."""
 
 
 def alone(said: Said) -> None:
-    """The server closes; what stands behind is not answered."""
+    """The server closes the connection and does not answer the tail."""
     assert said.closed
     assert len(said.answers) == 1
 
@@ -176,7 +176,7 @@ def cases() -> list[Case]:
 
 
 def _closing(data: bytes) -> bytes:
-    """*data* as the connection's last request, where it is one that may be answered well."""
+    """Sends *data* as the last request of the connection, where a good answer is allowed."""
     if data.endswith(b"\r\n\r\n") and b"\r\nConnection:" not in data and b"\nHost" in data:
         return data[:-2] + b"Connection: close\r\n\r\n"
     return data

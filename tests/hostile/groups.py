@@ -1,10 +1,10 @@
-"""The groups of hostile requests: each is run against a server that serves others before and after."""
+"""The groups of hostile requests. Each runs against a server that also serves other clients before and after it."""
 
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests import pictures
+from tests import drawn
 from tests.hostile import clients, forms, framing, images, reading, texts
 from tests.hostile.cases import Case, Figures, run
 from tests.hostile.wire import connecting
@@ -13,7 +13,7 @@ from tests.served import Served
 
 @dataclass(frozen=True)
 class Group:
-    """*rows*: of the list of threats; *long*: only by command; *settings*: as the environment gives them."""
+    """*rows* are those of the list of threats. *long* groups run only by command. *settings*: environment variables."""
 
     name: str
     rows: str
@@ -37,14 +37,14 @@ def _framing(served: Served) -> Figures:
 
 
 def _reading(served: Served) -> Figures:
-    image = served.upload(pictures.png())
+    image = served.upload(drawn.png())
     with canaries(served):
         return _sent(reading.cases(served.key.encode(), _path(image["url"]), _path(image["url_viewer"])), served)
 
 
 @contextmanager
 def canaries(served: Served) -> Generator[None]:
-    """Files that are not to be served, beside the pictures and among them; and links out of their folder."""
+    """Files beside and among the pictures that must not be served, and links out of their folder."""
     data = served.folder / "data"
     places = (
         "../canary.txt",
@@ -64,7 +64,7 @@ def canaries(served: Served) -> Generator[None]:
 
 
 def _polyglots(served: Served) -> Figures:
-    """What stood behind or beside the picture is not served."""
+    """Checks that nothing behind or beside the pictures is served."""
     figures = _sent(images.cases(served.key.encode()), served)
     for name, kind, content in images.polyglots():
         status, body = served.get(served.upload(content)["url"])

@@ -1,4 +1,4 @@
-"""I2, I4 to I10: pictures that are too much, broken, two things at once, or none."""
+"""I2, I4 to I10: pictures that are too large, broken, two things at once, or no pictures."""
 
 import base64
 import gzip
@@ -12,7 +12,7 @@ from io import BytesIO
 from PIL import Image
 
 from imges.imaging.render import load_heic
-from tests import pictures
+from tests import drawn
 from tests.hostile.cases import TAKEN, TAKEN_OR_REFUSED, Case
 from tests.hostile.wire import Said, picture
 from tests.imaging.pictures import (
@@ -27,31 +27,32 @@ from tests.imaging.pictures import (
 )
 
 PATIENTLY = 4.0
-"""Seconds within which a bomb is refused by its header: one, but for a machine that others load as well."""
+"""Seconds within which the header of a bomb must be refused: one, plus the delay of a loaded machine."""
 NOT_AN_IMAGE = frozenset({415})
 TOO_MUCH = frozenset({400, 413, 415})
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-NOISE = pictures.noise(60, 40)
+NOISE = drawn.noise(60, 40)
 ORIGINALS = {
-    "jpg": pictures.encoded(NOISE, "JPEG", quality=80),
-    "progressive": pictures.encoded(NOISE, "JPEG", quality=80, progressive=True),
-    "png": pictures.encoded(NOISE, "PNG"),
+    "jpg": drawn.encoded(NOISE, "JPEG", quality=80),
+    "progressive": drawn.encoded(NOISE, "JPEG", quality=80, progressive=True),
+    "png": drawn.encoded(NOISE, "PNG"),
     "interlaced": interlaced_png(NOISE),
-    "gif": pictures.gif(60, 40),
-    "moving": pictures.gif(60, 40, 4),
-    "webp": pictures.encoded(NOISE, "WEBP", quality=80),
-    "lossless": pictures.encoded(NOISE, "WEBP", lossless=True),
-    "avif": pictures.avif(60, 40),
+    "gif": drawn.gif(60, 40),
+    "moving": drawn.gif(60, 40, 4),
+    "webp": drawn.encoded(NOISE, "WEBP", quality=80),
+    "lossless": drawn.encoded(NOISE, "WEBP", lossless=True),
+    "avif": drawn.avif(60, 40),
 }
 SCRIPT = b"<html><script>alert(document.domain)</script></html>"
 
 
 def cases(key: bytes, *, each: int = 12, all_formats: bool = False) -> list[Case]:
-    """*each*: at how many bytes every format is cut; *all_formats*: the server takes TIFF, BMP and HEIC as well."""
+    """*each*: places at which each format is cut. *all_formats*: the server accepts TIFF, BMP and HEIC as well."""
     tables: list[tuple[Iterator[tuple[str, bytes]], frozenset[int], float]] = [
         (_cut(each), NOT_AN_IMAGE, PATIENTLY),
+        (_cut(each, coarse=True), TAKEN_OR_REFUSED, PATIENTLY),
         (_wide(), TOO_MUCH, PATIENTLY),
-        (_long(), TAKEN_OR_REFUSED | {503}, 12),  # busy, where others wait for so long as well
+        (_long(), TAKEN_OR_REFUSED | {503}, 12),  # 503 while other pictures wait as long
         (_metadata(), TAKEN_OR_REFUSED, 10),
         (_sound(), TAKEN, 10),
         (_none(), NOT_AN_IMAGE, PATIENTLY),
@@ -73,10 +74,16 @@ def is_of_the_bytes(kind: str) -> Callable[[Said], None]:
     return check
 
 
-def _cut(each: int) -> Iterator[tuple[str, bytes]]:
-    """I2."""
+ENDINGS = {"gif": 1, "moving": 1, "png": 12, "interlaced": 12, "jpg": 2}
+"""Bytes at the end without which no pixel is lost: trailer, IEND, EOI."""
+
+
+def _cut(each: int, *, coarse: bool = False) -> Iterator[tuple[str, bytes]]:
+    """I2: cut files; if *coarse*, those that may only have lost their finer scans, as browsers show them."""
     for name, content in ORIGINALS.items():
-        end = len(content) - {"gif": 1, "moving": 1}.get(name, 0)  # a trailer that is missing loses nothing
+        if (name == "progressive") is not coarse:
+            continue
+        end = len(content) - ENDINGS.get(name, 0)
         for at in sorted({round(4 + (end - 5) * n / each) for n in range(each + 1)}):
             yield f"{name} cut at {at} of {len(content)}", content[:at]
 
@@ -89,22 +96,22 @@ def png(
 
 
 def jpeg(width: int, height: int, *, progressive: bool = False, components: int = 3) -> bytes:
-    """A small JPEG whose header says so."""
-    content = bytearray(pictures.encoded(pictures.gradient(16, 16), "JPEG", progressive=progressive))
+    """A small JPEG whose header claims this size."""
+    content = bytearray(drawn.encoded(drawn.gradient(16, 16), "JPEG", progressive=progressive))
     at = content.index(b"\xff\xc2" if progressive else b"\xff\xc0")
     content[at + 5 : at + 9] = struct.pack(">HH", height, width)
     return bytes(content)
 
 
 def gif(width: int, height: int, frames: int = 1, size: tuple[int, int] | None = None) -> bytes:
-    """So many frames of one pixel, each said to be of *size*."""
+    """So many frames of one pixel, each of which claims *size*."""
     wide, high = size or (width, height)
     frame = b"\x21\xf9\4\0\1\0\0\0" + b"," + struct.pack("<HHHHB", 0, 0, wide, high, 0) + b"\2\2\x44\1\0"
     return b"GIF89a" + struct.pack("<HHBBB", width, height, 0x80, 0, 0) + bytes(6) + frame * frames + b";"
 
 
 def webp(width: int, height: int) -> bytes:
-    content = bytearray(pictures.encoded(pictures.gradient(16, 16), "WEBP", quality=50))
+    content = bytearray(drawn.encoded(drawn.gradient(16, 16), "WEBP", quality=50))
     at = content.index(b"\x9d\x01\x2a") + 3
     content[at : at + 4] = struct.pack("<HH", width & 0x3FFF, height & 0x3FFF)
     return bytes(content)
@@ -123,8 +130,8 @@ def lossless(width: int, height: int) -> bytes:
 
 
 def avif(width: int, height: int) -> bytes:
-    """A small AVIF whose `ispe` says so."""
-    content = bytearray(pictures.avif(16, 16))
+    """A small AVIF whose `ispe` claims this size."""
+    content = bytearray(drawn.avif(16, 16))
     at = content.index(b"ispe") + 8
     content[at : at + 8] = struct.pack(">II", width, height)
     return bytes(content)
@@ -162,7 +169,7 @@ def bmp(width: int, height: int, bits: int = 24) -> bytes:
 
 
 def _wide() -> Iterator[tuple[str, bytes]]:
-    """I4."""
+    """I4: pictures that claim too many pixels."""
     sizes = [
         (30_000, 30_000),
         (2**31 - 1, 2**31 - 1),
@@ -201,12 +208,12 @@ def _wide() -> Iterator[tuple[str, bytes]]:
 
 
 @cache
-def apng(frames: int, told: int, size: int = 4) -> bytes:
-    """An animation of *frames* that says it has *told*."""
+def apng(frames: int, claimed: int, size: int = 4) -> bytes:
+    """An animation of *frames* frames that claims to have *claimed*."""
     raw = zlib.compress((b"\0" + bytes(size * 3)) * size)
     parts = [
         chunk(b"IHDR", struct.pack(">IIBBBBB", size, size, 8, 2, 0, 0, 0)),
-        chunk(b"acTL", struct.pack(">II", told, 0)),
+        chunk(b"acTL", struct.pack(">II", claimed, 0)),
     ]
     number = 0
     for frame in range(frames):
@@ -221,7 +228,7 @@ def apng(frames: int, told: int, size: int = 4) -> bytes:
 
 
 def _long() -> Iterator[tuple[str, bytes]]:
-    """I5."""
+    """I5: animations with many frames, and ones that claim another number."""
     yield "GIF of 100,000 frames", gif(1, 1, 100_000)
     yield "GIF of 2,000 frames of 4,000 x 4,000", gif(4000, 4000, 2000)
     yield "GIF of 500 frames of 4,000 x 4,000", gif(4000, 4000, 500)
@@ -234,18 +241,18 @@ def _long() -> Iterator[tuple[str, bytes]]:
     file = BytesIO()
     moving[0].save(file, "WEBP", save_all=True, append_images=moving[1:], duration=10, lossless=True)
     yield "WebP of 600 frames", file.getvalue()
-    inner = pictures.encoded(pictures.gradient(16, 16), "WEBP")[12:]
+    inner = drawn.encoded(drawn.gradient(16, 16), "WEBP")[12:]
     frame = riff_chunk(b"ANMF", bytes(6) + struct.pack("<I", 15)[:3] * 2 + bytes(4) + inner)
     yield "WebP of 30,000 frames", vp8x(16, 16, riff_chunk(b"ANIM", bytes(6)), frame * 30_000, flags=2)
     yield "WebP of 400 frames of 4,000 x 4,000", vp8x(4000, 4000, riff_chunk(b"ANIM", bytes(6)), frame * 400, flags=2)
-    still = pictures.gradient(800, 600).convert("P")
+    still = drawn.gradient(800, 600).convert("P")
     flipped = still.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    large = pictures.encoded(still, "GIF", save_all=True, append_images=[flipped, still] * 30, duration=50)
+    large = drawn.encoded(still, "GIF", save_all=True, append_images=[flipped, still] * 30, duration=50)
     yield "GIF of 61 frames of half a megapixel", large
 
 
 def _zeros(size: int) -> bytes:
-    """Deflated in 64 KB."""
+    """Returns *size* zero bytes, deflated: 64 MB become 64 KB."""
     return zlib.compress(bytes(size), 9)
 
 
@@ -258,8 +265,8 @@ def _tag(tag: int, kind: int, count: int, value: int) -> bytes:
 
 
 def _metadata() -> Iterator[tuple[str, bytes]]:
-    """I6."""
-    plain, photo = pictures.png(64, 48), ORIGINALS["jpg"]
+    """I6: bombs in metadata."""
+    plain, photo = drawn.png(64, 48), ORIGINALS["jpg"]
     for name, kind, body in (
         ("iCCP", b"iCCP", b"x\0\0" + _zeros(64 * 2**20)), ("zTXt", b"zTXt", b"x\0\0" + _zeros(64 * 2**20)),
         ("iTXt", b"iTXt", b"x\0\1\0\0\0" + _zeros(64 * 2**20)), ("eXIf", b"eXIf", bytes(2**20)),
@@ -320,7 +327,7 @@ def _gif_with(blocks: bytes) -> bytes:
 
 
 def _in_pieces(content: bytes) -> bytes:
-    """Its pixels in many chunks."""
+    """A PNG whose pixels lie in many chunks."""
     size, at = struct.unpack(">I", content[33:37])[0], 41
     data = content[at : at + size]
     return (
@@ -332,31 +339,31 @@ def _in_pieces(content: bytes) -> bytes:
 
 
 def _sound() -> Iterator[tuple[str, bytes]]:
-    """I7: odd, and good all the same."""
-    small = pictures.gradient(40, 30)
-    yield "CMYK", pictures.encoded(small.convert("CMYK"), "JPEG")
+    """I7: odd pictures that are valid."""
+    small = drawn.gradient(40, 30)
+    yield "CMYK", drawn.encoded(small.convert("CMYK"), "JPEG")
     yield "YCCK", ycck_jpeg(small)
     yield "16 bits", deep_png(small)
     for mode in ("L", "LA", "P", "1", "RGBA", "I;16"):
         yield (
             f"PNG {mode}",
-            pictures.encoded(small.convert("L").convert("I;16") if mode == "I;16" else small.convert(mode), "PNG"),
+            drawn.encoded(small.convert("L").convert("I;16") if mode == "I;16" else small.convert(mode), "PNG"),
         )
     yield "progressive", ORIGINALS["progressive"]
     yield "lossless WebP", ORIGINALS["lossless"]
     yield "interlaced", ORIGINALS["interlaced"]
     for width, height in ((1, 1), (1, 4000), (4000, 1), (3, 2)):
         for kind in ("PNG", "JPEG", "GIF", "WEBP", "AVIF"):
-            yield f"{kind} {width}x{height}", pictures.encoded(Image.new("RGB", (width, height), (200, 30, 30)), kind)
+            yield f"{kind} {width}x{height}", drawn.encoded(Image.new("RGB", (width, height), (200, 30, 30)), kind)
     for orientation in range(1, 9):
-        yield f"orientation {orientation}", pictures.jpeg(64, 48, orientation)
-    yield "PNG with a transparent palette", pictures.encoded(small.convert("P"), "PNG", transparency=3)
-    yield "GIF with transparency", pictures.encoded(small.convert("P"), "GIF", transparency=3)
-    yield "GIF of another disposal", pictures.gif(32, 32, 5)
+        yield f"orientation {orientation}", drawn.jpeg(64, 48, orientation)
+    yield "PNG with a transparent palette", drawn.encoded(small.convert("P"), "PNG", transparency=3)
+    yield "GIF with transparency", drawn.encoded(small.convert("P"), "GIF", transparency=3)
+    yield "GIF of another disposal", drawn.gif(32, 32, 5)
 
 
 def _odd() -> Iterator[tuple[str, bytes]]:
-    """Broken in ways that a decoder may or may not mind."""
+    """Broken pictures that some decoders accept."""
     photo = bytearray(ORIGINALS["jpg"])
     at = photo.index(b"\xff\xc0")
     for n in range(2, 20):
@@ -374,7 +381,7 @@ def _odd() -> Iterator[tuple[str, bytes]]:
 
 
 def polyglots() -> list[tuple[str, str, bytes]]:
-    """I8: name, what it is for us, bytes."""
+    """I8: polyglots: name, the format that we see, bytes."""
     file = BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("META-INF/MANIFEST.MF", "Main-Class: Evil")
@@ -393,12 +400,12 @@ def polyglots() -> list[tuple[str, str, bytes]]:
         ("HTML behind a WebP", "webp", ORIGINALS["webp"] + SCRIPT),
         ("PDF behind a JPEG", "jpg", photo + b"%PDF-1.4\n%%EOF"),
         ("a second JPEG behind the first", "jpg", photo + photo),
-        ("a picture named otherwise", "png", pictures.png()),
+        ("a picture named otherwise", "png", drawn.png()),
     ]
 
 
 def _none() -> Iterator[tuple[str, bytes]]:
-    """I10."""
+    """I10: files that are not pictures."""
     svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9">%s</svg>'
     link = b'<image xlink:href="file:///etc/passwd" xmlns:xlink="http://www.w3.org/1999/xlink" width="9" height="9"/>'
     laughs = (
@@ -434,7 +441,7 @@ def _none() -> Iterator[tuple[str, bytes]]:
         "Matroska": b"\x1a\x45\xdf\xa3" + bytes(60), "Ogg": b"OggS" + bytes(60), "MP3": b"ID3\x04" + bytes(60),
         "Flash": b"FWS\x09" + bytes(60), "ZIP": b"PK\3\4" + bytes(60), "gzip": gzip.compress(b"x"),
         "ELF": b"\x7fELF" + bytes(60), "Windows program": b"MZ" + bytes(60), "HTML": SCRIPT, "JSON": b"{}",
-        "script": b"#!/bin/sh\nid\n", "base64": base64.b64encode(pictures.png()), "XPM": b"/* XPM */\nstatic char *x[]",
+        "script": b"#!/bin/sh\nid\n", "base64": base64.b64encode(drawn.png()), "XPM": b"/* XPM */\nstatic char *x[]",
         "XBM": b"#define x_width 9\n#define x_height 9\nstatic char x_bits[] = {0};",
         "TGA": b"\0\0\2" + bytes(9) + b"\x09\0\x09\0\x18\0" + bytes(243), "PCX": b"\n\5\1\x08" + bytes(128),
         "SGI": b"\1\xda\0\1" + bytes(600),
@@ -444,25 +451,25 @@ def _none() -> Iterator[tuple[str, bytes]]:
         "animated cursor": b"RIFF\0\0\0\0ACONLIST" + bytes(60),
         "BigTIFF": b"II+\0\x08\0\0\0" + bytes(60), "raw photo": b"IIU\0\x08\0\0\0" + bytes(60),
         "QOI": b"qoif" + bytes(60),
-        "a PNG behind a line": b"\n" + pictures.png(), "a PNG behind a BOM": b"\xef\xbb\xbf" + pictures.png(),
-        "a PNG turned to text": pictures.png().replace(b"\r\n", b"\n"),
+        "a PNG behind a line": b"\n" + drawn.png(), "a PNG behind a BOM": b"\xef\xbb\xbf" + drawn.png(),
+        "a PNG turned to text": drawn.png().replace(b"\r\n", b"\n"),
     }.items()  # fmt: skip
 
 
 def _other() -> Iterator[tuple[str, bytes]]:
-    """Good pictures of formats that are off by default."""
+    """Valid pictures of formats that are off by default."""
     load_heic()
     for kind in ("HEIF", "TIFF", "BMP"):
-        yield kind, pictures.encoded(NOISE, kind)
+        yield kind, drawn.encoded(NOISE, kind)
 
 
 def heavy(key: bytes) -> list[Case]:
-    """Pictures of nearly 40 MP, several of each: taken, or told to come later, in bounded memory."""
-    large = pictures.gradient(7900, 5000)
+    """Pictures of nearly 40 MP, several of each: accepted or refused as busy, in bounded memory."""
+    large = drawn.gradient(7900, 5000)
     kinds: list[tuple[str, dict[str, object]]] = [
         ("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {"compress_level": 1}), ("WEBP", {"method": 0}),
         ("AVIF", {"speed": 10}),
     ]  # fmt: skip
-    contents = [(f"{kind} of 40 MP {options}", pictures.encoded(large, kind, **options)) for kind, options in kinds]
+    contents = [(f"{kind} of 40 MP {options}", drawn.encoded(large, kind, **options)) for kind, options in kinds]
     taken = frozenset({200, 413, 503})
     return [Case(name, picture(key, content), taken, longest=12) for name, content in contents for _ in range(6)]

@@ -1,6 +1,4 @@
-"""A name server for the world of the fetch: outside names, names of what is inside, and names that cannot make up their
-mind.
-"""
+"""A name server for the world of the fetch: names of outside and inside addresses, and names that change."""
 
 import itertools
 from collections import defaultdict
@@ -48,7 +46,7 @@ ALIASES = {
 
 
 class Resolver(BaseResolver):
-    """Answers for `.test`; each question of an address has its own turn in what rebinds."""
+    """Answers questions for `.test`. A rebinding name gives another address at each question."""
 
     def __init__(self) -> None:
         self._turns: defaultdict[str, list[str]] = defaultdict(list)
@@ -57,7 +55,7 @@ class Resolver(BaseResolver):
         reply = request.reply()
         name = str(request.q.qname).rstrip(".").lower()
         if name.startswith("hang."):
-            raise TimeoutError  # no answer goes out
+            raise TimeoutError  # no answer is sent
         self._answer(reply, name, QTYPE[request.q.qtype])
         return reply
 

@@ -1,13 +1,13 @@
-"""A1, A4, A5, A7, A8, A12: who only reads, guesses or claims."""
+"""A1, A4, A5, A7, A8, A12: clients that only read, guess or make false claims."""
 
 import itertools
 
-from tests import pictures
+from tests import drawn
 from tests.hostile.cases import REFUSED, TAKEN_OR_REFUSED, Case
 from tests.hostile.wire import END, UPLOAD, Said, part, request, upload
 
 CANARY = b"CANARY-OF-THE-DATA-FOLDER"
-"""Stands in files beside the pictures, and must never be served."""
+"""The content of files beside the pictures. It must never be served."""
 
 NOT_FOUND = frozenset({400, 404})
 
@@ -126,7 +126,7 @@ QUERIES = (
 
 
 def cases(key: bytes, image: bytes, viewer: bytes) -> list[Case]:
-    """*image* and *viewer* are the paths of a picture that is there."""
+    """*image* and *viewer* are the paths of an existing picture."""
     found = _hosts() + [Case(f"path {path[:60]!r}", request(b"GET", path), NOT_FOUND, tells_nothing) for path in PATHS]
     for header, values in {b"Range": RANGES, b"If-Range": (*TAGS, *DATES), b"If-None-Match": TAGS, b"If-Match": TAGS,
                            b"If-Modified-Since": DATES, b"If-Unmodified-Since": DATES}.items():  # fmt: skip
@@ -168,7 +168,7 @@ def cases(key: bytes, image: bytes, viewer: bytes) -> list[Case]:
 
 
 def _hosts() -> list[Case]:
-    """A4: hosts that are none, in the header itself and as a proxy tells them."""
+    """A4: invalid hosts, in the header itself and in those of a proxy."""
     claims = [(host, b"X-Claim: 1") for host in HOSTS] + [(b"img.test", b"X-Forwarded-Host: " + host) for host in HOSTS]
     paths = (
         b"/",
@@ -225,8 +225,8 @@ def _ids() -> list[Case]:
 
 
 def _redirects(key: bytes) -> list[Case]:
-    """A5: whatever is asked, it leads to our own viewer."""
-    form = part(b"redirect", b'form-data; name="format"') + part(pictures.png()) + END
+    """A5: every redirect leads to our own viewer."""
+    form = part(b"redirect", b'form-data; name="format"') + part(drawn.png()) + END
     targets = (
         b"//evil.test",
         b"/\\evil.test",
@@ -257,7 +257,7 @@ def tells_nothing(said: Said) -> None:
 
 
 def is_inert(said: Said) -> None:
-    """A7."""
+    """A7: a picture has exact headers, so that no browser runs it as a page."""
     headers = said.answers[0].headers
     if said.status in {200, 206}:
         assert headers.get("content-type") == "image/png"

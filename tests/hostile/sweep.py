@@ -1,4 +1,4 @@
-"""All groups in turn, each with its figures: `python -m tests.hostile.sweep [WORD OF A GROUP'S NAME …]`."""
+"""Runs all groups and prints the figures of each: `python -m tests.hostile.sweep [WORD OF A GROUP'S NAME …]`."""
 
 import sys
 import tempfile

@@ -1,4 +1,4 @@
-"""Hostile requests in their groups, against a server with default settings."""
+"""Sends the hostile requests, group by group, to a server with default settings."""
 
 from collections.abc import Generator
 from contextlib import nullcontext
@@ -19,7 +19,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
 
 
 @pytest.mark.parametrize("group", [group for group in GROUPS if not group.long], ids=lambda group: group.name)
-def test_nothing_of_it_does_any_harm(served: Served, group: Group, tmp_path: Path):
+def test_no_hostile_request_does_any_harm(served: Served, group: Group, tmp_path: Path):
     with serving(tmp_path, **group.settings) if group.settings else nullcontext(served) as server:
         if group.settings:
             settled(server)

@@ -1,4 +1,4 @@
-"""A11 through the server: what is served of a picture, in any size, does not tell who took it; exiftool judges."""
+"""A11 through the server: no served size of a picture reveals who took it, where or when. exiftool judges."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps, PngImagePlugin
 
-from tests import pictures
+from tests import drawn
 from tests.hostile.wire import connecting, picture, say
 from tests.imaging.pictures import chunk, quarters, riff_chunk, segment, turned, with_chunks, with_segments
 from tests.served import Served, serving
@@ -34,7 +34,7 @@ STRUCTURE = {
     "ICC_Profile", "Adobe",
     "Track1", "AV1", "VP8", "VP8L", "Animation", "APP14",
 }  # fmt: skip
-"""Groups of exiftool, up to their first dash, that tell how a file is made."""
+"""Groups of exiftool, up to their first dash, that describe how a file is made."""
 HARMLESS = {
     "Orientation",
     "XResolution",
@@ -53,22 +53,22 @@ TELLING = {
 
 
 def _tells(tag: str) -> bool:
-    """Whether *tag*, `group:name`, may say something of who took the picture, when or where."""
+    """Returns whether *tag* (`group:name`) may reveal who took the picture, when or where."""
     group, _, name = tag.partition(":")
     return name not in HARMLESS and (group.partition("-")[0] not in STRUCTURE or name in TELLING)
 
 
 def _base(format: str) -> bytes:
-    return pictures.encoded(turned(quarters(900, 700), ORIENTATION), format)
+    return drawn.encoded(turned(quarters(900, 700), ORIENTATION), format)
 
 
 def _jpeg() -> bytes:
-    """With a thumbnail of its own, notes of a maker, and a second picture behind the first."""
+    """A JPEG with a thumbnail, a maker's notes, and a second picture after the first."""
     exif = Image.Exif()
     exif.get_ifd(0x8769)[0x927C] = b"Nikon\0" + SECRET.encode() * 9
-    data = pictures.encoded(turned(quarters(900, 700), ORIENTATION), "JPEG", exif=exif)
+    data = drawn.encoded(turned(quarters(900, 700), ORIENTATION), "JPEG", exif=exif)
     parts = [segment(0xE0 + n, SECRET.encode()) for n in range(3, 13)] + [segment(0xFE, SECRET.encode())]
-    return with_segments(data, parts) + pictures.encoded(quarters(64, 48), "JPEG", comment=SECRET) + SECRET.encode()
+    return with_segments(data, parts) + drawn.encoded(quarters(64, 48), "JPEG", comment=SECRET) + SECRET.encode()
 
 
 def _png() -> bytes:
@@ -76,14 +76,14 @@ def _png() -> bytes:
     info.add_text("Author", SECRET)
     info.add_text("Comment", SECRET, zip=True)
     info.add_itxt("Title", SECRET, "en", "Title")
-    data = pictures.encoded(quarters(900, 700), "PNG", pnginfo=info)
+    data = drawn.encoded(quarters(900, 700), "PNG", pnginfo=info)
     return with_chunks(data, [chunk(b"prVt", SECRET.encode()), chunk(b"tIME", b"\x07\xde\6\4\1\2\3")]) + SECRET.encode()
 
 
 def _gif() -> bytes:
     frames = [quarters(900, 700).rotate(90 * n).convert("P") for n in range(3)]
     return (
-        pictures.encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=80, comment=SECRET)
+        drawn.encoded(frames[0], "GIF", save_all=True, append_images=frames[1:], duration=80, comment=SECRET)
         + SECRET.encode()
     )
 
@@ -112,7 +112,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
 
 @pytest.fixture(scope="module")
 def sent(served: Served, tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, bytes]]:
-    """What is served of each source, by the name of its size, after exiftool has written into it all that it can."""
+    """The served bytes of each source, by size. exiftool has written all tags that it can into the source."""
     folder: Path = tmp_path_factory.mktemp("sources")
     for name, make in SOURCES.items():
         (folder / f"{name}.{name.rpartition('-')[2]}").write_bytes(make())
@@ -132,7 +132,7 @@ def sent(served: Served, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
 
 
 @pytest.mark.parametrize("source", SOURCES)
-def test_nothing_that_is_served_tells_of_who_took_it(sent: dict[str, dict[str, bytes]], tmp_path: Path, source: str):
+def test_no_served_picture_reveals_who_took_it(sent: dict[str, dict[str, bytes]], tmp_path: Path, source: str):
     for size, content in sent[source].items():
         assert SECRET.encode() not in content
         assert SECRET.encode("utf-16-le") not in content
@@ -146,8 +146,8 @@ def test_nothing_that_is_served_tells_of_who_took_it(sent: dict[str, dict[str, b
         assert not [tag for tag in tags if _tells(tag)], told["SourceFile"]
 
 
-def test_it_is_shown_the_right_way_up(sent: dict[str, dict[str, bytes]]):
-    """The orientation was applied, or kept with the original, before the rest came off."""
+def test_a_picture_is_shown_the_right_way_up(sent: dict[str, dict[str, bytes]]):
+    """The orientation was applied, or kept in the original, before the other metadata was removed."""
     for size, content in sent["jpeg"].items():
         image = ImageOps.exif_transpose(Image.open(BytesIO(content)))
         assert image.width >= image.height, size

@@ -1,4 +1,4 @@
-"""A2, A10: API keys and the tokens of delete links are told to nobody but who has them."""
+"""A2, A10: only their owners see API keys and the tokens of delete links."""
 
 import itertools
 import os
@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from tests import pictures
+from tests import drawn
 from tests.hostile.wire import (
     END,
     MULTIPART,
@@ -25,7 +25,7 @@ from tests.hostile.wire import (
 from tests.served import Served, serving
 
 KEY = "Opensesame/4711+ä=&x"
-"""Its letters look different in each dress that it is put into."""
+"""Its letters look different in each encoding."""
 SPELLINGS = {KEY, quote(KEY), quote(KEY, safe=""), KEY.encode().decode("latin-1"), ascii(KEY)[1:-1], "Opensesame"}
 PAGES = (
     "/", "/api", "/history", "/admin", "/robots.txt", "/openapi.json", "/imges.sxcu", "/metrics", "/readyz", "/nothing",
@@ -41,8 +41,8 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Generator[Served]:
 
 
 def _asked_with(key: bytes, escaped: bytes) -> Generator[bytes]:
-    """Requests with *key* in each place that it may stand in, and some where nobody should put it."""
-    png = part(pictures.png()) + END
+    """Requests with *key* in each place in which a client may send it, and in some wrong places."""
+    png = part(drawn.png()) + END
     places: list[tuple[bytes, list[bytes]]] = [
         (b"?key=" + escaped, []),
         (b"", [b"X-API-Key: " + key]),
@@ -65,11 +65,11 @@ def _asked_with(key: bytes, escaped: bytes) -> Generator[bytes]:
         yield request(method, UPLOAD + query, None, *headers)
     for path in (b"/", b"/api", b"/admin", b"/api/1/nothing", b"/image/x", b"/images/x", b"/nothing/" + escaped):
         yield request(b"GET", path + b"?key=" + escaped, None, b"Accept: text/html")
-    yield picture(key, pictures.png(), escaped)
-    yield upload(key, part(key, b'form-data; name="key"') + part(pictures.png()) + END)
+    yield picture(key, drawn.png(), escaped)
+    yield upload(key, part(key, b'form-data; name="key"') + part(drawn.png()) + END)
     yield urlencoded(key, b"key=" + escaped + b"&source=AAAA")
     yield request(b"POST", b"/admin/sign-in", b"key=" + escaped, URLENCODED)
-    # HTTP that is none: quoted by whoever is not careful
+    # malformed HTTP: a careless server quotes it
     line = b"GET /api/1/upload?key=" + escaped
     yield line + b"\r\n\r\n"
     yield line + b" HTTP/9.9\r\nHost: x\r\n\r\n"
@@ -80,7 +80,7 @@ def _asked_with(key: bytes, escaped: bytes) -> Generator[bytes]:
 
 
 def _told(served: Served) -> str:
-    """All that others get to see: the log at its most talkative, pages and metrics."""
+    """Returns everything that others can see: the log at level debug, pages and metrics."""
     pages = [served.request("GET", path, Accept="text/html")[1] for path in PAGES]
     return served.log + b"\n".join(pages).decode("utf-8", "replace")
 
@@ -91,7 +91,7 @@ def test_a_key_is_in_no_answer_no_page_no_log_and_no_metric(served: Served):
     for data in _asked_with(name, quote(KEY, safe="").encode()):
         said = say(connect, data)
         if b"/nothing/" in data or b"filename=" in data:
-            continue  # who names a file or an address so has it told
+            continue  # a client that names a file or a URL so gets the name back
         answer = said.raw.decode("utf-8", "replace")
         assert said.answers, data[:100]
         assert not [spelling for spelling in SPELLINGS if spelling in answer], (data[:200], answer[-500:])
@@ -108,14 +108,14 @@ def test_a_key_is_not_in_the_data_folder_in_clear(served: Served):
             assert KEY.encode() not in (Path(folder) / file).read_bytes(), file
 
 
-def test_the_token_of_a_delete_link_is_told_once(served: Served):
-    said = say(connecting(served.port), picture(KEY.encode(), pictures.png()))
+def test_the_token_of_a_delete_link_is_shown_once(served: Served):
+    said = say(connecting(served.port), picture(KEY.encode(), drawn.png()))
     image = said.answers[0].json["image"]
     path = urlsplit(image["delete_url"]).path
     token = path.rpartition("/")[2]
     for method in ("GET", "HEAD", "PUT", "POST", "POST"):
         _, answer = served.request(method, path, Accept="text/html")
-        assert token.encode() not in answer or method == "GET"  # the page that asks has the form's own address
+        assert token.encode() not in answer or method == "GET"  # the page that asks contains the address of its form
     for where in (urlsplit(image["url_viewer"]).path, urlsplit(image["url"]).path):
         assert token.encode() not in served.request("GET", where)[1]
     assert token not in _told(served)

@@ -1,5 +1,6 @@
-"""I16 behind the proxies that we ship files for: what stands behind a request whose end is in doubt is not answered,
-and no client gets another's answer.
+"""I16 behind the proxies for which we ship configuration.
+
+If the end of a request is in doubt, what follows it is not answered, and no client gets another client's answer.
 """
 
 import http.client
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import pictures
+from tests import drawn
 from tests.hostile import framing
 from tests.hostile.wire import connecting, request, say
 from tests.served import Served, multipart, serving
@@ -20,18 +21,18 @@ from tests.shipping.proxies import HOST, Site, running_proxy
 
 SETTINGS = {"nginx": {"SERVER__ACCEL_REDIRECT": "/protected"}, "haproxy": {}, "caddy": {}}
 DOUBTFUL = ["nginx", "haproxy"]
-"""Those that pass doubts on, or refuse them; Caddy mends them, and sends what it has understood."""
-CONTENTS = [pictures.png(20 + n, 10) for n in range(3)]
+"""Proxies that pass doubtful requests on, or refuse them. Caddy repairs them and sends what it has understood."""
+CONTENTS = [drawn.png(20 + n, 10) for n in range(3)]
 ANSWERED = 3.0
-"""Seconds after which a connection that a proxy keeps open is given up."""
+"""Seconds after which the test gives up a connection that a proxy keeps open."""
 REFUSED = set(range(400, 500)) | {501}
 MERGED = {"CL.CL, alike", "CL list"}
-"""What a proxy may make one length of (RFC 9110, section 8.6): it is in no doubt then."""
+"""Repeated lengths that a proxy may merge into one (RFC 9110, section 8.6). The end is then not in doubt."""
 
 
 @dataclass
 class Behind:
-    """*others*: paths of what other clients ask for, each with its bytes."""
+    """*others* are paths that other clients request, each with its bytes."""
 
     served: Served
     proxy: Site
@@ -39,7 +40,7 @@ class Behind:
     others: dict[str, bytes]
 
     def sent(self, data: bytes, number: int) -> list[int]:
-        """The statuses that come back for *data* with a tail of this number; others ask meanwhile, and afterwards."""
+        """Returns the statuses that answer *data* with its tail. Other clients request pictures meanwhile."""
         connect = connecting(self.proxy.https, tls=self.tls, name=HOST)
         whole = (data + framing.tail(number)).replace(b"img.test", HOST.encode())
         said = say(connect, whole, wait=ANSWERED, answers=2)
@@ -47,7 +48,7 @@ class Behind:
         return [answer.status for answer in said.answers]
 
     def look_around(self) -> None:
-        """Other clients get their own answers, over connections to imges that the proxy uses again and again."""
+        """Checks that other clients get their own answers, over connections to imges that the proxy reuses."""
         for path, content in self.others.items():
             with closing(http.client.HTTPConnection("127.0.0.1", self.proxy.https)) as connection:
                 plain = socket.create_connection(("127.0.0.1", self.proxy.https), timeout=20)
@@ -67,13 +68,13 @@ def behind(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         images = folder / "data/images"
         with running_proxy(request.param, folder / "proxy", served.port, images) as proxy:
             tls = ssl.create_default_context(cafile=str(proxy.folder / "fullchain.pem"))
-            tls.check_hostname = False  # it is ours, whatever it is called
+            tls.check_hostname = False  # the process is ours, whatever its name is
             others = {"/" + served.upload(content)["url"].split("/", 3)[3]: content for content in CONTENTS}
             yield Behind(served, proxy, tls, others)
 
 
 @pytest.mark.parametrize("behind", DOUBTFUL, indirect=True)
-def test_the_tail_is_not_answered_and_nobody_gets_anothers_answer(behind: Behind):
+def test_the_tail_is_not_answered_and_no_client_gets_anothers_answer(behind: Behind):
     behind.look_around()
     wrong: list[str] = []
     for number, (name, data) in enumerate(framing.PAIRS):
@@ -92,8 +93,8 @@ def test_the_tail_is_not_answered_and_nobody_gets_anothers_answer(behind: Behind
     [("nginx", "/"), ("nginx", "img.test:443"), ("haproxy", "/"), ("caddy", "/"), ("caddy", "img.test:443")],
     indirect=["behind"],
 )
-def test_what_comes_with_a_tunnel_that_is_asked_for_is_not_answered(behind: Behind, target: str):
-    """To imges CONNECT has no body, to a proxy it may have one. (haproxy takes the second form as imges does.)"""
+def test_bytes_after_a_request_for_a_tunnel_are_not_answered(behind: Behind, target: str):
+    """To imges CONNECT has no body; to a proxy it may have one. (haproxy reads the second form as imges does.)"""
     number = 700 + len(target)
     tail = framing.tail(number).replace(b"img.test", HOST.encode())
     head = f"CONNECT {target} HTTP/1.1\r\nHost: img.test\r\nContent-Length: {len(tail)}\r\n\r\n"
@@ -104,9 +105,10 @@ def test_what_comes_with_a_tunnel_that_is_asked_for_is_not_answered(behind: Behi
 
 
 @pytest.mark.parametrize("behind", DOUBTFUL, indirect=True)
-def test_what_a_proxy_mends_is_answered_to_who_sent_it(behind: Behind):
-    """Proxies take some chunks that imges alone would refuse, and pass them on well-formed. Then the tail is a request
-    of the same client; what must not be is that anybody else gets its answer.
+def test_a_repaired_request_is_answered_to_the_client_that_sent_it(behind: Behind):
+    """Proxies accept some chunks that imges alone would refuse, and pass them on repaired.
+
+    The tail is then a request of the same client. No other client may get its answer.
     """
     wrong: list[str] = []
     for number, (name, data) in enumerate(framing.LENGTHS, 500):
@@ -117,10 +119,10 @@ def test_what_a_proxy_mends_is_answered_to_who_sent_it(behind: Behind):
 
 
 def test_a_body_that_looks_like_a_request_is_a_body(behind: Behind):
-    """The control: what is smuggled above would be seen."""
+    """The control: the tests above would notice a smuggled request."""
     connect = connecting(behind.proxy.https, tls=behind.tls, name=HOST)
     tail = framing.tail(999).replace(b"img.test", HOST.encode())
-    body = multipart(pictures.png(), "a.png") + tail
+    body = multipart(drawn.png(), "a.png") + tail
     kind, key = b"Content-Type: multipart/form-data; boundary=x", b"X-API-Key: " + behind.served.key.encode()
     said = say(connect, request(b"POST", b"/api/1/upload", body, kind, key, host=HOST.encode()), answers=1)
     assert said.status == 200

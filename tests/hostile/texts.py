@@ -1,13 +1,13 @@
-"""I11: base64 and data: URIs; I13: names of files."""
+"""I11: base64 and data: URIs. I13: names of files."""
 
 import base64
 import itertools
 
-from tests import pictures
+from tests import drawn
 from tests.hostile.cases import TAKEN, TAKEN_OR_REFUSED, Case
 from tests.hostile.wire import END, Said, part, picture, upload, urlencoded
 
-PNG = pictures.encoded(pictures.noise(20, 20), "PNG")
+PNG = drawn.encoded(drawn.noise(20, 20), "PNG")
 TEXT = base64.b64encode(PNG)
 NOT_BASE64 = frozenset({400})
 
@@ -125,7 +125,7 @@ def _names(key: bytes) -> list[Case]:
 
 
 def is_safe(said: Said) -> None:
-    """The address is one that any file system and browser takes, and its extension is the bytes' own."""
+    """Checks that any file system and browser accepts the name, and that its extension fits the bytes."""
     if said.status != 200:
         return
     image = said.answers[0].json.get("image") or said.answers[0].json["data"]

@@ -1,4 +1,4 @@
-"""What a server holds: open files and memory of all its processes, files on their way; and back to the start again."""
+"""Measures what a server holds: open files and memory of all its processes, files of running uploads."""
 
 import os
 import threading
@@ -13,24 +13,24 @@ from typing import Self
 
 import psutil
 
-from tests import pictures
+from tests import drawn
 from tests.hostile.wire import LONGEST
 from tests.served import Served
 
 MOST_MEMORY = 768 * 2**20
-"""Bytes that the whole process tree may take, shared pages counted once."""
+"""Bytes that all processes may take together. Shared pages are counted once."""
 BACK_WITHIN = 60.0
-"""Seconds in which files and temporary files are back to where they were."""
+"""Seconds within which open and temporary files must be back to their former number."""
 LOOK_EVERY = 0.25
 
 
 @dataclass
 class Held:
-    """Of the whole process tree."""
+    """Open files of all processes."""
 
     files: int
     memory: int
-    """Bytes (PSS)."""
+    """Bytes of all processes (PSS)."""
     temporary: Counter[str]
 
 
@@ -49,7 +49,7 @@ def held(served: Served) -> Held:
 
 
 def pss(pid: int) -> int:
-    """Bytes; pages that several processes share are shared out among them."""
+    """Returns bytes. Pages that several processes share are divided among them."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) * 1024
@@ -57,27 +57,27 @@ def pss(pid: int) -> int:
 
 
 def temporary(data: Path) -> Counter[str]:
-    """Files of uploads that are on their way, and how many folders: some are kept, and get other names."""
+    """Returns the files of running uploads and the number of folders. Some folders are kept and get new names."""
     found = Counter[str]()
     for top in (data / "spool", data / "images/.staging"):
-        for folder, folders, files in os.walk(top):  # unlike `rglob` it does not mind what goes away meanwhile
+        for folder, folders, files in os.walk(top):  # unlike `rglob` it accepts that files disappear meanwhile
             found["folders"] += len(folders)
             found.update(os.path.relpath(Path(folder) / name, data) for name in files)
     return found
 
 
 def settled(served: Served) -> None:
-    """Wait until all its processes have started and have served somebody: they open no more files."""
+    """Waits until all processes have started and have answered once: they then open no more files."""
     before = -1
     while (now := held(served).files) != before:
         before = now
         with ThreadPoolExecutor(16) as clients:
-            list(clients.map(served.upload, [pictures.png()] * 32))
+            list(clients.map(served.upload, [drawn.png()] * 32))
         time.sleep(1)
 
 
 class Watch:
-    """Looks at what the server holds, all the time within its block; *peak* in bytes."""
+    """Measures all the time within its block. *peak* is in bytes."""
 
     def __init__(self, served: Served) -> None:
         self.served = served
@@ -104,7 +104,7 @@ class Watch:
         return now
 
     def back(self) -> float:
-        """Seconds until nothing is held that was not before. Raises: AssertionError where that takes a minute."""
+        """Returns the seconds until nothing new is held any more. Raises `AssertionError` after a minute."""
         began = time.monotonic()
         while True:
             now = self.look()
@@ -118,7 +118,7 @@ class Watch:
 
 @contextmanager
 def watched(served: Served) -> Generator[Watch]:
-    """Within the block the server is watched; behind it a good upload works, and nothing of the block is left."""
+    """Watches the server within the block. Afterwards a good upload works and nothing of the block is left."""
     with Watch(served) as watch:
         yield watch
     watch.look()
@@ -126,8 +126,8 @@ def watched(served: Served) -> Generator[Watch]:
     assert served.process.poll() is None, log[-2000:]
     assert "Traceback" not in log, log[log.index("Traceback") - 300 :][:3000]
     began = time.monotonic()
-    image = served.upload(pictures.png())
+    image = served.upload(drawn.png())
     assert time.monotonic() - began < LONGEST
-    assert served.get(image["url"]) == (200, pictures.png())
+    assert served.get(image["url"]) == (200, drawn.png())
     watch.back()
     assert watch.peak < MOST_MEMORY, f"{watch.peak >> 20} MB"

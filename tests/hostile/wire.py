@@ -1,4 +1,4 @@
-"""Raw HTTP/1.1: what stands in a request is up to the test, and nothing is mended on the way."""
+"""Speaks raw HTTP/1.1: the test writes each byte of a request, and nothing is corrected."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LONGEST = 10.0
-"""Seconds that any answer may take."""
+"""Seconds that an answer may take."""
 PATIENCE = LONGEST + 5
 
 Connect = Callable[[], socket.socket]
@@ -20,7 +20,7 @@ Connect = Callable[[], socket.socket]
 class Answer:
     status: int
     headers: dict[str, str]
-    """By names in small letters."""
+    """By lower-case names."""
     body: bytes
 
     @property
@@ -30,18 +30,18 @@ class Answer:
 
 @dataclass
 class Said:
-    """All that came back over one connection."""
+    """Everything that came back over one connection."""
 
     raw: bytes
     answers: list[Answer] = field(default_factory=list[Answer])
     closed: bool = False
     """Whether the server closed the connection."""
     seconds: float = 0.0
-    """Until the last byte, or the end."""
+    """Seconds until the last byte or the end."""
 
     @property
     def status(self) -> int:
-        """Of the first answer; 0 where there is none."""
+        """The status of the first answer; 0 if there is none."""
         return self.answers[0].status if self.answers else 0
 
 
@@ -55,17 +55,18 @@ def connecting(port: int, host: str = "127.0.0.1", tls: ssl.SSLContext | None = 
 
 
 GONE = (ConnectionError, ssl.SSLEOFError)
-"""The other side has closed; haproxy does it over TLS without a word, too."""
+"""Errors if the other side has closed. Over TLS haproxy closes without notice."""
 
 
 def say(connect: Connect, data: bytes | Iterable[bytes], *, wait: float = PATIENCE, answers: int = 0) -> Said:
-    """Send *data*, in pieces if it is several, and listen until the server closes, *wait* seconds have passed, or so
-    many *answers* are complete.
+    """Sends *data*, in pieces if it is a list.
+
+    Reads until the server closes, *wait* seconds have passed, or *answers* answers are complete.
     """
     began = time.monotonic()
     raw, closed = bytearray(), False
     with connect() as sock:
-        with suppress(*GONE, TimeoutError):  # it may have answered and closed already
+        with suppress(*GONE, TimeoutError):  # the server may have answered and closed already
             for piece in [data] if isinstance(data, bytes) else data:
                 sock.sendall(piece)
         try:
@@ -86,7 +87,7 @@ def say(connect: Connect, data: bytes | Iterable[bytes], *, wait: float = PATIEN
 
 
 def parsed(raw: bytes, *, complete: bool = False) -> list[Answer]:
-    """The answers in *raw*, 1xx left out; only *complete* ones, or the last one as far as it goes."""
+    """Returns the answers in *raw* without 1xx: only *complete* ones, or also the part of the last one."""
     found: list[Answer] = []
     while raw.startswith(b"HTTP/1."):
         head, end, rest = raw.partition(b"\r\n\r\n")
@@ -113,7 +114,7 @@ def parsed(raw: bytes, *, complete: bool = False) -> list[Answer]:
 
 
 def _chunks(raw: bytes) -> tuple[bytes, bytes, bool]:
-    """The body, what stands behind it, and whether it is whole."""
+    """Returns the body, what follows it, and whether the body is complete."""
     body = b""
     while True:
         line, end, rest = raw.partition(b"\r\n")
@@ -136,7 +137,7 @@ def request(
     host: bytes = b"img.test",
     close: bool = True,
 ) -> bytes:
-    """A well-formed request but for what its parts say."""
+    """Returns a well-formed request, except for what its parts contain."""
     lines = [method + b" " + target + b" HTTP/1.1", b"Host: " + host, *headers]
     if close:
         lines.append(b"Connection: close")
@@ -164,7 +165,7 @@ def upload(key: bytes, body: bytes, *headers: bytes, kind: bytes = MULTIPART, ta
 
 
 def picture(key: bytes, content: bytes, filename: bytes = b"x.png", *headers: bytes) -> bytes:
-    """The upload of *content* as a file."""
+    """Returns the upload of *content* as a file."""
     disposition = b'form-data; name="source"; filename="' + filename + b'"'
     return upload(key, part(content, disposition) + END, *headers)
 

@@ -1,8 +1,8 @@
-"""S1 to S7 and A2: a whole internet in a network namespace, in which everything inside is a canary.
+"""S1 to S7 and A2: a whole internet in a network namespace, in which every inside address is a canary.
 
-`python -m tests.hostile.world FOLDER TIMEOUT`, by root, below `unshare --net --mount`: it gives itself addresses inside
-and outside, a name server, canaries on many ports, and an origin on the outside addresses; then it has a real server
-fetch, and prints what came of it as JSON.
+`python -m tests.hostile.world FOLDER TIMEOUT`, by root, below `unshare --net --mount`. The program adds inside and
+outside addresses, a name server, canaries on many ports and an origin on the outside addresses. Then it lets a real
+server fetch, and prints the results as JSON.
 """
 
 import json
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from tests import pictures
+from tests import drawn
 from tests.hostile import addresses, names
 from tests.hostile.addresses import INSIDE, OUTSIDE
 from tests.hostile.watch import settled, watched
@@ -30,15 +30,15 @@ from tests.hostile.wire import connecting, request, say, urlencoded
 from tests.served import Served, serving
 
 CANARY_PORTS = (22, 80, 81, 443, 6379, 8081)
-PICTURE = pictures.encoded(pictures.noise(64, 64), "PNG")
+PICTURE = drawn.encoded(drawn.noise(64, 64), "PNG")
 AT_ONCE = 6
-"""Fewer than the server fetches at the same moment."""
+"""Fewer than the server fetches at the same time."""
 HUNG = 30
 
 
 @dataclass
 class Outcome:
-    """Of one request: *row* of the list of threats, *touched* canaries while it went on."""
+    """The result of one request: *row* in the list of threats, the canaries that were *touched* meanwhile."""
 
     row: str
     name: str
@@ -51,11 +51,11 @@ class Outcome:
 class Report:
     outcomes: list[Outcome] = field(default_factory=list[Outcome])
     touched: list[str] = field(default_factory=list[str])
-    """Addresses of canaries that were reached."""
+    """Canaries that were reached."""
     reachable: int = 0
-    """Canaries that could have been, for they were reached beforehand."""
+    """Canaries that the control reached beforehand."""
     asked: list[str] = field(default_factory=list[str])
-    """Heads of the requests that the origin got."""
+    """Heads of the requests that the origin received."""
     key: str = ""
     log: str = ""
     while_hung: list[float] = field(default_factory=list[float])
@@ -68,7 +68,7 @@ class Report:
 
 
 def build(folder: Path) -> None:
-    """Addresses on the loopback, and the name server in the place of the machine's."""
+    """Adds the addresses to the loopback, and puts our name server in the place of the machine's."""
     run = ["ip", "link", "set", "lo", "up"]
     subprocess.run(run, check=True)
     for address in (*INSIDE, *OUTSIDE):
@@ -83,7 +83,7 @@ def build(folder: Path) -> None:
 
 
 class World:
-    """Listens on all addresses: who comes in by one of `OUTSIDE` on port 80 talks to the origin, others to a canary."""
+    """Listens on all addresses. On port 80 of `OUTSIDE` answers the origin, everywhere else a canary."""
 
     def __init__(self) -> None:
         self.touched: list[str] = []
@@ -114,7 +114,7 @@ class World:
             origin(sock, path)
 
     def can_be_reached(self) -> int:
-        """How many of the canaries' addresses answer us; forgotten again."""
+        """Returns how many addresses of canaries answer us, and forgets those visits."""
         for address in ("127.0.0.1", "::1", *INSIDE):
             scope = 0 if not address.startswith("fe80") else socket.if_nametoindex("lo")
             where: Any = (address, 80, 0, scope) if ":" in address else (address, 80)
@@ -132,7 +132,7 @@ def _linked(where: Any) -> socket.socket:
 
 
 def origin(sock: socket.socket, path: str) -> None:
-    """A server outside, as friendly or not as the path says."""
+    """A server outside. The path says how friendly it is."""
     if path.startswith("/to/"):
         _, _, status, target = path.split("/", 3)
         return sock.sendall(
@@ -220,7 +220,7 @@ BEHAVIOURS: dict[str, Callable[[socket.socket], None]] = {
 TAKES_ITS_TIME = {"slow-bytes", "slow-headers", "slow-line", "hang", "slow-hops", "ten-gb"}
 
 
-# What is asked
+# The requests
 
 
 def asks(served: Served, row: str, url: str) -> Outcome:
@@ -244,7 +244,7 @@ def hung(served: Served, report: Report) -> None:
         time.sleep(0.3)
         while any(not each.done() for each in waiting):
             began = time.monotonic()
-            served.upload(pictures.png())
+            served.upload(drawn.png())
             report.while_hung.append(time.monotonic() - began)
             time.sleep(0.2)
         report.hung = dict(Counter(each.result().status for each in waiting))
@@ -252,7 +252,7 @@ def hung(served: Served, report: Report) -> None:
 
 
 def with_the_key(served: Served) -> None:
-    """A2: the key in all its places, and an address to fetch."""
+    """A2: the key in all its places, beside a URL to fetch."""
     key = quote(served.key).encode()
     source = b"source=" + quote("http://out.test/a.png?x=1", safe="").encode()
     for data in (
@@ -291,12 +291,12 @@ NAMESPACE = ("unshare", "--net", "--mount", "--fork", "--kill-child")
 
 
 def can_be() -> bool:
-    """Whether this process may make itself a world: by root, where the kernel or container allows it."""
+    """Returns whether this process may make a world: root, if the kernel or container allows it."""
     return os.geteuid() == 0 and not subprocess.run([*NAMESPACE, "true"], check=False, capture_output=True).returncode
 
 
 def visited(folder: Path, timeout: str) -> Report:
-    """What came of all requests, with *timeout* as the setting of fetches. Raises: AssertionError."""
+    """Returns the results of all requests, with *timeout* for fetches. Raises `AssertionError`."""
     command = [*NAMESPACE, sys.executable, "-m", "tests.hostile.world", str(folder), timeout]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-4000:]

@@ -1,14 +1,25 @@
-"""ISO base media boxes put into AVIFs by hand, for what no encoder writes there."""
+"""Boxes that tests put into AVIFs by hand, because no encoder writes them there."""
 
 import struct
 
+from tests.drawn import encoded, gradient
+
 SKIPPED = {b"meta": 4, b"iinf": 6, b"iref": 4, b"stsd": 8, b"av01": 78}
-"""Bytes before the boxes in a box."""
+"""Bytes that stand in a box before the boxes in it."""
 MADE_OF, SEEN_THROUGH, SMALLER = b"dimg", b"auxl", b"thmb"
+
+ALPHA = b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0"
+"""The name of transparency in `auxC`."""
+NUMBERS = (1, 2, 0x83, 4)
+"""Numbers of the properties that Pillow gives a picture: size, bits, the decoder's settings (essential), colours."""
 
 
 def box(kind: bytes, *body: bytes) -> bytes:
     return struct.pack(">I4s", 8 + sum(map(len, body)), kind) + b"".join(body)
+
+
+def still(width: int = 64, height: int = 64) -> bytes:
+    return encoded(gradient(width, height), "AVIF", speed=10)
 
 
 def full_box(kind: bytes, *body: bytes, flags: int = 0) -> bytes:
@@ -16,7 +27,7 @@ def full_box(kind: bytes, *body: bytes, flags: int = 0) -> bytes:
 
 
 def places(data: bytes, *path: bytes) -> list[tuple[int, int]]:
-    """From where to where the boxes on *path* are, the first of each kind."""
+    """Where the boxes on *path* start and stop; of each kind the first."""
     found: list[tuple[int, int]] = []
     at, stop = 0, len(data)
     for kind in path:
@@ -38,7 +49,7 @@ def body(data: bytes, *path: bytes) -> bytes:
 
 
 def grown(data: bytes, *path: bytes, new: bytes, back: int = 0) -> bytes:
-    """With *new* at the end of the box on *path*, *back* bytes before it; sizes and offsets follow."""
+    """*data* with *new* in the box on *path*, *back* bytes before its end. Sizes and offsets are corrected."""
     result = bytearray(data)
     boxes = places(data, *path)
     for start, stop in boxes:
@@ -51,7 +62,7 @@ def grown(data: bytes, *path: bytes, new: bytes, back: int = 0) -> bytes:
 
 
 def _move(data: bytearray, by: int) -> None:
-    """All offsets, as Pillow writes them."""
+    """Add *by* to all offsets; they stand where Pillow writes them."""
     start, _ = places(bytes(data), b"meta", b"iloc")[-1]
     for at in range(start + 22, start + 16 + 14 * struct.unpack_from(">H", data, start + 14)[0], 14):
         struct.pack_into(">I", data, at, struct.unpack_from(">I", data, at)[0] + by)
@@ -62,14 +73,14 @@ def _move(data: bytearray, by: int) -> None:
 
 
 def _count(data: bytes, *path: bytes, at: int, size: int) -> bytes:
-    """With one more in the number of entries that stands at *at* in the box on *path*."""
+    """*data* with one more entry in the number of *size* bytes at *at* in the box on *path*."""
     start, _ = places(data, *path)[-1]
     at += start + 8
     return data[:at] + (int.from_bytes(data[at : at + size]) + 1).to_bytes(size) + data[at + size :]
 
 
 def with_property(data: bytes, new: bytes, *items: int, essential: bool = False) -> bytes:
-    """And *new*, which the *items* have."""
+    """*data* with the property *new*, which the *items* have."""
     data = grown(data, b"meta", b"iprp", b"ipco", new=new)
     start, stop = places(data, b"meta", b"iprp", b"ipco")[-1]
     number = len(list(kinds(data[start + 8 : stop])))
@@ -89,7 +100,7 @@ def kinds(data: bytes) -> list[bytes]:
 
 
 def with_associations(data: bytes, item: int, *properties: int) -> bytes:
-    """And that *item* has them, by their numbers."""
+    """*data* in which *item* has further properties, given by their numbers."""
     start, stop = places(data, b"meta", b"iprp", b"ipma")[-1]
     at = start + 16
     while at < stop:
@@ -102,7 +113,7 @@ def with_associations(data: bytes, item: int, *properties: int) -> bytes:
 
 
 def with_item(data: bytes, item: int, kind: bytes, content: bytes, *properties: int, more: bytes = b"") -> bytes:
-    """And an item, its *content* in a media box of its own; *more* is what its entry ends with."""
+    """*data* with a further item. Its *content* stands in a media box of its own, and its entry ends with *more*."""
     entry = full_box(b"infe", struct.pack(">HH", item, 0), kind, b"\0", more, flags=2 << 24)
     data = _count(grown(data, b"meta", b"iinf", new=entry), b"meta", b"iinf", at=4, size=2)
     data = grown(data, b"meta", b"iloc", new=struct.pack(">HHHII", item, 0, 1, 0, len(content)))
@@ -114,7 +125,7 @@ def with_item(data: bytes, item: int, kind: bytes, content: bytes, *properties: 
 
 
 def with_references(data: bytes, *references: tuple[bytes, int, list[int]]) -> bytes:
-    """And what items refer to which, in a box that must not be there yet."""
+    """*data* with references between items; it must have none yet."""
     boxes = [box(kind, struct.pack(f">HH{len(to)}H", item, len(to), *to)) for kind, item, to in references]
     return grown(data, b"meta", new=full_box(b"iref", *boxes))
 
@@ -125,7 +136,7 @@ def with_primary(data: bytes, item: int) -> bytes:
 
 
 def second_meta(content: bytes) -> bytes:
-    """A box of its own with an Exif item in it."""
+    """A second `meta` box, with an Exif item in it."""
     return full_box(
         b"meta",
         full_box(b"hdlr", bytes(4), b"pict", bytes(13)),
@@ -137,7 +148,7 @@ def second_meta(content: bytes) -> bytes:
 
 
 def with_timed_metadata(data: bytes, content: bytes) -> bytes:
-    """And a track of *content* in an image sequence."""
+    """The image sequence *data* with a track of text, whose *content* is one sample."""
 
     def track(offset: int) -> bytes:
         table = box(

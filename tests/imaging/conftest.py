@@ -1,4 +1,4 @@
-"""What all tests of imaging share: both processors, and files made by one of them in this process."""
+"""Fixtures for all tests of imaging: both processors, and the files that they make in this process."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ def processor(request: pytest.FixtureRequest) -> Processor:
 
 @pytest.fixture
 def rendered(processor: Processor, tmp_path: Path) -> Rendered:
-    """All files that become of some bytes, as the service would have them made."""
+    """Makes all files of a picture from its bytes, as an upload does."""
 
     def rendered(data: bytes, **recipe: Any) -> Renditions:
         source = tmp_path / "source"

@@ -1,4 +1,4 @@
-"""Pictures of every kind, and how to look at them: four quarters of colours that no turn or mirror leaves in place."""
+"""Pictures of every kind, and what is seen of them: four coloured quarters, which every turn and mirror moves."""
 
 import struct
 import zlib
@@ -12,11 +12,11 @@ import pyvips
 from PIL import Image, ImageChops, ImageCms, ImageSequence
 
 from imges.imaging.render import load_heic
-from tests.pictures import encoded
+from tests.drawn import encoded
 
 RED, GREEN, BLUE, YELLOW = (230, 30, 30), (30, 180, 30), (30, 30, 230), (230, 230, 30)
 QUARTERS = "red green blue yellow"
-"""What `seen` says of `quarters`: left above, right above, left below, right below."""
+"""What `seen` returns for `quarters`: the colours above left, above right, below left, below right."""
 COLOURS = {
     "red": RED,
     "green": GREEN,
@@ -36,7 +36,7 @@ TURNED_BACK = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""What a camera does that writes this EXIF orientation."""
+"""How a camera that writes this EXIF orientation has turned the picture."""
 
 load_heic()
 
@@ -50,7 +50,7 @@ def quarters(width: int = 120, height: int = 80, colours: Sequence[Any] = (RED, 
 
 
 def bands_of_grey(width: int = 120, height: int = 80) -> Image.Image:
-    """Black, white, white, black."""
+    """Quarters in black, white, white and black."""
     return quarters(width, height, [(0,) * 3, (255,) * 3, (255,) * 3, (0,) * 3]).convert("L")
 
 
@@ -65,14 +65,14 @@ def opened(file: Path | bytes) -> Image.Image:
 
 
 def nearest(colour: Sequence[int]) -> str:
-    """The name of the colour, or nothing for what is seen through."""
+    """The name of the nearest colour; `nothing` if it is at least half transparent."""
     if len(colour) == 4 and colour[3] < 128:
         return "nothing"
     return min(COLOURS, key=lambda name: sum((a - b) ** 2 for a, b in zip(COLOURS[name], colour, strict=False)))
 
 
 def seen(file: Path | bytes | Image.Image) -> str:
-    """The colours of the four quarters, in words, as they stand in the file."""
+    """The names of the colours of the four quarters, as they stand in the file."""
     image = (file if isinstance(file, Image.Image) else opened(file)).convert("RGBA")
     at = [(image.width * x // 4, image.height * y // 4) for y in (1, 3) for x in (1, 3)]
     return " ".join(nearest(cast("tuple[int, ...]", image.getpixel(point))) for point in at)
@@ -84,7 +84,7 @@ def frames(file: Path | bytes) -> list[Image.Image]:
 
 
 def delays(file: Path | bytes) -> list[int]:
-    """Milliseconds; those of a WebP are only told once a frame is decoded."""
+    """The delays in milliseconds. Pillow knows those of a WebP only after it has decoded a frame."""
     with Image.open(BytesIO(file) if isinstance(file, bytes) else file) as image:
         shown: list[int] = []
         for frame in ImageSequence.Iterator(image):
@@ -100,19 +100,19 @@ def pixels(file: Path | bytes) -> list[bytes]:
 
 
 def oriented(format: str, orientation: int, **options: Any) -> bytes:
-    """The quarters as a camera stores them that is held so."""
+    """The quarters as a camera stores them that writes this EXIF orientation."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     return encoded(turned(quarters(), orientation), format, exif=exif, **options)
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:
-    """Of a PNG."""
+    """A chunk of a PNG."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def segment(marker: int, body: bytes) -> bytes:
-    """Of a JPEG."""
+    """A segment of a JPEG."""
     return struct.pack(">BBH", 0xFF, marker, 2 + len(body)) + body
 
 
@@ -121,17 +121,17 @@ def with_segments(jpeg: bytes, segments: Iterable[bytes]) -> bytes:
 
 
 def with_chunks(png: bytes, chunks: Iterable[bytes]) -> bytes:
-    """Behind IHDR."""
+    """*png* with *chunks* behind its header."""
     return png[:33] + b"".join(chunks) + png[33:]
 
 
 def riff_chunk(kind: bytes, body: bytes) -> bytes:
-    """Of a WebP."""
+    """A chunk of a WebP."""
     return struct.pack("<4sI", kind, len(body)) + body + b"\0" * (len(body) % 2)
 
 
 def deep_png(image: Image.Image) -> bytes:
-    """16 bits a channel, which Pillow writes for grey only."""
+    """A PNG of 16 bits a channel. Pillow writes those in grey only."""
     colour = {"RGB": 2, "RGBA": 6, "L": 0, "LA": 4}[image.mode]
     rows = [
         b"\0" + b"".join(bytes([value, value]) for value in image.crop((0, y, image.width, y + 1)).tobytes())
@@ -148,7 +148,7 @@ def interlaced_png(image: Image.Image) -> bytes:
 
 
 def ycck_jpeg(image: Image.Image) -> bytes:
-    """CMYK as printers' programs store it: its colours as luma and chroma, and Adobe's marker saying so."""
+    """CMYK as programs for printers store it: colours as luma and chroma, and Adobe's segment that says so."""
     *colours, black = image.convert("CMYK").split()
     luma = [ImageChops.invert(band) for band in Image.merge("RGB", colours).convert("YCbCr").split()]
     data = encoded(Image.merge("CMYK", [*luma, black]), "JPEG", quality=95)
@@ -158,7 +158,7 @@ def ycck_jpeg(image: Image.Image) -> bytes:
 
 @cache
 def exchanging_profile() -> bytes:
-    """An ICC profile in which red means blue and blue red: nobody can overlook whether it was heeded."""
+    """An ICC profile in which red means blue and blue means red, so that a test sees whether it was applied."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     return srgb.replace(b"rXYZ", b"????", 1).replace(b"bXYZ", b"rXYZ", 1).replace(b"????", b"bXYZ", 1)
 
@@ -174,6 +174,6 @@ def animation(format: str, size: tuple[int, int] = (120, 80), **options: Any) ->
 
 @cache
 def sample(format: str, size: tuple[int, int] = (120, 80)) -> bytes:
-    """A plain picture by our name of its format."""
+    """A plain picture in a format, given by our name for it."""
     names = {"jpg": "JPEG", "heic": "HEIF"}
     return encoded(quarters(*size), names.get(format, format.upper()))

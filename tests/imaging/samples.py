@@ -1,4 +1,4 @@
-"""Pictures of every format and make, and broken ones, built as they are needed."""
+"""Pictures of every format and kind, and broken ones, made as they are needed."""
 
 import struct
 import zlib
@@ -8,21 +8,21 @@ from typing import Any
 
 from PIL import Image, ImageCms, ImageDraw, PngImagePlugin
 
-from tests.pictures import encoded, gradient
+from tests.drawn import encoded, gradient
 
 SECRET = "SECRET-4711"
 ALL = frozenset({"jpg", "png", "gif", "webp", "avif", "heic", "tiff", "bmp"})
 WEB = frozenset({"jpg", "png", "gif", "webp", "avif"})
 PILLOW = {"jpg": "JPEG", "png": "PNG", "gif": "GIF", "webp": "WEBP", "avif": "AVIF", "tiff": "TIFF", "bmp": "BMP"}
-TURNING = ["jpg", "png", "webp", "avif"]
-"""Formats that carry an orientation."""
+TURNING = ["jpg", "png", "avif"]
+"""Formats whose orientation browsers obey."""
 
 RED, GREEN, BLUE, WHITE = (220, 20, 20), (20, 200, 20), (20, 20, 220), (250, 250, 250)
 
 
 @cache
 def corners(width: int = 64, height: int = 48, mode: str = "RGB") -> Image.Image:
-    """Four quarters: red and green above, blue and white below. Tells how a picture was turned."""
+    """Four quarters: red and green above, blue and white below. They show how a picture was turned."""
     image = Image.new("RGB", (width, height), RED)
     draw = ImageDraw.Draw(image)
     draw.rectangle((width // 2, 0, width, height // 2 - 1), fill=GREEN)
@@ -66,7 +66,7 @@ def profile() -> bytes:
 
 @cache
 def full_of_metadata(format: str, orientation: int = 1) -> bytes:
-    """A picture with everything that its format can carry beside it, each with the secret in it."""
+    """A picture with everything that its format can carry besides pixels, and the secret in all of it."""
     return {"jpg": _jpeg, "png": _png, "gif": _gif, "webp": _webp, "avif": _avif}[format](orientation)
 
 
@@ -129,7 +129,7 @@ def _avif(orientation: int) -> bytes:
 
 @cache
 def animated(format: str, frames: int = 4, width: int = 600, height: int = 450, **options: Any) -> bytes:
-    """A square that wanders over a ground of four colours; each frame is shown for another time."""
+    """A square that moves over a ground of four colours. Each frame has another delay."""
     pictures: list[Image.Image] = []
     for number in range(frames):
         picture = corners(width, height).copy()
@@ -140,7 +140,7 @@ def animated(format: str, frames: int = 4, width: int = 600, height: int = 450, 
 
 
 def picture(format: str, width: int = 64, height: int = 48, **options: Any) -> bytes:
-    """A plain picture of that format."""
+    """A plain picture in that format."""
     return encoded(gradient(width, height), PILLOW[format], **options)
 
 
@@ -160,7 +160,7 @@ def png_header(width: int, height: int, bits: int = 8, colour: int = 2, interlac
 
 
 def rgb16_png(width: int, height: int) -> bytes:
-    """16 bits a channel, which Pillow cannot write: the upper left half is 0xFFFF red."""
+    """16 bits a channel, which Pillow cannot write. The left half has 0xFFFF of red."""
     rows = b"".join(
         b"\0" + b"".join(struct.pack(">HHH", 0xFFFF if x < width // 2 else 0, 0x1234, 0x8000) for x in range(width))
         for _ in range(height)
@@ -168,7 +168,7 @@ def rgb16_png(width: int, height: int) -> bytes:
     return png_of(png_header(width, height, bits=16), png_chunk(b"IDAT", zlib.compress(rows)))
 
 
-# Bombs: as large as a header can say, and next to no bytes
+# Bombs: headers of the largest sizes, and hardly any bytes
 
 
 def png_bomb() -> bytes:

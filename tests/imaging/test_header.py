@@ -1,4 +1,4 @@
-"""What the header tells, before any pixel is decoded; and what is refused by it."""
+"""What a header says before any pixel is decoded, and which files are refused by it."""
 
 import gzip
 import resource
@@ -10,9 +10,9 @@ from PIL import Image
 
 from imges.errors import FormatRefused, NotAnImage
 from imges.imaging import header
+from tests.drawn import encoded, gradient
 from tests.imaging import samples
 from tests.imaging.samples import ALL, TURNING, WEB
-from tests.pictures import encoded, gradient
 
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><script>alert(1)</script></svg>'
 
@@ -71,7 +71,7 @@ def test_bits_and_channels(inspect, data, bits, channels):
         pytest.param(samples.png_of(samples.png_header(9, 9, interlace=1)), True, id="interlaced PNG"),
     ],
 )
-def test_what_has_to_be_held_as_a_whole_is_told(inspect, data, progressive):
+def test_pictures_that_decoders_hold_as_a_whole_are_marked_progressive(inspect, data, progressive):
     assert inspect(data).progressive is progressive
 
 
@@ -150,33 +150,41 @@ def test_what_is_no_image_is_refused_as_such(inspect, data):
 
 
 @pytest.mark.parametrize(
-    "data",
+    ("data", "name"),
     [
-        pytest.param(SVG, id="SVG"),
-        pytest.param(b'\xef\xbb\xbf  <?xml version="1.0"?>\n<!-- hello -->' + SVG, id="SVG behind a prolog"),
-        pytest.param(SVG.decode().encode("utf-16"), id="SVG in UTF-16"),
-        pytest.param(b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + SVG, id="SVG with an entity"),
-        pytest.param(gzip.compress(SVG), id="SVGZ"),
-        pytest.param(b"%PDF-1.7\n", id="PDF"),
-        pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n", id="EPS"),
-        pytest.param(b"push graphic-context\n", id="MVG"),
-        pytest.param(b"\xff\x0a\x00\x10", id="JPEG XL"),
-        pytest.param(b"\0\0\0\x0cjP  \r\n\x87\n", id="JPEG 2000"),
-        pytest.param(b"8BPS\0\1", id="PSD"),
-        pytest.param(b"\0\0\1\0\1\0\x10\x10", id="ICO"),
-        pytest.param(b"P6 2 2 255\n" + bytes(12), id="PPM"),
-        pytest.param(b"#?RADIANCE\n", id="HDR"),
-        pytest.param(b"SIMPLE  =                    T", id="FITS"),
-        pytest.param(b"II+\0\x08\0\0\0", id="BigTIFF"),
-        pytest.param(b"\x08\xf2\xa6\xb6" + bytes(60), id="vips"),
-        pytest.param(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", id="MP4"),
-        pytest.param(b"\x1a\x45\xdf\xa3\x01", id="Matroska"),
+        pytest.param(SVG, "SVG images", id="SVG"),
+        pytest.param(
+            b'\xef\xbb\xbf  <?xml version="1.0"?>\n<!-- hello -->' + SVG, "SVG images", id="SVG behind a prolog"
+        ),
+        pytest.param(SVG.decode().encode("utf-16"), "SVG images", id="SVG in UTF-16"),
+        pytest.param(
+            b'<!DOCTYPE svg [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + SVG, "SVG images", id="SVG with an entity"
+        ),
+        pytest.param(gzip.compress(SVG), "SVG images", id="SVGZ"),
+        pytest.param(b"%PDF-1.7\n", "PDF files", id="PDF"),
+        pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n", "PostScript files", id="EPS"),
+        pytest.param(b"push graphic-context\n", "MVG images", id="MVG"),
+        pytest.param(b"\xff\x0a\x00\x10", "JPEG XL images", id="JPEG XL"),
+        pytest.param(b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000 images", id="JPEG 2000"),
+        pytest.param(b"8BPS\0\1", "Photoshop files", id="PSD"),
+        pytest.param(b"\0\0\1\0\1\0\x10\x10", "icons", id="ICO"),
+        pytest.param(b"P6 2 2 255\n" + bytes(12), "PNM images", id="PPM"),
+        pytest.param(b"#?RADIANCE\n", "RADIANCE images", id="HDR"),
+        pytest.param(b"SIMPLE  =                    T", "FITS images", id="FITS"),
+        pytest.param(b"II+\0\x08\0\0\0", "BIGTIFF images", id="BigTIFF"),
+        pytest.param(b"\x08\xf2\xa6\xb6" + bytes(60), "VIPS images", id="vips"),
+        pytest.param(b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", None, id="MP4"),
+        pytest.param(b"\x1a\x45\xdf\xa3\x01", "videos", id="Matroska"),
+        pytest.param(b"FUJIFILMCCD-RAW 0201", "camera raw files", id="RAF"),
+        pytest.param(b"IIU\0\x18\0\0\0", "camera raw files", id="RW2"),
+        pytest.param(b"\0\0\0\x18ftypcrx \0\0\0\1crx isom", "camera raw files", id="CR3"),
+        pytest.param(b"II\xbc\x01\x08\0\0\0", "JPEG XR images", id="JPEG XR"),
     ],
 )
-def test_an_unknown_format_is_refused_as_such(inspect, data):
+def test_another_format_is_refused_by_name(inspect, data, name):
     with pytest.raises(FormatRefused) as refused:
         inspect(data)
-    assert refused.value.message == "this format is not taken"
+    assert refused.value.message == (f"this site does not take {name}" if name else "this format is not taken")
 
 
 @pytest.mark.parametrize("format", ["tiff", "bmp"])
@@ -202,12 +210,11 @@ def test_a_bomb_tells_its_size_at_once_and_takes_no_memory(inspect, build, size)
     before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     found = inspect(data)
     assert (found.width, found.height) == size
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 10
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 2**10
 
 
-def test_a_gif_whose_frame_is_larger_than_its_canvas_is_refused(inspect):
+def test_a_frame_larger_than_its_canvas_counts_for_the_limits(inspect):
     bomb = bytearray(samples.gif_bomb())
     bomb[6:10] = struct.pack("<HH", 9, 9)
-    with pytest.raises(NotAnImage):
-        inspect(bytes(bomb))
+    assert inspect(bytes(bomb)).displayed == (65535, 65535)

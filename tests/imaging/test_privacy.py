@@ -1,4 +1,4 @@
-"""What exiftool finds in the files that are stored: nothing of who took the picture, where, and with what."""
+"""exiftool finds nothing in stored files about the photographer, the place or the camera."""
 
 import json
 import subprocess
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import pictures
+from tests import drawn
+from tests.drawn import encoded
 from tests.imaging.conftest import Rendered
 from tests.imaging.pictures import quarters
-from tests.pictures import encoded
 
 SECRET = "Somebody Somewhere"
 TAGS = [
@@ -36,8 +36,8 @@ def test_nothing_personal_is_in_any_stored_file(rendered: Rendered, tmp_path: Pa
         assert not [tag for tag in told if tag.startswith(("GPS", "Serial", "Date", "Creator", "XMP", "Make", "Model"))]
 
 
-def test_where_a_setting_keeps_it_it_is_told(rendered: Rendered):
-    made = rendered(pictures.jpeg(), keep_metadata=True)
-    assert made.original.path.read_bytes() == pictures.jpeg()
+def test_metadata_that_a_setting_keeps_is_reported(rendered: Rendered):
+    made = rendered(drawn.jpeg(), keep_metadata=True)
+    assert made.original.path.read_bytes() == drawn.jpeg()
     assert made.exif is not None
     assert made.exif["Make"] == "Maker of cameras"

@@ -1,29 +1,36 @@
-"""A small collection of pictures, and all that maintenance works with, in this process."""
+"""A small collection of pictures, and the context of maintenance, in this process."""
 
 import hashlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from imges.access import Access
-from imges.app import open_service
+from imges.access.access import Access
+from imges.app import open_pictures
 from imges.catalog import GUEST, ApiKey, Image
-from imges.intake import Received, SpoolWriter
-from imges.maintenance.findings import Findings
+from imges.maintenance.context import Context
 from imges.maintenance.fsck import Checks, fsck
-from imges.maintenance.tools import Tools
-from imges.maintenance.workroom import Workroom
-from imges.service import Service, Uploader, UploadOptions
+from imges.maintenance.fsck_findings import Findings
+from imges.maintenance.work_folders import WorkFolder
+from imges.pictures import Pictures
+from imges.pictures.drafts import Uploader, UploadOptions
+from imges.receiving.intake import Received
+from imges.receiving.spool import SpoolWriter
 from imges.settings import Settings, load_settings
 
-DEFAULTS = {"API__KEY": "abc #def", "LIMITS__DISK_RESERVE": "1 MB", "IMAGES__WORKERS": "1"}
+DEFAULTS = {
+    "API__KEY": "abc #def",
+    "LIMITS__DISK_RESERVE": "1 MB",
+    "IMAGES__WORKERS": "1",
+    "IMAGES__TIMEOUT": "60 s",  # on a busy machine a decoder may take long to start
+}
 
 
 @dataclass
 class Said:
-    """A progress that only remembers."""
+    """A progress that remembers what it has to print."""
 
     lines: list[str] = field(default_factory=list)
     stages: list[str] = field(default_factory=list)
@@ -43,10 +50,13 @@ class Said:
 
 @dataclass
 class Library:
+    """A data folder with pictures, opened as a maintenance command opens it."""
+
     settings: Settings
-    service: Service
-    tools: Tools
+    pictures: Pictures
+    context: Context
     guest: ApiKey
+    access: Access
 
     @property
     def images(self) -> Path:
@@ -56,7 +66,7 @@ class Library:
         return self.images / key
 
     def files(self) -> set[str]:
-        """Keys of all objects on the disk."""
+        """Returns the keys of all objects on the disk."""
         return {
             str(file.relative_to(self.images))
             for file in self.images.rglob("*")
@@ -64,28 +74,28 @@ class Library:
         }
 
     async def upload(self, content: bytes, name: str = "example.png", **options: Any) -> Image:
-        async with self.tools.room.folder() as folder:
+        async with self.context.work_folder.folder() as folder:
             writer = SpoolWriter(folder / "received", 2**30)
             await writer.write(content)
             received = Received(await writer.finish(), name, "file")
             uploader = Uploader(self.guest, None)
-            return (await self.service.upload(received, UploadOptions(**options), uploader, folder)).image
+            return (await self.pictures.storing.upload(received, UploadOptions(**options), uploader, folder)).image
 
     async def fsck(self, **checks: bool) -> tuple[Findings, Said]:
         said = Said()
-        tools = Tools(self.settings, self.service, self.tools.room, said)
-        return await fsck(tools, Checks(**checks)), said
+        context = replace(self.context, progress=said)
+        return await fsck(context, Checks(**checks)), said
 
     async def now(self, image: Image) -> Image | None:
         """The row as it is."""
-        kept = (await self.service.catalog.rows_of([image.number])).get(image.number)
+        kept = (await self.pictures.catalog.inventory.by_numbers([image.number])).get(image.number)
         return kept and kept.image
 
     async def rows(self) -> list[Image]:
-        return [kept.image for kept in await self.service.catalog.rows(limit=10_000)]
+        return [kept.image for kept in await self.pictures.catalog.inventory.page(limit=10_000)]
 
     async def is_sound(self, image: Image) -> bool:
-        """Whether its row is published, and each object on the disk is what the row says."""
+        """Returns whether each object on the disk is what the row says."""
         row = await self.now(image)
         return row is not None and all(self._holds(file.key, file.size, file.md5) for file in row.files())
 
@@ -103,11 +113,11 @@ def settings_of(data_dir: Path, **environ: str) -> Settings:
 async def open_library(data_dir: Path, **environ: str) -> AsyncGenerator[Library]:
     settings = settings_of(data_dir, **environ)
     data_dir.mkdir(mode=0o711, parents=True, exist_ok=True)
-    with Workroom.open(data_dir) as room:
+    with WorkFolder.open(data_dir) as work_folder:
         async with (
-            open_service(settings, spool=room.spool) as service,
-            Access.open(settings, service.catalog),
-            Tools.open(settings, service, room, Said()) as tools,
+            open_pictures(settings, spool=work_folder.spool) as pictures,
+            Access.open(settings, pictures.catalog) as access,
+            Context.open(settings, pictures, work_folder, Said()) as context,
         ):
-            guest = next(key for key in await service.catalog.keys() if key.name == GUEST)
-            yield Library(settings, service, tools, guest)
+            guest = next(key for key in await pictures.catalog.keys.all() if key.name == GUEST)
+            yield Library(settings, pictures, context, guest, access)

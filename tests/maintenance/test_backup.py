@@ -1,4 +1,4 @@
-"""`backup` while pictures are uploaded, `restore` on an empty host, and a catalog made again of the files."""
+"""`backup` while pictures are uploaded, `restore` on an empty host, and a catalog that is rebuilt from the files."""
 
 import os
 import shutil
@@ -16,13 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from tests import pictures
-from tests.maintenance.commands import run
+from tests import drawn
+from tests.commands import environment, run
 from tests.served import IMGES, Served, serving
 
 
 def test_a_backup_under_load_restores_on_an_empty_host(tmp_path: Path):
-    """The catalog first, then the files: what came in between is an object without a row, and taken in."""
+    """A picture that is uploaded after the catalog was copied is an object without a row: `fsck` takes it in."""
     old, new, archive = tmp_path / "old", tmp_path / "new", tmp_path / "backup.tar.gz"
     old.mkdir()
     new.mkdir()
@@ -32,7 +32,7 @@ def test_a_backup_under_load_restores_on_an_empty_host(tmp_path: Path):
 
     def upload(served: Served, start: int) -> None:
         for seed in range(start, start + 500):
-            content = pictures.encoded(pictures.noise(60, 60, seed), "PNG")
+            content = drawn.encoded(drawn.noise(60, 60, seed), "PNG")
             acknowledged[served.upload(content)["url"]] = content
             if stop.is_set():
                 return
@@ -71,12 +71,12 @@ def test_a_backup_under_load_restores_on_an_empty_host(tmp_path: Path):
 
 
 @pytest.mark.parametrize("way", ["restore", "another tool"])
-def test_an_upload_that_was_under_way_and_was_answered_since_is_not_lost(tmp_path: Path, way: str):
+def test_an_upload_that_was_answered_after_the_copy_is_not_lost(tmp_path: Path, way: str):
     """The catalog was copied between the upload's first object and its answer."""
     old, new = tmp_path / "old", tmp_path / "new"
     old.mkdir()
     with serving(old) as served:
-        url = served.upload(pictures.jpeg(), "a.jpg")["url"]
+        url = served.upload(drawn.jpeg(), "a.jpg")["url"]
         content = served.get(url)
     with closing(sqlite3.connect(old / "data/imges.db")) as db, db:
         db.execute("INSERT INTO leases VALUES ('dead', 0)")
@@ -100,12 +100,12 @@ def test_an_upload_that_was_under_way_and_was_answered_since_is_not_lost(tmp_pat
 def backed_up(tmp_path: Path) -> Path:
     """The folder of a server that has stopped, with backup.tar.gz in it."""
     with serving(tmp_path) as served:
-        served.upload(pictures.png())
+        served.upload(drawn.png())
     assert run(tmp_path, "backup", "backup.tar.gz").returncode == 0
     return tmp_path
 
 
-def test_nothing_is_overwritten(backed_up: Path):
+def test_backup_and_restore_overwrite_nothing(backed_up: Path):
     before = (backed_up / "backup.tar.gz").read_bytes()
     again = run(backed_up, "backup", "backup.tar.gz")
     assert (again.returncode, "exists" in again.stderr) == (2, True)
@@ -114,7 +114,7 @@ def test_nothing_is_overwritten(backed_up: Path):
     assert (backed_up / "backup.tar.gz").read_bytes() == before
 
 
-def test_a_running_server_is_not_pulled_from_under(backed_up: Path):
+def test_a_restore_beside_a_running_server_is_refused(backed_up: Path):
     with serving(backed_up):
         (backed_up / "data/imges.db").rename(backed_up / "data/moved.db")
         restored = run(backed_up, "restore", "backup.tar.gz")
@@ -122,8 +122,8 @@ def test_a_running_server_is_not_pulled_from_under(backed_up: Path):
         assert "another `imges serve` runs" in restored.stderr
 
 
-def test_a_refusal_changes_nothing(backed_up: Path, tmp_path_factory: pytest.TempPathFactory):
-    """Of a host that is configured by the environment alone, where another's backup is tried."""
+def test_a_refused_restore_changes_nothing(backed_up: Path, tmp_path_factory: pytest.TempPathFactory):
+    """The backup of another host is tried, on a host without a settings file."""
     other = tmp_path_factory.mktemp("other")
     with serving(other):
         pass
@@ -142,7 +142,7 @@ def test_a_refusal_changes_nothing(backed_up: Path, tmp_path_factory: pytest.Tem
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "checksum", "other file", "damaged database"])
-def test_a_damaged_backup_is_told_and_changes_nothing(
+def test_a_damaged_backup_is_refused_and_changes_nothing(
     backed_up: Path, tmp_path_factory: pytest.TempPathFactory, damage: str
 ):
     archive = backed_up / "backup.tar.gz"
@@ -153,7 +153,7 @@ def test_a_damaged_backup_is_told_and_changes_nothing(
         content[len(content) // 2 if damage == "flipped" else -8] ^= 1
         archive.write_bytes(content)
     elif damage == "other file":
-        archive.write_bytes(pictures.png())
+        archive.write_bytes(drawn.png())
     else:
         (backed_up / "imges.db").write_bytes(b"SQLite format 3\0" + b"?" * 8000)
         with tarfile.open(archive, "w:gz") as made:
@@ -171,7 +171,7 @@ def test_a_damaged_backup_is_told_and_changes_nothing(
 
 @pytest.fixture
 def slow(tmp_path: Path) -> Path:
-    """A folder whose backup takes a second or two, for what gzip cannot make smaller."""
+    """A folder whose backup takes a second or two: it has a file that gzip cannot make smaller."""
     assert run(tmp_path, "keys", "list").returncode == 0
     (tmp_path / "data/api.key").write_bytes(os.urandom(64 * 2**20))
     return tmp_path
@@ -179,7 +179,7 @@ def slow(tmp_path: Path) -> Path:
 
 @contextmanager
 def backing_up(folder: Path, file: str, *before: str) -> Generator[subprocess.Popen[bytes]]:
-    """`imges backup` in the middle of its work."""
+    """Starts `imges backup`, and enters the block in the middle of its work. *before*: the command that starts it."""
     known, deadline = set(folder.glob(".backup-*/archive")), time.monotonic() + 60
     with subprocess.Popen([*before, *IMGES, "backup", file], cwd=folder) as process:
         try:
@@ -195,7 +195,7 @@ def backing_up(folder: Path, file: str, *before: str) -> Generator[subprocess.Po
 @pytest.mark.parametrize("before", [(), ("sh", "-c", "trap '' INT; exec \"$@\"", "sh")], ids=["alone", "of a script"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_backup_that_is_ended_leaves_nothing(slow: Path, number: signal.Signals, before: tuple[str, ...]):
-    """What a script starts in the background ignores SIGINT."""
+    """A job in the background of a script ignores SIGINT."""
     there = set(slow.iterdir())
     with backing_up(slow, "backup.tar.gz", *before) as process:
         process.send_signal(number)
@@ -203,8 +203,8 @@ def test_a_backup_that_is_ended_leaves_nothing(slow: Path, number: signal.Signal
     assert set(slow.iterdir()) == there
 
 
-def test_what_a_killed_backup_left_goes_with_the_next_one(slow: Path):
-    """Not what one that runs is working with, nor what somebody has named alike."""
+def test_the_next_backup_deletes_what_a_killed_one_left(slow: Path):
+    """The folder of a backup that runs stays, and so does a folder that somebody has given such a name."""
     there = set(slow.iterdir())
     (slow / ".backup-mine").mkdir()
     (slow / ".backup-mine/imges.db").write_bytes(b"mine")
@@ -221,7 +221,7 @@ def test_what_a_killed_backup_left_goes_with_the_next_one(slow: Path):
     assert (slow / ".backup-mine/imges.db").read_bytes() == b"mine"
 
 
-def test_what_a_killed_restore_left_goes_with_the_next_one(backed_up: Path, tmp_path_factory: pytest.TempPathFactory):
+def test_the_next_restore_deletes_what_a_killed_one_left(backed_up: Path, tmp_path_factory: pytest.TempPathFactory):
     fresh = tmp_path_factory.mktemp("fresh")
     script = (
         "import os, signal; from imges.cli import backup, main; "
@@ -235,7 +235,16 @@ def test_what_a_killed_restore_left_goes_with_the_next_one(backed_up: Path, tmp_
     assert list(fresh.rglob(".restore-*")) == []
 
 
-def test_postgresql_is_backed_up_by_its_own_means(tmp_path: Path):
+def test_a_backup_may_have_any_name(tmp_path: Path):
+    not_utf8 = "\udcff"  # the byte 255, as Python decodes it
+    assert run(tmp_path, "keys", "list").returncode == 0
+    strict = environment({}) | {"PYTHONIOENCODING": "utf-8:strict"}
+    made = subprocess.run([*IMGES, "backup", not_utf8], cwd=tmp_path, env=strict, capture_output=True, check=False)
+    assert (made.returncode, made.stderr) == (0, b"")
+    assert (tmp_path / not_utf8).is_file()
+
+
+def test_for_postgresql_its_own_tools_are_named(tmp_path: Path):
     for command in (("backup", "x"), ("restore", __file__)):
         said = run(tmp_path, *command, CATALOG__URL="postgresql://nobody@127.0.0.1:1/none")
         assert said.returncode == 2
@@ -243,8 +252,8 @@ def test_postgresql_is_backed_up_by_its_own_means(tmp_path: Path):
 
 
 @pytest.mark.parametrize("database", ["gone", "damaged"])
-def test_a_catalog_is_made_again_of_the_files(tmp_path: Path, database: str):
-    contents = [pictures.jpeg(), pictures.gif(frames=3), pictures.png()]
+def test_a_catalog_is_rebuilt_from_the_files(tmp_path: Path, database: str):
+    contents = [drawn.jpeg(), drawn.gif(frames=3), drawn.png()]
     with serving(tmp_path) as served:
         urls = [served.upload(content)["url"] for content in contents]
         acknowledged = {url: served.get(url) for url in urls}

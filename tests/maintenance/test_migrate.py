@@ -1,24 +1,24 @@
-"""`migrate` from disk to S3, with uploads going on, with kills in the middle, and beside deletions."""
+"""`migrate` from disk to S3: beside uploads and deletions, and killed in the middle."""
 
 import subprocess
 import threading
 import time
 from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from imges.catalog import Image
-from imges.catalog.upkeep import Upkeep
+from imges.catalog.moves import Moves
 from imges.errors import Gone
 from imges.maintenance.migrate import Move, Moved, _Migration, migrate
-from imges.maintenance.tools import Tools
 from imges.storage import CHECK_PREFIX, StorageUnavailable
-from tests import pictures
+from tests import drawn
+from tests.commands import environment, run
 from tests.maintenance.collection import Library, Said, open_library
-from tests.maintenance.commands import environment, run
 from tests.served import IMGES, Served, serving
 from tests.servers import S3Server
 
@@ -40,7 +40,7 @@ async def library(tmp_path: Path, seaweedfs: S3Server, bucket: str) -> AsyncGene
 
 
 def keys(server: S3Server, bucket: str) -> list[str]:
-    """What is in the bucket, but what a killed process may leave of trying it out."""
+    """Returns the keys in the bucket, without those that a killed process leaves of its probe."""
     listed = server.client.list_objects_v2(Bucket=bucket).get("Contents", [])
     return [entry["Key"] for entry in listed if not entry["Key"].startswith(CHECK_PREFIX)]
 
@@ -51,21 +51,21 @@ def objects(server: S3Server, bucket: str) -> dict[str, bytes]:
 
 async def moved(library: Library, **options: Any) -> tuple[Moved, list[str]]:
     said = Said()
-    tools = Tools(library.settings, library.service, library.tools.room, said)
-    result = await migrate(tools, Move(to=library.service.places[options.pop("to", "cloud")], **options))
+    context = replace(library.context, progress=said)
+    result = await migrate(context, Move(to=library.pictures.places[options.pop("to", "cloud")], **options))
     return result, said.lines
 
 
 async def served(library: Library, key: str) -> bytes:
-    """What a server with the same catalog would send."""
-    found = await library.service.locate(key)
+    """Returns what a server with the same catalog would send."""
+    found = await library.pictures.finding.locate(key)
     async with found.storage.open(found.key) as chunks:
         return b"".join([chunk async for chunk in chunks])
 
 
-async def test_all_pictures_go_and_nothing_stays(library: Library, seaweedfs: S3Server, bucket: str):
+async def test_all_pictures_are_moved_and_no_source_stays(library: Library, seaweedfs: S3Server, bucket: str):
     for n in range(12):
-        await library.upload(pictures.jpeg(600 + n), f"{n}.jpg")
+        await library.upload(drawn.jpeg(600 + n), f"{n}.jpg")
     before = {name: library.file(name).read_bytes() for name in library.files()}
     result, said = await moved(library)
     assert (result.pictures, result.failed, said) == (12, 0, [])
@@ -78,16 +78,16 @@ async def test_all_pictures_go_and_nothing_stays(library: Library, seaweedfs: S3
     assert (await moved(library))[0].pictures == 0
 
 
-async def test_only_what_was_asked_for_goes(library: Library, bucket: str):
-    image = await library.upload(pictures.png(), "a.png")
+async def test_only_the_chosen_pictures_are_moved(library: Library, bucket: str):
+    image = await library.upload(drawn.png(), "a.png")
     early = image.created.replace(microsecond=0)
     assert (await moved(library, before=early))[0].pictures == 0
     assert (await moved(library, source="cloud"))[0].pictures == 0
     assert (await moved(library, source="disk"))[0].pictures == 1
 
 
-async def test_kept_sources_go_with_the_next_run(library: Library, seaweedfs: S3Server, bucket: str):
-    await library.upload(pictures.png(), "a.png")
+async def test_the_next_run_deletes_sources_that_were_kept(library: Library, seaweedfs: S3Server, bucket: str):
+    await library.upload(drawn.png(), "a.png")
     before = library.files()
     assert (await moved(library, keep=True))[0].pictures == 1
     assert library.files() == before
@@ -98,9 +98,9 @@ async def test_kept_sources_go_with_the_next_run(library: Library, seaweedfs: S3
     assert set(objects(seaweedfs, bucket)) == before
 
 
-async def test_a_damaged_picture_stays_and_is_told(library: Library, seaweedfs: S3Server, bucket: str):
-    bad = await library.upload(pictures.jpeg(), "bad.jpg")
-    await library.upload(pictures.jpeg(641), "good.jpg")
+async def test_a_damaged_picture_stays_and_is_reported(library: Library, seaweedfs: S3Server, bucket: str):
+    bad = await library.upload(drawn.jpeg(), "bad.jpg")
+    await library.upload(drawn.jpeg(641), "good.jpg")
     file = library.file(bad.original.key)
     content = file.read_bytes()
     file.unlink()
@@ -114,7 +114,7 @@ async def test_a_damaged_picture_stays_and_is_told(library: Library, seaweedfs: 
 
 
 async def test_another_object_in_the_way_is_not_overwritten(library: Library, seaweedfs: S3Server, bucket: str):
-    image = await library.upload(pictures.png(), "a.png")
+    image = await library.upload(drawn.png(), "a.png")
     seaweedfs.client.put_object(Bucket=bucket, Key=image.original.key, Body=b"another's")
     result, said = await moved(library)
     assert (result.pictures, result.failed) == (0, 1)
@@ -127,34 +127,34 @@ async def test_another_object_in_the_way_is_not_overwritten(library: Library, se
 async def test_a_picture_deleted_meanwhile_leaves_nothing(
     library: Library, seaweedfs: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, moment: str
 ):
-    """The server that deletes has looked the picture up before it moved."""
-    image = await library.upload(pictures.jpeg(), "a.jpg")
-    relocate = Upkeep.relocate
+    """The server that deletes it has looked it up before it was moved."""
+    image = await library.upload(drawn.jpeg(), "a.jpg")
+    record = Moves.record
 
-    async def and_deleted(self: Upkeep, row: Image, place: str) -> bool:
+    async def and_deleted(self: Moves, row: Image, place: str) -> bool:
         if moment.startswith("before"):
-            await library.service.delete(image)
-        done = await relocate(self, row, place)
+            await library.pictures.deleting.delete(image)
+        done = await record(self, row, place)
         if moment.startswith("after"):
-            await library.service.delete(image)
+            await library.pictures.deleting.delete(image)
         return done
 
-    monkeypatch.setattr(Upkeep, "relocate", and_deleted)
+    monkeypatch.setattr(Moves, "record", and_deleted)
     await moved(library)
     assert library.files() == set()
     assert objects(seaweedfs, bucket) == {}
     with pytest.raises(Gone):
-        await library.service.view(image.id)
+        await library.pictures.finding.by_id(image.id)
 
 
 async def test_pictures_that_another_run_moves_meanwhile_are_no_failures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """It has read the rows, and finds the sources gone."""
+    """The run has read the rows, and then finds the sources gone."""
     attic = {"STORAGES__ATTIC__TYPE": "datefolder", "STORAGES__ATTIC__ROOT": str(tmp_path / "attic")}
     async with open_library(tmp_path / "data", **attic) as library:
-        images = [await library.upload(pictures.png(8 + n), f"{n}.png") for n in range(3)]
-        gone = await library.upload(pictures.png(20), "gone.png")
+        images = [await library.upload(drawn.png(8 + n), f"{n}.png") for n in range(3)]
+        gone = await library.upload(drawn.png(20), "gone.png")
         library.file(gone.original.key).unlink()
         copy, others = _Migration._copy, []
 
@@ -172,7 +172,7 @@ async def test_pictures_that_another_run_moves_meanwhile_are_no_failures(
         assert all((tmp_path / "attic" / file.key).is_file() for image in images for file in image.files())
 
 
-async def test_sources_that_clients_are_sent_to_go_last(
+async def test_sources_that_clients_are_sent_to_are_deleted_last(
     tmp_path: Path, seaweedfs: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("imges.maintenance.migrate.LOOKUP_LIFE", 0)
@@ -180,14 +180,14 @@ async def test_sources_that_clients_are_sent_to_go_last(
     there: list[int] = []
     async with open_library(tmp_path / "data", **environ) as library:
         for n in range(3):
-            await library.upload(pictures.png(8 + n), f"{n}.png")
-        relocate = Upkeep.relocate
+            await library.upload(drawn.png(8 + n), f"{n}.png")
+        record = Moves.record
 
-        async def seen(self: Upkeep, row: Image, place: str) -> bool:
+        async def seen(self: Moves, row: Image, place: str) -> bool:
             there.append(len(keys(seaweedfs, bucket)))
-            return await relocate(self, row, place)
+            return await record(self, row, place)
 
-        monkeypatch.setattr(Upkeep, "relocate", seen)
+        monkeypatch.setattr(Moves, "record", seen)
         result, _ = await moved(library, to="disk")
         assert (result.pictures, result.cleaned) == (3, 6)
         assert there == [6, 6, 6]
@@ -196,19 +196,19 @@ async def test_sources_that_clients_are_sent_to_go_last(
 
 async def test_a_place_that_goes_on_failing_ends_the_run(library: Library, monkeypatch: pytest.MonkeyPatch):
     for n in range(30):
-        await library.upload(pictures.png(8 + n), f"{n}.png")
+        await library.upload(drawn.png(8 + n), f"{n}.png")
 
     async def down(*_: object, **__: object) -> None:
         raise StorageUnavailable
 
-    monkeypatch.setattr(type(library.service.places["cloud"].storage), "put", down)
+    monkeypatch.setattr(type(library.pictures.places["cloud"].storage), "put", down)
     with pytest.raises(StorageUnavailable):
         await moved(library)
     assert len(library.files()) == 60
 
 
-async def test_bandwidth_is_kept_to(library: Library):
-    image = await library.upload(pictures.encoded(pictures.noise(300, 300), "PNG"), "a.png")
+async def test_the_bandwidth_is_limited(library: Library):
+    image = await library.upload(drawn.encoded(drawn.noise(300, 300), "PNG"), "a.png")
     began = time.monotonic()
     await moved(library, bandwidth=image.stored_bytes)
     assert time.monotonic() - began > 0.9
@@ -224,7 +224,7 @@ def test_killed_and_run_again_while_pictures_are_uploaded_and_viewed(tmp_path: P
 
     def upload(served: Served) -> None:
         for seed in range(1_000):
-            content = pictures.encoded(pictures.noise(60, 60, seed), "PNG")
+            content = drawn.encoded(drawn.noise(60, 60, seed), "PNG")
             acknowledged[served.upload(content, f"{seed % 5}.png")["url"]] = content
             if stop.wait(0.05):
                 return
@@ -273,10 +273,10 @@ def killed_while_it_moves(folder: Path, server: S3Server, bucket: str, environ: 
     assert migration.wait() < 0, "it was over before it could be killed"
 
 
-def test_what_would_be_moved_is_told(tmp_path: Path, seaweedfs: S3Server, bucket: str):
+def test_a_dry_run_reports_what_would_be_moved(tmp_path: Path, seaweedfs: S3Server, bucket: str):
     environ = with_s3(seaweedfs, bucket)
     with serving(tmp_path, **environ) as served:
-        served.upload(pictures.png())
+        served.upload(drawn.png())
         told = run(tmp_path, "migrate", "--to", "cloud", "--dry-run", **environ)
         assert (told.returncode, told.stdout[:9]) == (0, "1 picture")
         assert objects(seaweedfs, bucket) == {}
@@ -285,9 +285,9 @@ def test_what_would_be_moved_is_told(tmp_path: Path, seaweedfs: S3Server, bucket
 
 
 def test_two_names_of_one_place_are_refused_and_nothing_is_lost(tmp_path: Path, seaweedfs: S3Server, bucket: str):
-    """What was copied would be deleted as the source: `disk` is a place also where the settings name another for it."""
+    """The copy would be deleted as the source. `disk` is a place even if the settings name its folder otherwise."""
     with serving(tmp_path) as served:
-        url = served.upload(pictures.png())["url"]
+        url = served.upload(drawn.png())["url"]
     local = {"STORAGES__LOCAL__TYPE": "datefolder", "STORAGES__LOCAL__ROOT": "data/images"}
     again = {name.replace("CLOUD", "AGAIN"): value for name, value in with_s3(seaweedfs, bucket).items()}
     environ = with_s3(seaweedfs, bucket) | local | again
@@ -296,4 +296,4 @@ def test_two_names_of_one_place_are_refused_and_nothing_is_lost(tmp_path: Path, 
     assert run(tmp_path, "migrate", "--to", "cloud", "--from", "disk", **environ).returncode == 0
     assert run(tmp_path, "migrate", "--to", "again", **environ).returncode == 2
     with serving(tmp_path, **environ) as served:
-        assert served.get(url) == (200, pictures.png())
+        assert served.get(url) == (200, drawn.png())

@@ -1,5 +1,4 @@
-"""The proxies that `deploy/` has files for, started with these files: only ports, paths and certificates are this
-machine's."""
+"""Starts the proxies that `deploy/` has files for, with these files. Only ports, paths and certificates are changed."""
 
 import os
 import re
@@ -20,7 +19,7 @@ HOST = "img.example.org"
 
 @dataclass(frozen=True)
 class Site:
-    """What a file is to be for: where imges listens and keeps its pictures, and the ports of the proxy."""
+    """What a proxy's file is changed for: where imges listens and keeps its pictures, and the proxy's own ports."""
 
     folder: Path
     imges: int
@@ -34,7 +33,7 @@ class Site:
 
 
 def changed(text: str, *changes: tuple[str, str]) -> str:
-    """*text* with each of *changes*, a regular expression and what takes its place; none of them may be missing."""
+    """Replaces each of *changes* in *text*, a regular expression and its replacement. Fails if one does not match."""
     for pattern, by in changes:
         text, count = re.subn(pattern, lambda _, by=by: by, text, flags=re.MULTILINE)
         assert count, f"{pattern} is not in the file"
@@ -42,7 +41,7 @@ def changed(text: str, *changes: tuple[str, str]) -> str:
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for `HOST`, and its key."""
+    """Makes a certificate for `HOST`, and returns it and its key."""
     chain, key = folder / "fullchain.pem", folder / "privkey.pem"
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN={HOST}",
@@ -66,6 +65,7 @@ def nginx(site: Site, *, variant: bool = False) -> list[str | Path]:
         (r"/etc/letsencrypt/live/img\.example\.org/privkey\.pem", str(key)),
         (r"127\.0\.0\.1:8080", f"127.0.0.1:{site.imges}"),
         (r"/var/lib/imges/images", str(site.images)),
+        (r"/var/log/nginx", str(site.folder)),
     )
     kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     paths = " ".join(f"{kind}_temp_path {site.folder}/{kind};" for kind in kinds)
@@ -125,7 +125,7 @@ def _wait_until_it_accepts(process: subprocess.Popen[bytes], port: int, log: Pat
 
 @contextmanager
 def running_proxy(kind: str, folder: Path, imges: int, images: Path) -> Generator[Site]:
-    """The proxy *kind*, in front of the imges at port *imges*, with all that it writes below *folder*."""
+    """Runs the proxy *kind* in front of the imges at port *imges*. It writes below *folder* alone."""
     folder.mkdir()
     folder.chmod(0o755)
     https, http = free_ports(2)

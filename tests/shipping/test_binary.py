@@ -1,6 +1,6 @@
-"""The one-file binary in an empty root: nothing there but the C library's files and what the binary brings.
+"""The one-file binary in an empty root, with nothing but the files of the C library and what the binary brings.
 
-`make test-binary` builds it and runs these; they are no part of `make test`, for building takes minutes.
+`make test-binary` builds it and runs these tests. `make test` does not: building takes minutes.
 """
 
 import http.client
@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests import pictures
+from tests import drawn
 from tests.servers import S3Server, free_ports, seaweedfs
 
 __all__ = ["seaweedfs"]
@@ -36,7 +36,7 @@ LARGEST = 60 * 2**20
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A root with the binary alone."""
+    """A root folder with the binary and the C library alone."""
     root = tmp_path / "root"
     (root / "tmp").mkdir(parents=True)
     for file in (LOADER, *LIBRARIES):
@@ -113,17 +113,17 @@ def serving(root: Path, plugins: str = "", **settings: str) -> Generator[Running
     assert ended == 0, (root / "log").read_text()
 
 
-def test_it_is_small_and_starts_at_once(root: Path):
+def test_the_binary_is_small_and_starts_at_once(root: Path):
     assert BINARY.stat().st_size <= LARGEST
     before = os.times()
     said = run(root, "version")
     after = os.times()
     assert re.fullmatch(r"imges \d+\.\d+\.\d+\S*\n", said.stdout), said.stderr
     cpu = after.children_user + after.children_system - before.children_user - before.children_system
-    assert cpu < 2  # of seconds; what else runs on the machine is no fault of ours
+    assert cpu < 2  # seconds of CPU time, which other programs on the machine do not lengthen
 
 
-def test_what_belongs_to_it_lies_beside_it():
+def test_checksums_bill_of_materials_and_licences_lie_beside_the_binary():
     sums = subprocess.run(["sha256sum", "--check", "SHA256SUMS"], cwd=BINARY.parent, check=False, capture_output=True)
     assert sums.returncode == 0, sums.stderr
     inside = {part["name"] for part in json.loads((BINARY.parent / "imges.cdx.json").read_text())["components"]}
@@ -137,7 +137,7 @@ def test_what_belongs_to_it_lies_beside_it():
 @pytest.mark.parametrize("processor", ["vips", "pillow"])
 def test_upload_view_and_delete(root: Path, processor: str):
     with serving(root, IMAGES__PROCESSOR=processor, IMAGES__FORMATS="[jpg, png, webp, avif, gif, heic]") as running:
-        for content in (pictures.png(), pictures.jpeg(), pictures.webp()):
+        for content in (drawn.png(), drawn.jpeg(), drawn.webp()):
             image = running.upload(content)
             assert running.ask("GET", image["url"])[0] == 200
             assert running.ask("GET", image["thumb"]["url"])[0] == 200
@@ -150,7 +150,7 @@ def test_upload_view_and_delete(root: Path, processor: str):
 
 def test_time_zones_and_certificates_are_brought_along(root: Path):
     with serving(root, SITE__TIME_ZONE="Europe/Berlin", SITE__LANGUAGE="de") as running:
-        image = running.upload(pictures.png())
+        image = running.upload(drawn.png())
         assert image["date"] != image["date_gmt"]
         assert b'lang="de"' in running.ask("GET", "/", b"", **{"Accept-Language": "de"})[1]
 
@@ -161,18 +161,18 @@ def test_storage_in_s3_and_the_move_there(root: Path, seaweedfs: S3Server):
         for name, value in seaweedfs.settings(seaweedfs.new_bucket()).items()
     }
     with serving(root, **s3) as running:
-        image = running.upload(pictures.png())
+        image = running.upload(drawn.png())
     moved = run(root, "migrate", "--to", "s3", **s3)
     assert moved.returncode == 0, moved.stderr
     with serving(root, STORAGE="s3", **s3) as running:
-        assert running.ask("GET", image["url"]) == (200, pictures.png())
+        assert running.ask("GET", image["url"]) == (200, drawn.png())
         assert not list((root / "data/images").rglob("*.png"))
-        again = running.upload(pictures.jpeg())
+        again = running.upload(drawn.jpeg())
         assert again["storage"] == "s3"
         assert running.ask("GET", again["url"])[0] == 200
 
 
-def test_a_backend_of_others_comes_from_a_folder(root: Path):
+def test_a_backend_of_a_third_party_is_loaded_from_a_folder(root: Path):
     folder = root / "plugins"
     about = folder / "others-1.dist-info"
     about.mkdir(parents=True)
@@ -181,6 +181,6 @@ def test_a_backend_of_others_comes_from_a_folder(root: Path):
     shutil.copy(REPOSITORY / "tests/storage/memory.py", folder / "others.py")
     settings = {"STORAGE": "memory", "STORAGES__MEMORY__TYPE": "memory"}
     with serving(root, plugins="/plugins", **settings) as running:
-        image = running.upload(pictures.png())
+        image = running.upload(drawn.png())
         assert image["storage"] == "memory"
-        assert running.ask("GET", image["url"]) == (200, pictures.png())
+        assert running.ask("GET", image["url"]) == (200, drawn.png())

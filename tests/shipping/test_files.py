@@ -1,4 +1,4 @@
-"""What is shipped beside the program: written right, and true to it."""
+"""Files that are shipped beside the program: they are valid, and name what the program has."""
 
 import json
 import re
@@ -29,7 +29,7 @@ async def counted(server: Server) -> str:
     return (await server.get("/metrics")).text
 
 
-async def test_alerts_and_dashboard_ask_for_metrics_that_there_are(tmp_path: Path):
+async def test_alerts_and_dashboard_ask_for_metrics_that_exist(tmp_path: Path):
     async with running(tmp_path / "data") as server:
         known = set(re.findall(r"^# TYPE (\w+)", await counted(server), re.MULTILINE))
     rules = (DEPLOY / "alerts.yaml").read_text()
@@ -47,7 +47,7 @@ def test_the_page_on_metrics_names_them_all():
 
 
 @pytest.mark.parametrize("name", ["compose.yaml", "compose.three-nodes.yaml"])
-def test_compose_files_set_what_there_is(name: str):
+def test_compose_files_set_settings_that_exist(name: str):
     written: Any = yaml.safe_load((DEPLOY / name).read_text())
     ours = [service for service in written["services"].values() if "build" in service]
     assert ours
@@ -58,9 +58,9 @@ def test_compose_files_set_what_there_is(name: str):
     assert {volume for volume in named if not volume.startswith(".")} == set(written["volumes"])
 
 
-def test_units_are_what_systemd_understands(tmp_path: Path):
+def test_systemd_understands_the_units(tmp_path: Path):
     verify = shutil.which("systemd-analyze")
-    if verify is None:  # in a container there is none; the units are of this page's table
+    if verify is None:  # a container has none
         pytest.skip("there is no systemd here")
     for name in ("imges.service", "imges.socket"):
         text = (DEPLOY / name).read_text().replace("/usr/local/bin/imges", shutil.which("true") or "/bin/true")
@@ -79,8 +79,8 @@ PAGES = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_commands_of_the_pages_are_ones_that_there_are(page: Path):
-    """Each `imges …` line of a code block names a command, and options of it."""
+def test_commands_on_the_pages_exist(page: Path):
+    """Each line `imges …` of a code block names a command that exists, and options of it."""
     blocks = re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
     for line in COMMANDS.findall("\n".join(blocks)):
         words = line.split()[1:]

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from tests import pictures
+from tests import drawn
 from tests.shipping.proxies import DEPLOY, HOST, PROXIES, running_proxy
 from tests.shipping.proxies import Site as Proxy
 from tests.web.conftest import Server, running
@@ -23,12 +23,12 @@ from tests.web.conftest import Server, running
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 CLIENT = "127.0.0.5"
-"""Where the tests come from: not where the proxy does."""
-BIG = pictures.encoded(pictures.noise(900, 700), "PNG")
+"""The address that the tests connect from. The proxy connects from another."""
+BIG = drawn.encoded(drawn.noise(900, 700), "PNG")
 
 
 class OurHost(AbstractResolver):
-    """`HOST` is on this machine."""
+    """Resolves `HOST` to this machine."""
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
@@ -49,7 +49,7 @@ def trusting(proxy: Proxy) -> ssl.SSLContext:
 async def behind(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[tuple[Server, Proxy]]:
-    """imges as the world sees it through the proxy."""
+    """imges behind the proxy, and the proxy."""
     folder: Path = tmp_path_factory.mktemp(request.param)
     for above in (folder, *folder.parents[:2]):
         above.chmod(0o711)  # nginx reads the pictures as another user
@@ -59,10 +59,10 @@ async def behind(
         with running_proxy(request.param, folder / "proxy", port, folder / "data/images") as proxy:
             connector = aiohttp.TCPConnector(resolver=OurHost(), ssl=trusting(proxy), local_addr=(CLIENT, 0))
             async with aiohttp.ClientSession(connector=connector) as session:
-                yield Server(proxy.base, imges.data_dir, session, imges.service, imges.backing), proxy
+                yield Server(proxy.base, imges.data_dir, session, imges.pictures, imges.backing), proxy
 
 
-async def test_an_upload_is_seen_under_the_addresses_that_it_is_told(behind: tuple[Server, Proxy]):
+async def test_an_upload_is_served_at_the_addresses_of_its_answer(behind: tuple[Server, Proxy]):
     imges, proxy = behind
     image = await imges.uploaded(BIG, "grüße & 100%.png")
     for address in (image["url"], image["medium"]["url"], image["thumb"]["url"], image["url_viewer"]):
@@ -81,15 +81,30 @@ async def test_an_upload_is_seen_under_the_addresses_that_it_is_told(behind: tup
     assert (part.status, part.body) == (206, BIG[10:20])
 
 
-async def test_what_was_deleted_is_gone(behind: tuple[Server, Proxy]):
+async def test_no_secret_gets_into_the_log_of_a_proxy(behind: tuple[Server, Proxy]):
+    """Keys in queries and forms, tokens of delete links, also as a Referer, and whole addresses of clients."""
+    imges, proxy = behind
+    secret = "SECRET-5f2c"
+    image = await imges.uploaded(drawn.png())
+    token = image["delete_url"].rpartition("/")[2]
+    await imges.get(f"/api/1/upload?key={secret}&source=http%3A%2F%2F127.0.0.1%2F")
+    await imges.get("/robots.txt", headers={"Referer": image["delete_url"], "X-API-Key": secret})
+    await imges.get(f"/image/{image['id_encoded']}/delete/{token}")
+    await imges.get(f"/image/{image['id_encoded']}/delete/{token}x?key={secret}")
+    logged = "".join([file.read_text(errors="replace") for file in proxy.folder.iterdir() if "log" in file.name])
+    for hidden in (secret, token, CLIENT):
+        assert hidden not in logged, hidden
+
+
+async def test_a_deleted_picture_is_gone(behind: tuple[Server, Proxy]):
     imges, _ = behind
-    image = await imges.uploaded(pictures.png())
+    image = await imges.uploaded(drawn.png())
     assert (await imges.get(image["url"])).status == 200
     assert (await imges.post(image["delete_url"], headers={"Accept": "application/json"})).status == 200
     assert (await imges.get(image["url"])).status == 410
 
 
-async def test_nothing_but_pictures_is_sent(behind: tuple[Server, Proxy]):
+async def test_only_pictures_are_sent(behind: tuple[Server, Proxy]):
     imges, _ = behind
     (imges.data_dir / "images/linked.png").symlink_to(imges.data_dir / "imges.db")
     for path in ("linked.png", ".staging/x.png", ".staging/", "", "linked.png/x"):
@@ -99,41 +114,41 @@ async def test_nothing_but_pictures_is_sent(behind: tuple[Server, Proxy]):
 
 async def test_all_forms_of_an_upload_get_through(behind: tuple[Server, Proxy]):
     imges, proxy = behind
-    text = await imges.upload(pictures.jpeg(), format="txt")
+    text = await imges.upload(drawn.jpeg(), format="txt")
     assert text.text.startswith(f"{proxy.base}/images/")
     base64 = await imges.post(
         "/sharexapi/1/upload/", data={"key": imges.key, "source": "R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs="}
     )
     assert base64.status == 200
     form = await imges.post(
-        "/", data={"source": BytesIO(pictures.png())}, headers={"Origin": proxy.base, "Accept": "application/json"}
+        "/", data={"source": BytesIO(drawn.png())}, headers={"Origin": proxy.base, "Accept": "application/json"}
     )
     assert form.status == 200
-    redirect = await imges.upload(pictures.png(), format="redirect")
+    redirect = await imges.upload(drawn.png(), format="redirect")
     assert redirect.headers["Location"].startswith(f"{proxy.base}/image/")
 
 
-async def test_the_clients_address_is_its_own_and_not_what_it_says(behind: tuple[Server, Proxy]):
+async def test_a_client_cannot_forge_its_address(behind: tuple[Server, Proxy]):
     imges, _ = behind
     forged = {"X-Forwarded-For": "203.0.113.9", "X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http"}
     form = aiohttp.FormData({"key": imges.key})
-    form.add_field("source", pictures.png(), filename="a.png")
+    form.add_field("source", drawn.png(), filename="a.png")
     answer = await imges.post(data=form, headers=forged)
     assert answer.status == 200
     assert answer.json["image"]["url"].startswith(imges.base)
-    row = await imges.service.view(answer.json["image"]["id_encoded"])
+    row = await imges.pictures.finding.by_id(answer.json["image"]["id_encoded"])
     assert row.address == CLIENT
     assert (await imges.get("/metrics", headers=forged)).status in {200, 403}
 
 
-async def test_the_proxys_request_id_is_ours(behind: tuple[Server, Proxy]):
+async def test_a_client_cannot_set_the_request_id(behind: tuple[Server, Proxy]):
     imges, _ = behind
     ids = [(await imges.get("/healthz", headers={"X-Request-ID": "mine"})).headers["X-Request-ID"] for _ in range(2)]
     assert ids[0] != ids[1]
     assert "mine" not in ids
 
 
-async def test_what_is_too_large_is_refused_in_our_words(behind: tuple[Server, Proxy]):
+async def test_imges_itself_refuses_a_file_that_is_too_large(behind: tuple[Server, Proxy]):
     imges, _ = behind
     answer = await imges.upload(bytes(21 * 2**20))
     assert answer.error == (413, 313)
@@ -144,7 +159,7 @@ async def test_what_is_too_large_is_refused_in_our_words(behind: tuple[Server, P
 async def test_a_slow_upload_gets_through(behind: tuple[Server, Proxy]):
     imges, proxy = behind
     head = b'--x\r\nContent-Disposition: form-data; name="source"; filename="slow.png"\r\n\r\n'
-    body = head + pictures.png() + b"\r\n--x--\r\n"
+    body = head + drawn.png() + b"\r\n--x--\r\n"
     reader, writer = await asyncio.open_connection("127.0.0.1", proxy.https, ssl=trusting(proxy), server_hostname=HOST)
     writer.write(
         f"POST /api/1/upload?format=txt HTTP/1.1\r\nHost: {HOST}:{proxy.https}\r\nX-API-Key: {imges.key}\r\n"
@@ -162,7 +177,7 @@ async def test_a_slow_upload_gets_through(behind: tuple[Server, Proxy]):
     writer.close()
 
 
-async def test_http_2_and_the_way_from_http(behind: tuple[Server, Proxy], tmp_path: Path):
+async def test_http_2_works_and_http_redirects_to_https(behind: tuple[Server, Proxy], tmp_path: Path):
     imges, proxy = behind
     (tmp_path / "a.png").write_bytes(BIG)
     command = [
@@ -188,7 +203,7 @@ async def test_http_2_and_the_way_from_http(behind: tuple[Server, Proxy], tmp_pa
 @pytest.mark.parametrize(
     ("kind", "name"), [("nginx", "nginx.conf"), ("caddy", "Caddyfile"), ("systemd", "imges.service")]
 )
-async def test_what_we_ship_is_what_imges_prints(kind: str, name: str, tmp_path: Path):
+async def test_the_shipped_files_are_those_that_imges_prints(kind: str, name: str, tmp_path: Path):
     settings = (DEPLOY / "settings.yaml").read_text()
     if kind == "caddy":
         settings = settings.replace("accel_redirect", "# accel_redirect")

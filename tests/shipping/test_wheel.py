@@ -1,4 +1,4 @@
-"""The wheel in a clean environment, without any extra, and the sdist that the same wheel comes from."""
+"""The wheel in a clean environment without any extra, and the sdist, which has all that the wheel is made of."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import pictures
+from tests import drawn
 from tests.servers import free_ports
 from tests.shipping.test_binary import BINARY, wait_until_it_answers
 from tests.shipping.test_binary import Running as Client
@@ -24,7 +24,7 @@ def built(pattern: str) -> Path:
 
 @pytest.fixture(scope="module")
 def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The `bin` of an environment where nothing but the wheel was installed."""
+    """The `bin` of an environment where the wheel and its dependencies are installed."""
     venv = tmp_path_factory.mktemp("clean") / "venv"
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
     install = [venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check", built("*.whl")]
@@ -37,14 +37,14 @@ def run(*command: str | Path, cwd: Path, **settings: str) -> subprocess.Complete
     return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
 
 
-def test_it_runs_as_a_command_and_as_a_module(clean: Path, tmp_path: Path):
+def test_the_wheel_runs_as_a_command_and_as_a_module(clean: Path, tmp_path: Path):
     command = run(clean / "imges", "version", cwd=tmp_path)
     module = run(clean / "python", "-m", "imges", "version", cwd=tmp_path)
     assert command.stdout == module.stdout != ""
     assert "".join(command.stdout.split()[1:]) in built("*.whl").name
 
 
-def test_it_serves(clean: Path, tmp_path: Path):
+def test_the_wheel_serves(clean: Path, tmp_path: Path):
     (port,) = free_ports(1)
     env = os.environ | {"IMGES__SERVER__PORT": str(port), "IMGES__LIMITS__DISK_RESERVE": "1 MB"}
     with (tmp_path / "log").open("wb") as log:
@@ -52,8 +52,8 @@ def test_it_serves(clean: Path, tmp_path: Path):
     client = Client(tmp_path, port)
     try:
         wait_until_it_answers(client, process, tmp_path / "log")
-        image = client.upload(pictures.png())
-        assert client.ask("GET", image["url"]) == (200, pictures.png())
+        image = client.upload(drawn.png())
+        assert client.ask("GET", image["url"]) == (200, drawn.png())
         assert client.ask("GET", "/openapi.json")[0] == 200
         assert client.ask("GET", "/")[0] == 200
     finally:
@@ -73,14 +73,14 @@ S3 = {"STORAGES__S3__TYPE": "s3", "STORAGES__S3__BUCKET": "b", "STORAGES__S3__EN
         ("heic", {"IMAGES__FORMATS": "[png, heic]"}),
     ],
 )
-def test_what_needs_an_extra_says_which(clean: Path, tmp_path: Path, extra: str, settings: dict[str, str]):
+def test_a_missing_extra_is_named(clean: Path, tmp_path: Path, extra: str, settings: dict[str, str]):
     said = run(clean / "imges", "check", cwd=tmp_path, LIMITS__DISK_RESERVE="1 MB", **settings)
     assert said.returncode in {1, 2}
     assert f"imges[{extra}]" in said.stdout + said.stderr
     assert "Traceback" not in said.stderr
 
 
-def test_the_sdist_has_all_of_the_wheel_and_what_it_takes_to_work_on_it():
+def test_the_sdist_has_all_files_of_the_wheel_and_of_development():
     with zipfile.ZipFile(built("*.whl")) as wheel, tarfile.open(built("*.tar.gz")) as sdist:
         inside = {name.partition("/")[2] for name in sdist.getnames()}
         for name in wheel.namelist():

@@ -1,6 +1,6 @@
-"""Backends broken on purpose, each in one way, each with the tests of the suite that must catch it.
+"""Backends that are broken on purpose, each in one way, each with the tests of the suite that must fail.
 
-Not collected by itself: `test_suite_catches.py` runs it and looks at what fails.
+pytest does not collect this file by itself: `test_suite_catches.py` runs it and looks at which tests fail.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ CAUGHT_BY: dict[type, tuple[str, ...]] = {}
 
 
 def broken(*caught_by):
-    """Makes the suite's class for a broken backend; *caught_by* are the tests that must fail."""
+    """Runs the suite on the decorated backend; the tests *caught_by* must fail."""
 
     def register(backend):
         name = f"Test{backend.__name__}"
@@ -125,6 +125,43 @@ class TakesTheFile(MemoryStorage):
         file.unlink()
 
 
+@broken("several_are_put_together", "of_several_cancelled_an_undo_of_what_is_listed_leaves_nothing")
+class ListsNothingToUndo(MemoryStorage):
+    async def put_all(self, objects, stored):
+        await super().put_all(objects, [])
+
+
+@broken("of_several_cancelled_an_undo_of_what_is_listed_leaves_nothing")
+class ListsWhatToUndoTooLate(MemoryStorage):
+    async def put_all(self, objects, stored):
+        late = []
+        await super().put_all(objects, late)
+        stored += late
+
+
+@broken("of_several_none_overwrites_and_an_undo_of_what_is_listed_harms_no_older_object")
+class ListsAllBeforeItBegins(MemoryStorage):
+    async def put_all(self, objects, stored):
+        stored += [each.key for each in objects]
+        await super().put_all(objects, [])
+
+
+@broken("of_several_none_overwrites_and_an_undo_of_what_is_listed_harms_no_older_object")
+class OverwritesWhenItPutsSeveral(MemoryStorage):
+    async def put_all(self, objects, stored):
+        for each in objects:
+            await self.put(each.key, each.file, media_type=each.media_type, replace=True)
+            stored.append(each.key)
+
+
+@broken("a_bad_key_among_several_is_refused_and_an_undo_leaves_nothing")
+class TakesABadKeyAmongSeveral(MemoryStorage):
+    async def put_all(self, objects, stored):
+        for each in objects:
+            self.objects[each.key] = each.file.read_bytes(), datetime.now(UTC)
+            stored.append(each.key)
+
+
 @broken("what_is_not_there_is_missing", "what_is_deleted_is_gone_for_everybody")
 class LetsAVendorsErrorOut(MemoryStorage):
     def _found(self, key):
@@ -133,7 +170,7 @@ class LetsAVendorsErrorOut(MemoryStorage):
 
 @broken("what_is_not_there_is_missing")
 class TellsMissingTooLate(MemoryStorage):
-    """Not on entering, but at the first chunk."""
+    """Raises at the first chunk, and not on entering."""
 
     @asynccontextmanager
     async def open(self, key, *, start=0, stop=None):
@@ -191,7 +228,7 @@ class ScansOnlyWhatStaysStill(MemoryStorage):
 
 @broken("a_bad_key_is_refused_by_every_method")
 class EscapesItsRoot(MemoryStorage):
-    """Takes any key to put and read; a place of files would be left by `..`."""
+    """Puts under any key; in a place of files, `..` would lead out of the root."""
 
     async def put(self, key, file, *, media_type, expires=None, replace=False):
         self.objects[key] = file.read_bytes(), datetime.now(UTC)
@@ -257,7 +294,7 @@ class KeepsConnections(MemoryStorage):
         self.connections += 1
 
 
-@broken("stat_tells_when_it_was_put")
+@broken("stat_returns_when_it_was_put")
 class TellsTheTimeOfTheFile(MemoryStorage):
     async def put(self, key, file, *, media_type, expires=None, replace=False):
         await super().put(key, file, media_type=media_type, replace=replace)

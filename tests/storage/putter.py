@@ -1,7 +1,7 @@
-"""A process that puts one file some times at once, for tests that trace, starve or kill it.
+"""A process that puts one file COUNT times at once, for tests that trace it, or make its calls fail, or kill it.
 
-putter.py ROOT KEY FILE COUNT [replace]: reads a line before the puts, so that two processes can begin together, and
-writes the names of what the puts raised, `NoneType` for success.
+putter.py ROOT KEY FILE COUNT [replace]: waits for a line before the puts, so that two processes can begin together.
+Then it writes the name of what each put raised; `NoneType` means success.
 """
 
 import asyncio

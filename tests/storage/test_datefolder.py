@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from imges.errors import SettingsError
-from imges.places import open_places
 from imges.storage import KeyMissing, StorageError, StorageFull, StorageUnavailable
+from imges.storage.places import open_places
 from imges.testing import StorageConformance, open_place, read
 from imges.testing.conformance import scanned
 
@@ -64,7 +64,7 @@ class TestDatefolder(StorageConformance):
 
 
 @pytest.mark.parametrize("below", ["file", "file/images"])
-async def test_a_root_that_cannot_be_stops_the_start(tmp_path, below):
+async def test_a_root_that_cannot_be_made_stops_the_start(tmp_path, below):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(
         SettingsError, match=r"^storages\.disk\.root: the folder .*file.* cannot be used \(.+\); give it to"
@@ -166,7 +166,7 @@ async def test_what_others_lay_into_the_root_is_no_object(root, storage, picture
                 await read(storage, f"2014/06/04/{name}")
 
 
-async def test_a_day_that_was_taken_away_is_made_again(root, storage, picture):
+async def test_a_day_folder_that_was_removed_is_made_again(root, storage, picture):
     await storage.put(KEY, picture, media_type=PNG)
     (root / KEY).unlink()
     for folder in ("2014/06/04", "2014/06", "2014"):
@@ -423,7 +423,7 @@ def mount(*arguments):
         pytest.param("2014/06", r"ready\nStorageUnavailable\n", id="inside"),
     ],
 )
-def test_a_folder_that_may_not_be_written_is_told(root, picture, folder, result):
+def test_a_folder_that_may_not_be_written_is_reported(root, picture, folder, result):
     for made in (root / ".staging", root / "2014/06"):
         made.mkdir(parents=True)
     (root / folder).chmod(0o555)
@@ -446,7 +446,7 @@ async def test_a_file_of_another_disk_is_copied(disk, picture):
 
 
 @needs_root
-async def test_a_full_disk_is_told_leaves_nothing_and_recovers(tmp_path, disk, picture):
+async def test_a_full_disk_is_reported_leaves_nothing_and_recovers(tmp_path, disk, picture):
     large = tmp_path / "large"
     large.write_bytes(bytes(2**21))
     async with open_place({"type": "datefolder", "root": disk / "images"}) as storage:
@@ -475,7 +475,7 @@ async def test_a_disk_that_turned_read_only_is_unavailable_but_read(disk, pictur
         for work in (storage.put("b.png", picture, media_type=PNG), storage.delete(KEY), storage.check()):
             with pytest.raises(StorageUnavailable) as raised:
                 await work
-            assert str(disk) not in str(raised.value), "clients are told no paths"
+            assert str(disk) not in str(raised.value), "clients see no paths"
             assert any(str(disk) in note for note in raised.value.__notes__), "the log is"
         assert await read(storage, KEY) == b"picture"
         with pytest.raises(SettingsError, match="cannot be"):

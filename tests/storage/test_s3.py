@@ -22,8 +22,8 @@ from aiohttp import web
 from blockbuster import blockbuster_ctx
 
 from imges.errors import SettingsError
-from imges.places import open_places
 from imges.storage import KeyExists, KeyMissing, StorageFull, StorageUnavailable
+from imges.storage.places import open_places
 from imges.testing import StorageConformance, open_place, read
 from imges.testing.conformance import scanned
 from tests.faults import CONTINUE, Fault, Way, http_error
@@ -74,7 +74,21 @@ def settings(seaweedfs, shared_bucket):
     return seaweedfs.settings(shared_bucket) | {"prefix": f"places/{secrets.token_hex(6)}"}
 
 
+@contextmanager
+def patience():
+    """A machine that stalls is no fault of the store."""
+    with pytest.MonkeyPatch.context() as patched:
+        for limit in ("BUDGET", "SILENCE", "RETRYING"):
+            patched.setattr(f"imges.backends.s3.client.{limit}", 60)
+        yield
+
+
 class TestS3(StorageConformance):
+    @pytest.fixture(autouse=True)
+    def patient(self):
+        with patience():
+            yield
+
     @pytest.fixture
     def open_storage(self, settings):
         return partial(open_place, settings)
@@ -183,7 +197,7 @@ async def test_a_sweep_takes_what_is_old_and_ours(seaweedfs, s3, bucket, storage
     assert (unfinished(s3, bucket), objects(s3, bucket)) == (["theirs/left.png"], {})
 
 
-async def test_a_bucket_that_was_taken_away_is_unavailable_and_not_empty(s3, bucket, storage, picture):
+async def test_a_deleted_bucket_is_unavailable_and_not_empty(s3, bucket, storage, picture):
     s3.delete_bucket(Bucket=bucket)
     for work in (storage.stat(KEY), read(storage, KEY), scanned(storage)):
         with pytest.raises(StorageUnavailable):
@@ -285,26 +299,26 @@ async def test_a_wrong_option_stops_the_start_and_is_named(settings, change, mes
 
 
 async def stopped_by(given):
-    """What is told at a start with these settings, which does not come about."""
+    """Returns the message of a start that fails with these settings."""
     with pytest.raises(SettingsError) as raised:
         async with open_places({"s3": given}, "s3"):
             pass
     return str(raised.value)
 
 
-async def test_a_server_of_another_kind_is_told(settings, aiohttp_server):
+async def test_a_server_of_another_kind_stops_the_start(settings, aiohttp_server):
     server = await aiohttp_server(web.Application())
     problem = await stopped_by(settings | {"endpoint_url": str(server.make_url("/"))})
     assert problem.startswith("storages.s3.endpoint_url: what answers there does not speak S3")
 
 
-async def test_a_server_that_speaks_no_tls_is_told(settings):
+async def test_a_server_that_speaks_no_tls_stops_the_start(settings):
     problem = await stopped_by(settings | {"endpoint_url": settings["endpoint_url"].replace("http:", "https:")})
     assert problem.startswith("storages.s3.endpoint_url: no secure connection")
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:9", "http://nowhere.invalid"])
-async def test_an_address_where_nothing_answers_is_told(settings, address):
+async def test_an_address_where_nothing_answers_is_reported(settings, address):
     with pytest.raises(StorageUnavailable, match=r"^storages\.s3\.endpoint_url: nothing answers there"):
         async with open_places({"s3": settings | {"endpoint_url": address}}, "s3"):
             pass
@@ -445,7 +459,7 @@ def soon_again(monkeypatch):
 
 @contextmanager
 def impatience():
-    """Whoever waits for a silent store gives it up sooner, too; a busy machine may be taken for one."""
+    """Gives a silent store up sooner, too; a busy machine may look like one."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("imges.backends.s3.client.SILENCE", 1.5)
         patched.setattr("imges.backends.s3.client.RETRYING", 3.0)
@@ -468,6 +482,11 @@ def files(tmp_path):
 @pytest.fixture
 async def stored(storage, far, files):
     """Objects that calls need; and it is known already that the store heeds conditions."""
+    with patience():
+        await _store(storage, far, files)
+
+
+async def _store(storage, far, files):
     await far.check()
     for key, name in {"small": "small", "large": "large", "old": "small", "unwanted": "small"}.items():
         await storage.put(f"there/{key}", files[name], media_type=PNG)
@@ -501,14 +520,14 @@ async def whole_objects(storage):
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_silent_store_is_told_within_ten_seconds(way, far, files):
+async def test_a_silent_store_is_reported_within_ten_seconds(way, far, files):
     await way.break_by(FAULTS["hangs"])
     assert await outcomes(far, files) == dict.fromkeys(CALLS, "unavailable")
 
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("fault", [*FAULTS, "refuses"])
-async def test_a_fault_is_told_leaves_nothing_half_and_is_forgotten(way, far, storage, files, fault):
+async def test_a_fault_is_reported_leaves_nothing_half_and_passes(way, far, storage, files, fault):
     await (way.refuse() if fault == "refuses" else way.break_by(FAULTS[fault]))
     with impatience():
         assert await outcomes(far, files) == dict.fromkeys(CALLS, "unavailable")
@@ -522,7 +541,7 @@ async def test_a_fault_is_told_leaves_nothing_half_and_is_forgotten(way, far, st
 
 @pytest.mark.usefixtures("stored", "soon_again")
 @pytest.mark.parametrize("fault", [name for name in FAULTS if name not in {"denied", "clock-skewed", "no-xml"}])
-async def test_a_fault_that_passes_is_not_noticed(s3, bucket, way, far, storage, files, fault):
+async def test_a_fault_that_passes_soon_is_not_noticed(s3, bucket, way, far, storage, files, fault):
     await way.break_by(FAULTS[fault], times=1)
     assert await outcomes(far, files) == dict.fromkeys(CALLS, "done")
     assert way.befell == 1
@@ -568,14 +587,14 @@ async def test_another_s_equal_object_is_not_taken_for_a_lost_success(s3, bucket
 
 @pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("stop", [None, 900_000])
-async def test_a_read_that_breaks_off_is_taken_up_where_it_broke(way, far, stop):
+async def test_a_read_that_breaks_off_continues_where_it_broke(way, far, stop):
     await way.break_by(Fault(down=300_000))
     assert await read(far, "there/large", start=5, stop=stop) == LARGE[5:stop]
     assert way.befell > 3
 
 
 @pytest.mark.usefixtures("stored")
-async def test_a_read_is_not_taken_up_in_another_object(way, far, storage, files):
+async def test_a_read_does_not_continue_in_another_object(way, far, storage, files):
     await way.break_by(Fault(down=300_000))
     async with far.open("there/large") as chunks:
         await anext(chunks)
@@ -614,7 +633,7 @@ async def test_a_put_that_fails_in_the_middle_takes_its_parts_back(s3, bucket, w
         http_error(400, "XMinioAdminBucketQuotaExceeded"),
     ],
 )
-async def test_a_full_store_is_told(way, far, files, full):
+async def test_a_full_store_is_reported(way, far, files, full):
     await way.break_by(Fault(answer=full))
     for work in (CALLS["put-small"], CALLS["put-in-parts"], CALLS["check"]):
         with pytest.raises(StorageFull):
@@ -622,7 +641,7 @@ async def test_a_full_store_is_told(way, far, files, full):
 
 
 @pytest.mark.usefixtures("stored")
-async def test_what_will_not_help_is_not_tried_again(way, far):
+async def test_a_request_that_cannot_succeed_is_not_retried(way, far):
     await way.break_by(FAULTS["denied"])
     with pytest.raises(StorageUnavailable):
         await read(far, "there/small")
@@ -640,7 +659,7 @@ async def test_what_will_not_help_is_not_tried_again(way, far):
         (Fault(answer=http_error(404, "NoSuchBucket")), ".bucket: there is no such bucket"),
     ],
 )
-async def test_a_check_tells_which_option_to_look_at_and_other_calls_tell_the_log(way, far, files, fault, advice):
+async def test_a_check_names_the_option_to_look_at_and_other_calls_only_log_it(way, far, files, fault, advice):
     await way.break_by(fault)
     with pytest.raises(StorageUnavailable) as raised:
         await far.check()
@@ -651,7 +670,7 @@ async def test_a_check_tells_which_option_to_look_at_and_other_calls_tell_the_lo
     assert "put_object" in raised.value.__notes__[0]
 
 
-async def test_a_region_that_is_not_the_bucket_s_is_told(settings, way):
+async def test_a_region_that_is_not_the_bucket_s_stops_the_start(settings, way):
     await way.break_by(Fault(answer=http_error(400, "AuthorizationHeaderMalformed", "<Region>garage</Region>")))
     problem = await stopped_by(settings | {"endpoint_url": way.url})
     assert problem.startswith("storages.s3.region: the bucket is not in this region")
@@ -677,7 +696,7 @@ async def ignorant(open_seaweedfs, thorough):
 
 
 class TestWithoutConditions:
-    """What the suite says of puts."""
+    """The suite's tests of puts."""
 
     storage = StorageConformance.storage
     other = StorageConformance.other
@@ -695,7 +714,7 @@ class TestWithoutConditions:
         return partial(open_place, ignorant[0])
 
 
-async def test_claims_are_used_and_told_of_only_where_they_are_needed(settings, ignorant, picture, caplog):
+async def test_claims_are_used_and_logged_only_if_they_are_needed(settings, ignorant, picture, caplog):
     async with open_place(settings) as storage:
         await storage.put(KEY, picture, media_type=PNG)
     assert caplog.messages == []

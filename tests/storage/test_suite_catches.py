@@ -1,4 +1,4 @@
-"""The suite of storage backends, tried on backends that are broken on purpose: it must catch each."""
+"""The conformance suite finds what is wrong with each backend that is broken on purpose."""
 
 import re
 import subprocess

@@ -19,16 +19,16 @@ from aiohttp import web
 from blockbuster import BlockBuster, blockbuster_ctx
 from multidict import CIMultiDictProxy
 
-from imges.app import create_app
-from imges.lock import held
-from imges.service import Service
+from imges.app import PICTURES, create_app
+from imges.pictures import Pictures
+from imges.processes.lock import held
 from imges.settings import load_settings
-from imges.web.keys import SERVICE
-from imges.web.listen import Site
+from imges.web.connection.server import listening
 from tests.backing import Backing, DiskBacking, S3Backing
 from tests.web.described import DESCRIPTION
 
 DEFAULTS = {
+    "IMAGES__TIMEOUT": "60 s",  # on a busy machine a decoder may take long
     "LIMITS__UPLOADS": "null",
     "LIMITS__WRONG_KEYS": "null",
     "LIMITS__DISK_RESERVE": "1 MB",
@@ -73,7 +73,7 @@ class Server:
     base: str
     data_dir: Path
     session: aiohttp.ClientSession
-    service: Service
+    pictures: Pictures
     backing: Backing
     key: str = "abc #def"
     app: Any = None
@@ -137,7 +137,7 @@ class Server:
 
     async def rows(self) -> int:
         """How many pictures the catalog has, whatever their state."""
-        return sum((await self.service.catalog.counts()).values())
+        return sum((await self.pictures.catalog.figures.by_place()).values())
 
 
 @asynccontextmanager
@@ -155,11 +155,12 @@ async def running(data_dir: Path, backing: Backing | None = None, **environ: str
         app = create_app(settings, lock)
         runner = web.AppRunner(app, shutdown_timeout=5)
         try:
-            await runner.setup()
-            await Site(runner, bound).start()
-            port = runner.addresses[0][1]
-            async with aiohttp.ClientSession() as session:
-                yield Server(f"http://127.0.0.1:{port}", data_dir, session, app[SERVICE], backing, app=app)
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr("imges.imaging.slots.PATIENCE", 60.0)  # on a busy machine a worker is long at work
+                await runner.setup()
+            port = bound.getsockname()[1]
+            async with listening(runner, [bound]), aiohttp.ClientSession() as session:
+                yield Server(f"http://127.0.0.1:{port}", data_dir, session, app[PICTURES], backing, app=app)
         finally:
             await runner.cleanup()
 
@@ -177,7 +178,7 @@ BACKINGS: dict[str, Callable[[Path, pytest.FixtureRequest], Backing]] = {
         request.getfixturevalue("seaweedfs"), catalog=request.getfixturevalue("postgres").new_database()
     ),  # as many nodes have it
 }
-ON_EACH_BACKING = {f"test_{name}" for name in ("errors", "names", "pages", "serving", "upload")}
+ON_EACH_BACKING = {f"test_{name}" for name in ("errors", "names", "objects", "pages", "upload")}
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Whether an answer is one that `openapi.yaml` tells of."""
+"""Checks whether an answer is as `openapi.yaml` describes it."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 from openapi_schema_validator import OAS31Validator
 
-from imges.web.openapi import described_for
+from imges.web.api.openapi import described_for
 
 
 class Description:
@@ -17,10 +17,10 @@ class Description:
     def __init__(self) -> None:
         self.document = described_for(("sharexapi", "api"))
         self.seen: set[tuple[str, str, str]] = set()
-        """Method, path and status of every answer that was looked at."""
+        """Method, path and status of every answer that was checked."""
 
     def check(self, method: str, path: str, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        """Raises: AssertionError where the answer is not as it is described; what is not described at all passes."""
+        """Raises `AssertionError` if the answer is not as it is described; what is not described at all passes."""
         found = self._path(path)
         if found is None:
             return

@@ -1,4 +1,5 @@
-"""The catalog is locked, read-only, slow or away: uploads hear so in time, pictures are served, nothing half stays."""
+"""The catalog is locked, read-only, slow or away: uploads are refused in time, pictures are served, nothing half-done
+stays."""
 
 import asyncio
 import sqlite3
@@ -11,21 +12,21 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Connection
 
-from tests import pictures
+from tests import drawn
 from tests.faults import Fault, Way
 from tests.servers import PostgresServer
 from tests.web.conftest import Server, Start
 
-DOT = pictures.png()
+DOT = drawn.png()
 
 ANSWERED = 7.9
-"""Seconds within which a client has to be told: five, and what a busy machine may take. To wait twice takes longer."""
+"""Seconds within which a client gets an answer: five, and what a busy machine may take. To wait twice takes longer."""
 HOPELESS = 3.9
-"""… within which a view goes on without the catalog, of which it is known that it does not answer: one, and as much."""
+"""… within which a view goes on without a catalog that did not answer before: one, and as much."""
 
 
 async def refused_in_time(server: Server) -> None:
-    """An upload is told to come again, and leaves nothing behind."""
+    """An upload is refused until later, and leaves nothing behind."""
     files = server.files()
     began = time.monotonic()
     answer = await server.upload(DOT)
@@ -62,7 +63,7 @@ async def test_a_database_that_cannot_be_written_refuses_uploads_and_recovers(st
         def make_read_only(connection: Connection) -> None:
             connection.exec_driver_sql("PRAGMA query_only = ON")
 
-        await server.service.catalog._database.write(make_read_only)
+        await server.pictures.catalog._database.write(make_read_only)
         await refused_in_time(server)
         assert (await server.get(image["url"])).body == DOT
         assert (await server.upload(DOT)).status == 200  # with a new connection

@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 
-from tests import pictures
+from tests import drawn
 from tests.web.conftest import Start
 
-DOT = pictures.png()
+DOT = drawn.png()
 BERLIN = "Europe/Berlin"
 FORM = "%Y-%m-%d %H:%M:%S"
 
@@ -57,7 +57,7 @@ async def test_a_picture_of_midnight_is_in_one_day_only(start: Start):
     """The clock goes on while it is uploaded: original, thumb and dates stay with the moment that it began with."""
     async with start(SITE__TIME_ZONE=BERLIN) as server:
         with time_machine.travel(at("2026-12-31T22:59:59.990"), tick=True):
-            image = await server.uploaded(pictures.encoded(pictures.noise(600, 600), "PNG"))
+            image = await server.uploaded(drawn.encoded(drawn.noise(600, 600), "PNG"))
             later = await server.uploaded(DOT)
         created = at(image["date_gmt"].replace(" ", "T"))
         agrees(image, created, BERLIN)
@@ -76,7 +76,7 @@ async def test_a_clock_that_is_set_back_repeats_no_address_and_loses_nothing(sta
         assert len({image["url"] for image in images}) == len({image["id_encoded"] for image in images}) == 4
         assert images[0]["date"] == images[1]["date"], "the hour came twice"
         with time_machine.travel(at("2026-10-24T23:00:00"), tick=False):
-            await server.service.sweep()
+            await server.pictures.sweeping.sweep()
             assert await server.rows() == 4
 
 
@@ -86,14 +86,14 @@ async def test_what_has_expired_stays_so_when_the_clock_is_set_back(start: Start
             image = await server.uploaded(DOT, expiration="PT10M")
         with time_machine.travel(at("2026-06-01T12:11:00"), tick=False):
             assert (await server.get(image["url"])).status == 410
-            await server.service.sweep()
+            await server.pictures.sweeping.sweep()
         with time_machine.travel(at("2026-06-01T11:30:00"), tick=False):
             assert (await server.get(image["url"])).status == 410
             await server.uploaded(DOT)
 
 
 @pytest.mark.parametrize("hour", [10, 14])
-async def test_limits_go_by_a_clock_that_nobody_sets(start: Start, hour: int):
+async def test_limits_go_by_a_clock_that_cannot_be_set(start: Start, hour: int):
     """Within a day, for clients are counted under another pseudonym each day."""
     async with start(LIMITS__UPLOADS="2/minute") as server:
         with time_machine.travel(at("2026-06-01T12:00:00"), tick=True):

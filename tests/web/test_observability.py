@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from imges import log
-from tests import pictures
+from tests import drawn
 from tests.web.conftest import Answer, Server, Start
 
 FROM_OUTSIDE = {"X-Forwarded-For": "203.0.113.9"}
@@ -28,7 +28,7 @@ async def measured(server: Server) -> dict[tuple[str, tuple[str, ...]], float]:
 
 async def test_uploads_are_counted_by_result_and_source(imges: Server):
     before = await measured(imges)
-    await imges.uploaded(pictures.png())
+    await imges.uploaded(drawn.png())
     await imges.upload(b"no picture")
     await imges.post(data={"key": imges.key, "source": "R0lGODlhAQABAAAAACwAAAAAAQABAAACAkQBADs="})
     await imges.post(data={"key": "wrong", "source": "x"})
@@ -41,7 +41,7 @@ async def test_uploads_are_counted_by_result_and_source(imges: Server):
     assert grown("imges_uploads_total", "NotAnImage", "file") == 1
     assert grown("imges_uploads_total", "stored", "base64") == 1
     assert grown("imges_uploads_total", "KeyWrong", "text") == 1
-    assert grown("imges_upload_bytes_total", "file") == len(pictures.png()) + len(b"no picture")
+    assert grown("imges_upload_bytes_total", "file") == len(drawn.png()) + len(b"no picture")
     for step in ("receive", "take", "render", "reserve", "put", "publish"):
         assert grown("imges_upload_step_seconds_count", step) >= 2, step
     assert grown("imges_storage_seconds_count", "put", "disk") >= 2  # of all files of a picture
@@ -67,7 +67,7 @@ async def test_no_client_makes_up_a_label(imges: Server):
 
 
 async def test_what_is_looked_up_twice_comes_from_memory(imges: Server):
-    image = await imges.uploaded(pictures.png())
+    image = await imges.uploaded(drawn.png())
     before = await measured(imges)
     await imges.get(image["url"])
     await imges.get(image["url"])
@@ -95,7 +95,7 @@ async def test_readyz_says_what_is_out_of_reach_and_why(start: Start):
         assert answer.json["ready"] is False
         assert list(answer.json["reasons"]) == ["storage disk"]
         assert answer.headers["Cache-Control"] == "no-store"
-        upload = await server.upload(pictures.png())
+        upload = await server.upload(drawn.png())
         assert upload.status == 503
         assert upload.json["error"]["message"].endswith(f"(request {upload.headers['X-Request-ID']})")
         failed = await measured(server)

@@ -1,4 +1,4 @@
-"""Faults between a whole server and its bucket: what uploaders are told, and what stays behind."""
+"""Faults between a whole server and its bucket: what uploads are answered, and what stays behind."""
 
 import asyncio
 import time
@@ -9,13 +9,13 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from tests import pictures
+from tests import drawn
 from tests.backing import S3Backing
 from tests.faults import Fault, Way, http_error
 from tests.servers import S3Server
 from tests.web.conftest import Server, running
 
-PICTURE = pictures.encoded(pictures.noise(700, 500), "PNG")
+PICTURE = drawn.encoded(drawn.noise(700, 500), "PNG")
 """It has a medium, so that three objects are put; the original in a stream."""
 
 CALLS = {
@@ -41,7 +41,7 @@ FAULTS = {
 
 
 TOLD = 12.5
-"""Seconds within which a client has to be told: ten, and what a busy machine may take."""
+"""Seconds within which a client gets an answer: ten, and what a busy machine may take."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -59,7 +59,7 @@ async def imges(tmp_path_factory: pytest.TempPathFactory, seaweedfs: S3Server, w
 
 @contextmanager
 def impatience() -> Generator[None]:
-    """Whoever waits for a silent store gives it up sooner, so that the tests take less time."""
+    """Gives a silent store up sooner, so that the tests take less time."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("imges.backends.s3.client.SILENCE", 1.5)
         patched.setattr("imges.backends.s3.client.RETRYING", 3.0)
@@ -79,14 +79,14 @@ async def test_no_row_without_its_objects_and_no_object_without_its_row(imges: S
     assert answer.error == ((507, 507) if fault == "full" else (503, 500))
     await way.heal()
     stored = await imges.uploaded(PICTURE, "y.png")  # without a restart
-    await imges.service.finish()
-    await imges.service.sweep()
+    await imges.pictures.background.finish()
+    await imges.pictures.sweeping.sweep()
     assert await imges.rows() == rows + 1
     assert len(imges.backing.objects() - objects) == 3
     assert (await imges.get(stored["url"])).body == PICTURE
 
 
-async def test_a_silent_store_is_told_within_ten_seconds(imges: Server, way: Way):
+async def test_a_silent_store_is_reported_within_ten_seconds(imges: Server, way: Way):
     image = await imges.uploaded(PICTURE)
     await way.break_by(FAULTS["hangs"])
     began = time.monotonic()

@@ -9,7 +9,7 @@ import pytest
 
 from imges import ids
 from imges.errors import NotFound
-from tests import pictures
+from tests import drawn
 from tests.web.conftest import Server, Start
 
 EVIL = "evil.example"
@@ -30,7 +30,7 @@ CLAIMS = {
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 async def test_nothing_that_a_request_claims_gets_into_an_answer(start: Start, accept: str):
     async with start(SERVER__PUBLIC_URL="https://img.example.org") as server:
-        image = await server.uploaded(pictures.png())
+        image = await server.uploaded(drawn.png())
         paths = [
             "/",
             "/api",
@@ -74,18 +74,18 @@ async def test_a_stranger_is_not_believed_without_a_public_url_either(start: Sta
 
 
 async def test_ids_near_to_one_and_far_from_it_lead_to_nothing(imges: Server):
-    known = [(await imges.uploaded(pictures.png()))["id_encoded"] for _ in range(3)]
+    known = [(await imges.uploaded(drawn.png()))["id_encoded"] for _ in range(3)]
     near = {
         known[0][:place] + letter + known[0][place + 1 :] for place in range(len(known[0])) for letter in ids.ALPHABET
     } - {known[0]}
     for guess in [*near, *(ids.random_id() for _ in range(2000)), known[0][:-1], known[0] + "0", known[0].swapcase()]:
         with pytest.raises(NotFound):
-            await imges.service.view(guess)
+            await imges.pictures.finding.by_id(guess)
     assert 62 ** len(known[0]) > 2**64
 
 
 async def test_a_delete_link_is_for_its_picture_alone(imges: Server):
-    mine, other = [await imges.uploaded(pictures.png()) for _ in range(2)]
+    mine, other = [await imges.uploaded(drawn.png()) for _ in range(2)]
     token = urlsplit(mine["delete_url"]).path.rpartition("/")[2]
     borrowed = urlsplit(other["delete_url"]).path.rpartition("/")[2]
     assert len(token) * 6 >= 128
@@ -111,9 +111,9 @@ async def test_a_delete_link_is_for_its_picture_alone(imges: Server):
     assert (await imges.get(other["url"])).status == 200
 
 
-async def test_who_reads_the_catalog_can_delete_nothing(start: Start):
+async def test_a_reader_of_the_catalog_can_delete_nothing(start: Start):
     async with start() as server:
-        image = await server.uploaded(pictures.png())
+        image = await server.uploaded(drawn.png())
         token = urlsplit(image["delete_url"]).path.rpartition("/")[2]
         with closing(sqlite3.connect(server.data_dir / "imges.db")) as database:
             stored = "\n".join(database.iterdump())

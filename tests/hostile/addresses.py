@@ -46,7 +46,7 @@ OTHERS = (
 CONTROLS = (
     "http://out.test/a.png", "http://93.184.215.14/a.png", "http://[2606:4700::1111]/a.png", "http://out6.test/a.png",
     "http://both.test/a.png", "http://OUT.test./a.png", "http://out.test:80/a.png",
-    "http://bücher.test/a.png", "http://alias-outside.test/a.png", "http://out.test/hops/3",
+    "http://bücher.test/a.png", "http://alias-outside.test/a.png", "http://out.test/hops/5",
     "http://out.test/lied-type", "http://out.test/cookie", "http://out.test?a.png", "http://8.8.8.8/a.png",
 )  # fmt: skip
 
@@ -85,7 +85,7 @@ def table(port: int, behaviours: list[str]) -> list[tuple[str, str]]:
     ]
     found += [("S4", f"{OUT}/to/{status}/{_quoted(target)}") for status in STATUSES for target in TARGETS]
     found += [
-        ("S4 nowhere", f"{OUT}/{path}") for path in ("hops/4", "hops/30", "itself", "no-location", "empty-location")
+        ("S4 nowhere", f"{OUT}/{path}") for path in ("hops/6", "hops/30", "itself", "no-location", "empty-location")
     ]
     found += [
         ("S5", url)

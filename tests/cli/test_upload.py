@@ -3,9 +3,9 @@
 import os
 import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from pathlib import Path
 from threading import Thread
-from typing import BinaryIO
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_a_pipe_is_not_uploaded(served: Served, tmp_path: Path):
     assert said.stderr.strip() == "pipe.png: it cannot be read: it is no file"
 
 
-def read_chunks(body: BinaryIO) -> None:
+def read_chunks(body: BufferedIOBase) -> None:
     """To the last: a connection that is closed before is reset, and the answer may be lost."""
     for line in iter(body.readline, b"0\r\n"):
         assert line

@@ -183,7 +183,8 @@ class _Visit:
     async def _try_size(self, sent: int, status: int) -> Finding | None:
         """Uploads *sent* bytes of no picture. Returns `None` if imges answers with *status*."""
         try:
-            told = await self._site.upload(self._key, zeros(sent))
+            with zeros(sent) as content:
+                told = await self._site.upload(self._key, content)
         except (aiohttp.ClientError, TimeoutError):
             return self._too_small(sent, "cut off")
         if told.status == status and told.json() is not None:

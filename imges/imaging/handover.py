@@ -1,5 +1,6 @@
 """What a worker reports and hands over, checked without trusting it: a picture may have taken its decoder over."""
 
+import errno
 import hashlib
 import os
 import re
@@ -16,6 +17,8 @@ from imges.imaging.types import MEDIA_TYPES, Header, Rendition
 
 BLOCK = 2**18
 """Bytes that are copied at a time."""
+NO_FILE = {errno.EACCES, errno.ELOOP, errno.ENOENT, errno.ENOTDIR, errno.ENXIO, errno.EPERM}
+"""Errors of opening what a worker made instead of a file. Others are those of the disk and the system."""
 LARGEST_NUMBER = 2**40
 """No size, side or number of frames is larger."""
 
@@ -87,11 +90,16 @@ def measured(made: Rendition, path: Path) -> Rendition:
 
 @contextmanager
 def _plain(path: Path, size: int) -> Generator[int]:
-    """An open file of the worker's. Neither a link nor a pipe: those would lead elsewhere, or block."""
+    """An open file of the worker's. Neither a link nor a pipe: those would lead elsewhere, or block.
+
+    Raises `ProcessingFailed` for what is not a file, `OSError` for errors of the disk and the system.
+    """
     try:
         source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise ProcessingFailed from error
+        if error.errno in NO_FILE:
+            raise ProcessingFailed from error
+        raise
     try:
         found = os.fstat(source)
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_size != size:

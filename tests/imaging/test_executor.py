@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import resource
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -324,6 +325,19 @@ def test_a_file_that_is_no_file_does_not_leave(tmp_path: Path):
     size = (tmp_path / "medium.png").lstat().st_size
     with pytest.raises(ProcessingFailed):
         copied(Rendition(tmp_path / "medium.png", size, "", "png", 1, 1, 8, None), tmp_path, tmp_path)
+
+
+def test_a_shortage_of_the_system_is_no_fault_of_the_picture(tmp_path: Path):
+    """Here no further file can be opened. The client hears of a moment's trouble, not of a damaged picture."""
+    (tmp_path / "thumb.png").write_bytes(b"1")
+    made = Rendition(tmp_path / "thumb.png", 1, "", "png", 1, 1, 8, None)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(SpoolUnavailable):
+            copied(made, tmp_path, tmp_path / "outside")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 class AllSlots:

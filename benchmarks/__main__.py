@@ -20,11 +20,11 @@ from benchmarks.table import Report, Row, markdown
 from tests.servers import running_postgres, running_seaweedfs
 
 WORK = Path("build/benchmarks").absolute()
-"""Where everything is made that is measured; on the disk that the server would use."""
+"""The folder of everything that is measured. It is on the disk that the server would use."""
 
 
 class Bench:
-    """The rows, each measured beside what it is held against."""
+    """Measures the rows of the table, each beside what it is compared with."""
 
     def __init__(self, report: Report, *, quick: bool) -> None:
         self._report = report
@@ -58,7 +58,7 @@ class Bench:
         self._compare("uploads of the mix without GIF", self._stills, 4, 3 if self._quick else 5, peer=True, goal=0.92)
 
     def tuned(self) -> None:
-        """With the setting that the curves of the encoders show to pay; the loops keep theirs."""
+        """With the setting that pays by the curves of the encoders. The loops keep their own."""
         for name, kinds, turns in (("mix", MIX, 2), ("mix without GIF", self._stills, 3)):
             section = f"with quality.png 2: {name}"
             self._compare(section, kinds, 3, turns, peer=False, goal=1.0, IMAGES__QUALITY__PNG="2")
@@ -201,14 +201,14 @@ class Bench:
             self._row(section, "p99 / express's p99", [quotient], "", ("<=", 0.33))
 
     def _paths(self, server: Server) -> tuple[str, str]:
-        """Of a thumb, and of a viewer page."""
+        """Returns the paths of a thumb and of a viewer page."""
         with Connection(server.port) as connection:
             said = connection.upload(self._pictures["icon"][0].path.read_bytes(), "png")
         thumb, viewer = ("/" + url.split("/", 3)[3] for url in (said["thumb"]["url"], said["url_viewer"]))
         return thumb, viewer
 
     def fairness(self) -> None:
-        """With the order of `imaging.slots`, and in the order of arrival."""
+        """Uploads icons during a flood, in the order of `imaging.slots` and in the order of arrival."""
         plain = (sys.executable, "-m", "benchmarks.first_come")
         times: dict[str, list[float]] = {"": [], ", first come first served": []}
         with servers.imges(WORK / "imges") as mine, servers.imges(WORK / "first", plain) as unordered:
@@ -268,7 +268,7 @@ class Bench:
                     self._row(section, "nginx with the variant of the deploy file / nginx", direct, "")
 
     def _stored(self, server: Server) -> dict[str, str]:
-        """Keys of a picture of about 50 KB and one of about 5 MB."""
+        """Stores a picture of about 50 KB and one of about 5 MB, and returns their keys."""
         keys: dict[str, str] = {}
         for name, side, quality in (("50 KB", 520, 88), ("5 MB", 4000, 94)):
             content = corpus.photo_of(side, quality, WORK)
@@ -289,7 +289,7 @@ class Bench:
                     largest.append(mine.memory() / 2**20)
             self._row("memory", "under the largest pictures", [max(largest)], "MB", ("<=", 768))
 
-    # Whether all was right
+    # Correct results
 
     def correct(self) -> None:
         with servers.imges(WORK / "imges") as mine:

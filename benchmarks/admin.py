@@ -1,6 +1,6 @@
 """`python -m benchmarks.admin [--copies 249] [--postgresql]`: how fast the owner's pages are with a million pictures.
 
-Four thousand pictures are made, and their rows are copied in the database. Nothing of them is on the disk.
+Four thousand pictures are made, and their rows are copied in the database. No picture has files.
 """
 
 import argparse
@@ -98,7 +98,7 @@ def copy(connection: Connection, turn: int) -> None:
 
 
 async def fill(url: str, copies: int) -> str:
-    """Make the rows; the text of a key that may administer."""
+    """Make the rows, and return the text of a key that may administer."""
     async with open_catalog(url) as catalog:
         key = await (await KeyRing.open(catalog)).add("owner", Scope.ADMIN)
         database = _database_of(catalog)
@@ -110,7 +110,7 @@ async def fill(url: str, copies: int) -> str:
 
 
 def _database_of(catalog: Catalog) -> Database:
-    """To make rows past the ways of the catalog."""
+    """The database below the catalog, to make rows in it directly."""
     return catalog._database  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 

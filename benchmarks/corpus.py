@@ -11,10 +11,10 @@ import pyvips
 from PIL import Image, ImageDraw, ImageFont
 
 VERSION = 4
-"""Of these recipes: pictures of another are made anew."""
+"""The version of these recipes. Pictures of another version are made anew."""
 
 MIX = {"screenshot": 9, "photo-2mp": 6, "photo-12mp": 2, "webp": 2, "gif": 1, "icon": 4}
-"""How many of each kind come in a row of uploads; about what people send."""
+"""How many of each kind one round of uploads has. That is about what people send."""
 
 COLOURS = ["#1f6feb", "#3fb950", "#d29922", "#f85149", "#8957e5", "#57606a"]
 WORDS = ("the", "quick", "brown", "fox", "jumps", "over", "lazy", "dogs", "while", "nobody", "reads", "what", "stands")
@@ -35,7 +35,7 @@ class Picture:
 
 
 def made(folder: Path) -> dict[str, list[Picture]]:
-    """The pictures by kind, in *folder*; made when they are not there, which takes half a minute."""
+    """The pictures by kind, in *folder*. If they are not there, they are made in half a minute."""
     here = folder / f"corpus-{VERSION}"
     here.mkdir(parents=True, exist_ok=True)
     pictures: dict[str, list[Picture]] = {}
@@ -50,7 +50,7 @@ def made(folder: Path) -> dict[str, list[Picture]]:
 
 
 def mixed(pictures: dict[str, list[Picture]], rounds: int, kinds: dict[str, int] | None = None) -> list[Picture]:
-    """*rounds* times the mix, shuffled (always alike), the quick ones last, so that the end is no long wait."""
+    """*rounds* times the mix, always shuffled alike. The quick ones come last, so that the end is no long wait."""
     chance = random.Random(1)
     many: list[Picture] = []
     for kind, count in (kinds or MIX).items():

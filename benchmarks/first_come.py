@@ -1,4 +1,4 @@
-"""`imges` without the order of `imaging.slots`, who comes first being served first: what that order is worth."""
+"""`imges` without the order of `imaging.slots`: first come, first served. It shows what that order is worth."""
 
 from imges.__main__ import main
 from imges.imaging import slots

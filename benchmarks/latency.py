@@ -1,7 +1,7 @@
 """How soon small requests are answered, idle and while uploads take all that both cores have.
 
-As a program, `latency.py PORT PATH SECONDS`: a client in a process of its own, one request each 10 ms, so that its
-times are its own.
+As a program (`latency.py PORT PATH SECONDS`) it is a client that sends one request each 10 ms. A process of its own
+measures nothing of the other clients.
 """
 
 import json

@@ -35,7 +35,7 @@ class Connection:
         self._socket.close()
 
     def request(self, *pieces: bytes) -> tuple[int, bytes]:
-        """Status and body of the answer. What is small goes out in one piece, as clients of HTTP have it."""
+        """Status and body of the answer. A small request goes out in one piece, as HTTP clients send it."""
         for piece in [b"".join(pieces)] if sum(map(len, pieces)) <= SMALL else pieces:
             self._socket.sendall(piece)
         received = bytearray(self._rest)
@@ -117,7 +117,7 @@ def upload_all(port: int, pictures: Sequence[Picture], connections: int) -> Uplo
 
 
 def in_threads(works: list[Callable[[], None]]) -> None:
-    """Run all *works* at once. Raises what the first that fails raises."""
+    """Run all *works* at once. Raises the error of the first one that fails."""
     failed: list[BaseException] = []
 
     def run(work: Callable[[], None]) -> None:

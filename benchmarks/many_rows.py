@@ -1,8 +1,8 @@
 """The catalog with many rows: what an upload, a lookup and a page of the administration cost must not grow.
 
-Rows are put in by SQL, in the order in which they would have come, without indexes, which are made afterwards; hashes
-in their own order. So ten million rows take minutes. Every thousandth has the hashes of its real id and keys, so that
-lookups go all over the table. Then catalogs of all sizes take turns, call by call.
+SQL inserts the rows in the order of uploads, and the hashes in their own order. Indexes are made afterwards. So ten
+million rows take minutes. Every thousandth row has the hashes of its real id and keys, so that lookups go all over the
+table. Then catalogs of all sizes take turns, call by call.
 """
 
 import os
@@ -25,13 +25,13 @@ from imges.catalog.tables import images, unique_keys
 from imges.catalog.types import Search
 
 REAL = 1000
-"""Every so manieth row can be looked up."""
+"""One row in so many can be looked up."""
 BATCH = 200_000
 """Rows of one transaction while the table is filled."""
 SLICES = 256
 """Hashes are put in by their first byte."""
 NEEDED = 2048
-"""Bytes on the disk that a row may come to while the table is filled, indexes included."""
+"""Bytes on the disk that a row takes at most while the table is filled, with its indexes."""
 LONGEST = 900.0
 """Seconds that filling one catalog may take."""
 
@@ -143,7 +143,7 @@ def _steps(rows: int, hashes: Any) -> Iterator[tuple[str, Callable[[Connection],
 
 
 def _without_checks(connection: Connection, work: Callable[[Connection], object]) -> None:
-    """*work* without a trigger for each row that a foreign key holds."""
+    """Do *work* without checks of foreign keys: PostgreSQL would run a trigger for each row."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
     work(connection)
@@ -231,7 +231,7 @@ def sqlite_url(folder: Path, rows: int) -> str:
 
 
 def remove(folder: Path, rows: int) -> None:
-    """Take the file away again: of ten million rows it is of eight gigabytes."""
+    """Delete the file, which has eight gigabytes for ten million rows."""
     for file in folder.glob(f"{_file(folder, rows).name}*"):
         file.unlink()
 

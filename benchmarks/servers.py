@@ -143,7 +143,7 @@ def imges(folder: Path, program: tuple[str, ...] = (str(IMGES),), /, **settings:
 
 @contextmanager
 def express(folder: Path) -> Generator[Server]:
-    """The peer; its packages are installed when they are not there."""
+    """The peer. Its packages are installed if they are missing."""
     node = _node()
     if not (HERE / "peer/node_modules/sharp").exists():
         print("installing express and sharp", file=sys.stderr)

@@ -1,6 +1,6 @@
 """What an upload costs, step by step: milliseconds of CPU, each step alone and by itself, the mean over the mix.
 
-As a program it prints them as JSON; in a process of its own, for libvips is restricted in it.
+As a program it prints them as JSON. It needs a process of its own, because it restricts libvips.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""The table: each row with what it is held against, and what it was the last time."""
+"""The table: each row with its goal, and with its value in the last recorded run."""
 
 import json
 import platform

@@ -1,7 +1,8 @@
 """`python -m benchmarks.upkeep [OBJECTS [COMMAND]]`: time and memory of fsck and migrate over 100,000 small objects.
 
-Of a tenth of them too: memory must not grow with their number. The commands run as a user runs them, on disk, with
-the catalog in SQLite; peak memory is that of the command's own process, decoders do nothing in these runs.
+A tenth of them is measured too, because memory must not grow with their number. The commands run as a user runs them,
+on disk, with the catalog in SQLite. Peak memory is that of the command's own process: decoders do nothing in these
+runs.
 """
 
 import asyncio

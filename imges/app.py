@@ -60,10 +60,10 @@ def create_app(
     started: Callable[[Access], None] = lambda _: None,
     member: Member | None = None,
 ) -> web.Application:
-    """The application of a data folder that is held by *lock*; *started* hears when all it stands on is open.
+    """The application that serves the data folder held by *lock*. Calls *started* when all its parts are open.
 
-    *member* is this process, where several serve on the folder. What is opened is closed, in reverse, also when the
-    start fails half way.
+    *member* is this process if several serve on the folder. At the end the parts are closed in reverse order, also if
+    the start fails half way.
     """
     if member:
         metrics.share(settings.data_dir / "metrics")
@@ -136,9 +136,10 @@ async def _hits(settings: Settings, member: Member | None) -> AsyncGenerator[Sto
 async def open_pictures(
     settings: Settings, member: Member | None = None, *, spool: Path | None = None
 ) -> AsyncGenerator[Pictures]:
-    """The use cases of pictures and all that they stand on; of *member*, where several processes serve.
+    """Opens the use cases of pictures with their catalog, storages and decoders.
 
-    Decoders work below *spool*; without it in that of uploads, which a server empties when it starts.
+    *member* is this process if several serve. Decoders work below *spool*. Without *spool* they work in the spool of
+    uploads, which a server empties when it starts.
 
     Raises `SettingsError`, `StorageError`, `CatalogUnavailable`.
     """
@@ -168,9 +169,9 @@ async def open_pictures(
 
 
 def _forget_together(pictures: Pictures, link: Link) -> None:
-    """What is deleted by one process of this machine is gone from the others at once, even if its files are not yet.
+    """If a process of this machine deletes a picture, the others forget its lookups, even before its files are gone.
 
-    The same for API keys that are revoked.
+    If one changes an API key, the others forget their remembered keys.
     """
 
     def forget(keys: list[str]) -> None:
@@ -184,7 +185,7 @@ def _forget_together(pictures: Pictures, link: Link) -> None:
 
 
 def spool_folder(settings: Settings, member: Member | None = None) -> Path:
-    """Where uploads of this process are on their way."""
+    """Returns the folder of this process's running uploads."""
     return settings.data_dir / "spool" / (str(member.number) if member else "")
 
 

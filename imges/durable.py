@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PRIVATE = 0o600
-"""The mode of a file for its owner's eyes alone."""
+"""The mode of a file that only its owner may read and write."""
 
 
 def sync(path: Path) -> None:

@@ -309,7 +309,7 @@ class ProcessingFailed(RequestError):
 
     status, code = 422, 320
     out_of_time = False
-    """Whether it took longer: that is what the dearest pictures cost."""
+    """Whether it took longer. Such an upload counts as several (`Access.charge_upload`)."""
 
     def __init__(self, message: str = "the image could not be processed") -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""What a server of the tests stands on: where pictures lie, how that is set, how to get at them past the code."""
+"""Where a server of the tests keeps its pictures: its settings, and the objects without the code under test."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 @contextmanager
 def small_disk(folder: Path, size: str) -> Generator[Path]:
-    """One in the new *folder*, of a *size* as mount has it: `8m`."""
+    """Mounts a file system at the new *folder*. *size* is written as for mount: `8m`."""
     folder.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=True)
     yield folder

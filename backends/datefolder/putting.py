@@ -30,7 +30,7 @@ NO_LINK = {errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}
 """Errors of a file system without hard links (FAT, some network shares), and of a file that can have no more links."""
 
 NOT_FROM_THERE = NO_LINK | {errno.EXDEV}
-"""Errors that mean that the file cannot be linked from where it is: also because it lies on another file system."""
+"""Errors of a file that cannot be linked from where it is, for example because it lies on another file system."""
 
 
 def put_all(tree: Tree, objects: Sequence[tuple[str, Path]], stored: list[str]) -> None:
@@ -95,9 +95,9 @@ def _linked(file: Path, folder: int, name: str, key: str) -> bool:
 
 
 def _take_out(keys: Sequence[str], folders: Mapping[str, int]) -> None:
-    """Unlinks *keys*, durably, as far as that succeeds: the disk may be the very reason why the put failed.
+    """Unlinks *keys*, durably. Ignores failures: a broken disk may be the reason why the put failed.
 
-    What is left then is for the caller's undo, which knows it by *stored*.
+    The caller's undo deletes what is left, by the keys in *stored*.
     """
     for key in keys:
         home, _, name = key.rpartition("/")
@@ -110,7 +110,7 @@ def _take_out(keys: Sequence[str], folders: Mapping[str, int]) -> None:
 
 @contextmanager
 def _staged(file: Path, root: int) -> Generator[tuple[int, str]]:
-    """All of *file* in the staging folder, synced, as a link or a copy: the folder's descriptor, and the name there."""
+    """Puts *file* into the staging folder, synced, as a link or a copy. Gives the folder's descriptor and the name."""
     name = secrets.token_hex(16)
     with descriptor_of(STAGING, AS_FOLDER, root) as staging:
         try:
@@ -138,7 +138,7 @@ def _copy(file: Path, staging: int, name: str) -> None:
 
 
 def _sync(descriptor: int) -> None:
-    """Syncs a file, with the mode that a proxy needs, and with the time of now as its mtime.
+    """Gives a file the mode that a proxy needs and the present time as its mtime, and syncs it.
 
     `stat` and scans show that time as the object's; the spooled file may still have the time of a client's file. The
     sweep goes by ctime, which these calls set to now as well.

@@ -163,7 +163,7 @@ async def within(least: float = 0) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def cleaning() -> AsyncGenerator[None]:
-    """For taking back what a failed call did, in CLEANING seconds of its own.
+    """Gives the block CLEANING seconds of its own to take back what a failed call did.
 
     Errors in the block are dropped: the sweep deletes what is left, and the error that led here must not be hidden.
     """

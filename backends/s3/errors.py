@@ -22,7 +22,7 @@ VENDORS: tuple[type[Exception], ...] = (
     OSError,  # sockets, and TimeoutError
     ValueError,  # an answer that is no XML, or that holds no number where one belongs
 )
-"""All that a request may raise. `tests/storage/test_s3_exceptions.py` walks the libraries' classes for one more."""
+"""All that a request may raise. `tests/storage/test_s3_exceptions.py` finds classes that are missing here."""
 
 _WAY: tuple[type[Exception], ...] = (
     exceptions.HTTPClientError,

@@ -30,7 +30,7 @@ from .reading import Reading
 from .upload import Uploader
 
 LIFETIME = timedelta(minutes=10)
-"""Of a presigned address. Credentials that a service hands out are renewed at least that long before they end."""
+"""How long a presigned address is valid. Credentials of a service are renewed at least that long before they end."""
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 """A key is never used again, so its bytes never change."""
@@ -139,8 +139,8 @@ class S3Storage(Storage):
     async def url(self, key: str, *, expires: datetime | None = None) -> Address | None:
         """Returns what `delivery` says: no address (through us), a presigned one, or the public one.
 
-        A picture that expires comes through us if its bucket is public. There, a client that cuts off the signature of
-        a presigned address has an address for good.
+        In a public bucket, a presigned address without its signature is a permanent address. So a picture that expires
+        comes through us if its bucket is public.
         """
         self._checked(key)
         if self._options.delivery == "redirect":

@@ -29,7 +29,7 @@ from imges.settings import Settings
 log = logging.getLogger(__name__)
 
 DEAR = 10
-"""How many uploads one counts as whose picture took all the time that a decoder has."""
+"""An upload counts as so many if its picture took all the time that a decoder has."""
 
 TOUCH_EVERY = timedelta(minutes=1)
 """`last_used` of an API key is stored at most this often: it is exact to a minute."""
@@ -129,7 +129,7 @@ class Access:
                 await self._uploads.hit(address)
 
     def room(self, size: int) -> AbstractAsyncContextManager[Room]:
-        """The room of one upload that has announced *size* bytes: see `DiskRoom.room`."""
+        """See `DiskRoom.room`."""
         return self._disk.room(size)
 
     async def identify(self, presented: str | bytes | None, address: IPAddress | None) -> ApiKey:

@@ -130,14 +130,14 @@ class Administration:
             return None
 
     async def chosen(self, ids: Sequence[str]) -> list[Image]:
-        """Returns the pictures of these *ids* that there are."""
+        """Returns the pictures with these *ids*. Ids without a picture are left out."""
         return await self._catalog.published.by_ids(ids)
 
     async def count(self, search: Search) -> int:
         return await self._catalog.search.count(search)
 
     async def up_to_now(self, search: Search) -> Search:
-        """Returns *search*, limited to the pictures that there are now: later uploads do not belong to it."""
+        """Returns *search*, limited to the pictures that exist now. Later uploads do not belong to it."""
         return replace(search, newest=await self._catalog.search.newest_number()) if search.newest is None else search
 
     async def delete(self, ids: Sequence[str]) -> int:

@@ -39,9 +39,9 @@ class ApiKeys:
         self._forgotten = 0
 
     async def add(self, key: ApiKey, key_hash: bytes) -> ApiKey:
-        """Add *key* and return it as it stands in the catalog. It counts pictures that a revoked key of its name left.
+        """Add *key* and return it as it stands in the catalog. Raises `ApiKeyNameTaken`.
 
-        Raises `ApiKeyNameTaken`.
+        Pictures of a revoked key with the same name count as its own.
         """
         added = await self._database.write(lambda connection: _add(connection, key, key_hash))
         self._changed()

@@ -42,7 +42,7 @@ class ConnectionThread(aiosqlite.Connection):
         self._open = connect
         self._engine = engine
         self._view: Connection | None = None
-        """The connection as SQLAlchemy sees it. It is kept, for making it takes as long as a statement."""
+        """The connection as SQLAlchemy sees it. It is kept, because making it takes as long as a statement."""
         self._is_lost = False
 
     async def run(self, job: Callable[[], T]) -> T:

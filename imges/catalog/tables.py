@@ -37,7 +37,7 @@ images = Table(
     Column("state", Text, nullable=False),
     Column("lease", Text),  # only while pending or withdrawing; no foreign key, because a lease may end before its rows
     Column("place", Text, nullable=False),
-    Column("version", Integer, nullable=False, server_default="1"),  # of its files, the current one
+    Column("version", Integer, nullable=False, server_default="1"),  # the current version of its files
     Column("created", Moment, nullable=False),
     Column("expires", Moment),
     Column("original_filename", Text, nullable=False),
@@ -60,7 +60,7 @@ images = Table(
 
 
 IS_DELETING = images.c.state == literal_column("'deleting'")
-"""Written out, not bound: only so the planner knows that the partial index fits."""
+"""The value stands in the statement and is not bound, or the planner would not see that the partial index fits."""
 
 
 def _partial_index(name: str, *columns: Column[Any], where: ColumnElement[bool]) -> None:
@@ -141,7 +141,7 @@ blocks = Table(
     Column("number", RowNumber, primary_key=True),
     Column("what", Text, nullable=False, unique=True),  # a digest in hex, or a network
     Column("created", Moment, nullable=False),
-    sqlite_autoincrement=True,  # numbers are never used again: by them others hear that something has changed
+    sqlite_autoincrement=True,  # numbers are never used again: others see a change by them
 )
 
 leases = Table("leases", metadata, Column("id", Text, primary_key=True), Column("expires", Moment, nullable=False))

@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 UNHEARD = (State.PENDING, State.WITHDRAWING)
-"""States of pictures whose upload no client has an answer for."""
+"""States of pictures whose upload has not been answered."""
 
 
 class Scope(StrEnum):

@@ -64,7 +64,7 @@ def take(
 
 @cache
 def _insert(hashes: int, stored: int) -> Prepared:
-    """Inserts so many hashes of one picture at once, but those that exist already, and so many rows of files."""
+    """Inserts so many hashes of one picture at once, except those that exist, and so many rows of files."""
     return Prepared(partial(_inserted, hashes, stored))
 
 

@@ -35,7 +35,10 @@ def check(settings: Settings, *, public: bool, kind: str | None) -> None:
 
 
 async def _all_good(settings: Settings, path: Path | None, *, public: bool) -> bool:
-    """Prints what all probes find, and returns whether nothing is wrong. *path*: of the settings, if it was given."""
+    """Prints what all probes find, and returns whether nothing is wrong.
+
+    *path* is the settings file, if `--settings` named one.
+    """
     good = [await print_findings(part, probe, breaks=breaks) for part, breaks, probe in _probes(settings, path)]
     if public:
         good.append(await print_findings("public address", lambda: check_public.probe(settings)))

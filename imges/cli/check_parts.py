@@ -94,7 +94,7 @@ def _own_file(folder: Path) -> Path:
 
 
 def _cage(cage: str, escapes: tuple[str, ...]) -> list[Finding]:
-    """What a decoder could do that a picture has taken over, as it was tried."""
+    """Tries what a decoder could do if a picture had taken it over."""
     found: list[Finding] = []
     if escapes:
         found.append(

@@ -57,7 +57,7 @@ class PublicSite:
             await writer.wait_closed()
 
     async def upload(self, key: str, content: bytes | BinaryIO, **headers: str) -> Answer:
-        """Uploads a picture that expires in ten minutes, if the check does not come to delete it."""
+        """Uploads a picture. It expires in ten minutes, in case the check cannot delete it."""
         form = _form(content)
         form.add_field("key", key)
         return await self.ask("POST", "/api/1/upload", data=form, headers=headers)

@@ -9,13 +9,13 @@ from imges.cli.check_findings import Finding, good, note, wrong
 from imges.settings import Server, Settings, settings_file
 
 SHORT_KEY, GUESSED_KEY = 16, 8
-"""Characters of an API key below which it may be guessed, and below which it soon is."""
+"""An API key with fewer characters may be guessed; with fewer than the second number it soon is."""
 MANY_WORKERS = 4
 """Processes for each core, beyond which they only stand in each other's way."""
 
 
 def findings(settings: Settings, path: Path | None) -> Iterable[Finding]:
-    """*path*: of the settings file, if it was given."""
+    """*path* is the settings file, if `--settings` named one."""
     found = [
         *_trusted_proxies(settings.server),
         *_public_url(settings.server),
@@ -54,7 +54,7 @@ def _is_local(url: str) -> bool:
 
 
 def _api_key(key: str | None, file: Path | None) -> Iterator[Finding]:
-    """*key*: of the settings. *file*: where they stand, if they stand in a file."""
+    """*key* is the setting `api.key`; *file* is the settings file, if there is one."""
     if key is None:
         return
     if len(key) < SHORT_KEY:

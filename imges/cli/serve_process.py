@@ -46,7 +46,7 @@ class Stop:
 
 @asynccontextmanager
 async def watched(stop: Stop) -> AsyncGenerator[None]:
-    """During the block, tells systemd that the process is alive, and when it begins to *stop*."""
+    """During the block, reports to systemd that the process is alive, and when it begins to *stop*."""
 
     async def tell_stop() -> None:
         await stop.first.wait()

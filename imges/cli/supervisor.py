@@ -55,7 +55,7 @@ LATEST = 30.0
 async def supervise(settings: Settings, lock: DataLock, listening: Bound, path: Path | None) -> int:
     """Serves with `server.workers` processes until SIGTERM or SIGINT, and returns the exit status.
 
-    *path*: of the settings file, if it was given.
+    *path* is the settings file, if `--settings` named one.
     """
     counted = settings.data_dir / "metrics"
     metrics.clear(counted)

@@ -31,7 +31,7 @@ def notify(*lines: str, patience: float = PATIENCE) -> None:
 
 
 async def keep_watchdog_quiet() -> None:
-    """Tells systemd that the event loop runs, twice in each interval of its watchdog. Returns if there is none."""
+    """Reports to systemd's watchdog, twice in each of its intervals. Returns at once if there is no watchdog."""
     usec, pid = os.environ.get("WATCHDOG_USEC", ""), os.environ.get("WATCHDOG_PID", "")
     if not usec.isdigit() or (pid and not _is_us(pid)):
         return

@@ -1,6 +1,6 @@
-"""Ways out of the cage, tried from inside: what a decoder would do that a picture has taken over.
+"""Ways out of the cage, tried from inside: what a decoder could do if a picture had taken it over.
 
-`imges check` and the tests run this in a worker. Each way is tried for good, so it harms nothing if it succeeds.
+`imges check` and the tests run this in a worker. Each way is really tried, so each does no harm if it succeeds.
 """
 
 import ctypes
@@ -92,7 +92,7 @@ def _checked(name: str, *arguments: int) -> None:
 
 
 def _inherited() -> None:
-    """Raises `OSError` if none of the open files is another's than /dev/null, /proc/self/statm or the worker's pipe."""
+    """Raises `OSError` if /dev/null, /proc/self/statm and the worker's pipe are the only open files."""
     null = os.fstat(0)
     strange: list[int] = []
     for number in range(256):

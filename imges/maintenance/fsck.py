@@ -175,5 +175,5 @@ class _Comparison:
 
 
 def _suspect(image: Image, sizes: dict[tuple[str, str], int]) -> Suspect:
-    """*sizes*: of the objects that there are, by place and key."""
+    """Returns the suspect for *image*. *sizes* has the size of each object that exists, by place and key."""
     return Suspect(image.number, image.place, lost=(image.place, image.original.key) not in sizes)

@@ -23,7 +23,7 @@ class Findings:
         self._progress = progress
 
     async def wrong(self, where: str, problem: str, remedy: str, mend: Mend, *, quiet: bool = False) -> bool:
-        """Reports a *problem* of what is *where*, and returns whether *mend* has mended it.
+        """Reports the *problem* of what lies *where*, and returns whether *mend* has repaired it.
 
         *remedy*, a participle, says what *mend* does. With *quiet* a success is not reported, unless *mend* did
         something else.

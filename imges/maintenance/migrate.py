@@ -36,7 +36,7 @@ PAGE = 200
 PASSES = 3
 """How often the run looks for pictures that were uploaded to the source meanwhile. It does not wait for their end."""
 PATIENCE = 10
-"""The run ends after so many pictures, one after the other, that a place did not take or give."""
+"""The run ends after so many pictures in a row that a place did not take or give."""
 TRIES = 3
 """How often a picture is tried again if its row changes meanwhile."""
 

@@ -65,7 +65,7 @@ def _moment(value: object) -> datetime:
 
 
 def _end(value: object) -> datetime:
-    """Like `_moment`, but a later moment becomes `LAST_END`: other programs write the last day for "never"."""
+    """Like `_read_moment`, but a later moment becomes `LAST_END`: other programs write the last day for "never"."""
     return min(_read_moment(value), LAST_END)
 
 

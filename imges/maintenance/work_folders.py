@@ -30,7 +30,7 @@ class WorkFolder:
     @classmethod
     @contextmanager
     def open(cls, data_dir: Path) -> Generator["WorkFolder"]:
-        """Makes one below *data_dir*, and deletes it at the end. Deletes those of commands that were killed first."""
+        """Deletes folders of killed commands below *data_dir*. Makes a new one, and deletes it at the end."""
         former_leases: list[str] = []
         for left in data_dir.glob(f"{PREFIX}*"):
             with suppress(OSError), _locked(left):

@@ -10,7 +10,7 @@ from imges.receiving.intake import Received
 from imges.settings import Settings
 
 WAITING = 0.5
-"""Seconds above `images.timeout` from the last byte of a picture to its renditions: clients get an answer within 10."""
+"""Seconds beyond `images.timeout` that a received picture may wait to be rendered: clients get an answer within 10."""
 
 STORED_FORMATS = frozenset({"jpg", "png", "gif", "webp", "avif"})
 """The formats of stored originals; an upload in another format is converted to one of them."""

@@ -210,7 +210,7 @@ class Storing:
     # Ids
 
     def fresh_id(self) -> str | None:
-        """Return a random id, or `None` if `images.ids` is `short`: the catalog then makes it of the row's number."""
+        """Return a random id, or `None` if `images.ids` is `short`: the catalog then makes it from the row's number."""
         return ids.random_id() if self._settings.images.ids == "random" else None
 
     def _short_id(self, number: int) -> str:

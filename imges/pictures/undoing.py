@@ -70,7 +70,7 @@ class Undoing:
             self._unfinished.append(undo)
 
     async def undo_the_rest(self) -> None:
-        """Undo what failed in this process could not be undone at once. Raises `CatalogUnavailable`."""
+        """Undo what failed in this process and could not be undone at once. Raises `CatalogUnavailable`."""
         if unconfirmed := frozenset(self._unconfirmed):
             await self._catalog.images.forget_unheard(unconfirmed, lease=self._lease)
             self._unconfirmed -= unconfirmed

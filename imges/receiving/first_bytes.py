@@ -41,5 +41,5 @@ def is_picture(head: bytes) -> bool:
 
 
 def other_than_picture(head: bytes) -> str | None:
-    """Returns in words what *head* begins, if it is something that people send by mistake; else `None`."""
+    """Names the kind of file that begins with *head*, if people send that kind by mistake; else `None`."""
     return next((name for pattern, name in _OTHER if pattern.match(head[:ENOUGH])), None)

@@ -21,7 +21,7 @@ CORS = {
     "Access-Control-Allow-Headers": "*, Authorization",
     "Access-Control-Max-Age": "86400",
 }
-"""Headers of API v1: any site may call it, for it uses no cookies."""
+"""Headers of API v1: any site may call it, because it uses no cookies."""
 
 PICTURE = {
     "Access-Control-Allow-Origin": "*",

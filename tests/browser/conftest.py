@@ -35,7 +35,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def chromium() -> str:
-    """Where it is; without it the tests fail, they are not skipped."""
+    """The path of chromium. Without it the tests fail; they are not skipped."""
     found = shutil.which("chromium")
     assert found, "chromium is not installed: `make tools`"
     return found

@@ -71,12 +71,12 @@ class Shown:
     """Milliseconds of each frame of an animation."""
 
     def distance(self, other: "Shown") -> float:
-        """The largest distance between two fields, of all frames that both were seen of, of 255."""
+        """The largest distance between two fields (0 to 255), over the frames that both have."""
         pairs = zip(self.grids, other.grids, strict=False)
         return max(max(_distance(a, b) for a, b in zip(_fields(x), _fields(y), strict=True)) for x, y in pairs)
 
     def mean_distance(self, other: "Shown") -> float:
-        """The mean distance between two fields of the first frame, of 255."""
+        """The mean distance between two fields of the first frame (0 to 255)."""
         fields = list(zip(_fields(self.grids[0]), _fields(other.grids[0]), strict=True))
         return sum(_distance(a, b) for a, b in fields) / len(fields)
 

@@ -113,7 +113,7 @@ FOCUSED = """() => {
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("spacing", ["", WIDE], ids=["as-it-is", "wide"])
 async def test_no_page_scrolls_sideways(visitor: Visitor, path: str, spacing: str):
-    """Not with a wide font either, whichever fonts are installed here."""
+    """With a wide font too, whichever fonts are installed here."""
     async with visitor.page(await address(visitor, path), bypass_csp=True) as page:
         if spacing:
             await page.add_style_tag(content=spacing)

@@ -209,7 +209,7 @@ def moving(format: str, width: int = 700) -> bytes:
 
 @pytest.mark.parametrize(("format", "extension"), [("GIF", "gif"), ("WEBP", "webp"), ("PNG", "png")])
 async def test_animated_pictures_play(visitor: Visitor, format: str, extension: str):
-    """Also where the medium is a still: a phone, too narrow for anything larger, gets the original."""
+    """If the medium is a still, even a narrow phone gets the original."""
     image = await visitor.server.uploaded(moving(format), f"moving.{extension}")
     assert image["is_animated"] == 1
     async with visitor.page(f"/image/{image['id_encoded']}", viewport={"width": 320, "height": 600}) as page:

@@ -44,7 +44,7 @@ CODES = {
     ]
 }
 OUTSIDE = {"SQLITE_NOMEM"}
-"""Python makes a `MemoryError` of it."""
+"""Python raises `MemoryError` for it."""
 
 KINDS = [kind for kind in classes_of("sqlite3") if issubclass(kind, sqlite3.Error)]
 WRAPPERS = [

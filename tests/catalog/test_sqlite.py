@@ -341,7 +341,7 @@ async def test_a_file_damaged_while_it_runs_is_unavailable(url: str, file: Path)
 
 
 async def test_no_statement_reads_a_whole_table(catalog: Catalog, lease: str, monkeypatch: pytest.MonkeyPatch):
-    """So that each takes as long with ten million rows as with ten."""
+    """Each takes as long with ten million rows as with ten."""
     monkeypatch.setattr("imges.catalog.images.PAGE", 1)
     ran: set[tuple[str, Any]] = set()
 

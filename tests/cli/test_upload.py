@@ -49,7 +49,7 @@ def test_a_pipe_is_not_uploaded(served: Served, tmp_path: Path):
 
 
 def read_chunks(body: BufferedIOBase) -> None:
-    """To the last: a connection that is closed before is reset, and the answer may be lost."""
+    """Reads to the last chunk: a connection that is closed earlier is reset, and the answer may be lost."""
     for line in iter(body.readline, b"0\r\n"):
         assert line
     body.readline()

@@ -72,7 +72,7 @@ class Load:
     def lost(self, served: Served, at_most: int | None = None) -> list[str]:
         """Returns addresses of promised pictures that are not served byte for byte.
 
-        With *at_most* only so many are requested: the newest, and some of the others.
+        With *at_most*, it requests only so many: the newest, and some of the others.
         """
         asked = list(self.acknowledged)
         if at_most is not None and len(asked) > at_most:

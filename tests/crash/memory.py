@@ -84,7 +84,7 @@ def largest() -> dict[str, bytes]:
 @dataclass
 class Measured:
     idle: int
-    """Bytes, as the next two."""
+    """Bytes. The next two are bytes as well."""
     peak: int = 0
     after: int = 0
     seconds: float = 0

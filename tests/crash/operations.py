@@ -88,7 +88,7 @@ class Operation:
         """Makes what `act` needs."""
 
     def act(self) -> str:
-        """Acts once. Returns what the client heard: `done`, `died`, or the error."""
+        """Acts once. Returns what the client received: `done`, `died`, or the error."""
         raise NotImplementedError
 
     def check(self, heard: str, call: Call | None, fate: Fate) -> None:
@@ -107,11 +107,11 @@ class Operation:
         self.process.wait()
 
     def window(self, watch: Watch) -> str:
-        """Calls `act` under *watch* and returns what was heard. A process that was to be killed is dead then."""
+        """Calls `act` under *watch* and returns its outcome. If the process was to be killed, it is dead then."""
         self.holder.watch(watch)
         try:
             heard = self.act()
-            time.sleep(0.02)  # what follows the answer belongs to the act
+            time.sleep(0.02)  # work that follows the answer belongs to the act
             if watch.fate == "DEAD" and watch.struck:
                 self.process.kill()
                 self.process.wait()

@@ -46,7 +46,7 @@ def counted(operation: Operation) -> list[Call]:
 
 
 def broken_at(operation: Operation, number: int, fate: Fate) -> tuple[Watch, str]:
-    """Breaks one operation. Returns what happened and what the client heard. Raises `AssertionError`."""
+    """Breaks one operation. Returns what happened and what the client received. Raises `AssertionError`."""
     operation.prepare()
     watch = Watch(number, fate)
     heard = operation.window(watch)

@@ -312,7 +312,7 @@ class Lives(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from("abc"), number=st.integers(0, 3))
     def somebody_lays_a_file_there(self, name: str, number: int) -> None:
-        """Uploads under a name that has not been used yet."""
+        """Puts a foreign file under a key that no upload has used yet."""
         kind = contents()[number][0]
         date = self.now().astimezone(self.running.settings.site.time_zone)
         key = f"{date:%Y/%m/%d}/{name}.{kind}"

@@ -1,4 +1,4 @@
-"""Every parser that strangers reach, and what each is fed: the place where a new parser has to be entered.
+"""Every parser that strangers reach, and what each is fed. Enter a new parser here.
 
 `HEADERS` are fed 8 KB of each of `UNITS`, `BODIES` half a MB. `found` lists the expressions and the slow functions of
 libraries in the rooms that read strangers' text; `test_cost.py` fails if one of them is in no entry.

@@ -15,7 +15,7 @@ HEADER = 8 * 1024
 BODY = 2**19
 """Bytes: a quarter of what the largest form of text may have, so that the tests take seconds; the cost is linear."""
 ROOM = 8
-"""How much slower than the two cores that the figures are for a machine may be."""
+"""How many times slower a machine may be than the two cores of the figures."""
 HEADER_SECONDS = 0.010
 BODY_SECONDS = 0.040
 """CPU a MB."""

@@ -100,7 +100,7 @@ def pixels(file: Path | bytes) -> list[bytes]:
 
 
 def oriented(format: str, orientation: int, **options: Any) -> bytes:
-    """The quarters as a camera stores them that writes this EXIF orientation."""
+    """The quarters as a camera with this EXIF orientation stores them."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     return encoded(turned(quarters(), orientation), format, exif=exif, **options)

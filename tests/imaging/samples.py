@@ -66,7 +66,7 @@ def profile() -> bytes:
 
 @cache
 def full_of_metadata(format: str, orientation: int = 1) -> bytes:
-    """A picture with everything that its format can carry besides pixels, and the secret in all of it."""
+    """A picture with everything that its format can carry besides pixels. The secret stands in each part."""
     return {"jpg": _jpeg, "png": _png, "gif": _gif, "webp": _webp, "avif": _avif}[format](orientation)
 
 

@@ -87,7 +87,7 @@ class Pool:
 
 
 class Counted(Slots):
-    """Slots that remember for how much memory, and a file of what size, they were asked."""
+    """Slots that remember the memory and the size of the file of each request."""
 
     def __init__(self, memory: int) -> None:
         super().__init__(1, memory, tells=False)

@@ -14,7 +14,7 @@ LOOPS = b"\x21\xff\x0bNETSCAPE2.0\x03\x01\x05\x02\0"
 
 
 def image(left: int = 0, top: int = 0, width: int = 9, height: int = 7, own: bytes = b"") -> bytes:
-    """A frame whose pixels are two blocks; *own* is a palette of four colours."""
+    """A frame with two blocks of pixels; *own* is a palette of four colours."""
     flags = 0x81 if own else 0
     return b"\x2c" + struct.pack("<HHHHB", left, top, width, height, flags) + own + b"\x02\x02ab\x01c\0"
 

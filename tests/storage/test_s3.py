@@ -37,7 +37,7 @@ SIZES = {"small": SMALL, "large": LARGE, "in-parts": PARTED}
 
 @pytest.fixture(scope="session")
 def one_certificate(tmp_path_factory):
-    """A file with one instead of all, for reading all takes longer than most tests, and none is needed."""
+    """A file with one certificate. Reading all of them takes longer than most tests, and no test needs them."""
     file = tmp_path_factory.mktemp("certificates") / "one.pem"
     file.write_text(
         Path(certifi.where()).read_text().partition("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
@@ -76,7 +76,7 @@ def settings(seaweedfs, shared_bucket):
 
 @contextmanager
 def patience():
-    """A machine that stalls is no fault of the store."""
+    """Longer time limits: a machine that stalls is no fault of the store."""
     with pytest.MonkeyPatch.context() as patched:
         for limit in ("BUDGET", "SILENCE", "RETRYING"):
             patched.setattr(f"imges.backends.s3.client.{limit}", 60)
@@ -99,7 +99,7 @@ class TestS3(StorageConformance):
 
 @pytest.fixture
 def bucket(seaweedfs):
-    """One of its own, without prefix, for tests that look at all that is in it."""
+    """A bucket without prefix, for tests that look at all that is in it."""
     return seaweedfs.new_bucket()
 
 
@@ -493,11 +493,11 @@ async def _store(storage, far, files):
 
 
 TOLD = 12.5
-"""Seconds within which a call is to come to something: ten, and what a busy machine may take."""
+"""Seconds within which a call has to end: ten, and some for a busy machine."""
 
 
 async def outcomes(storage, files):
-    """What each call came to, and whether it was late; all at once."""
+    """The outcome of each call, and whether it was late; all at once."""
 
     async def outcome(call):
         began = time.monotonic()
@@ -688,7 +688,7 @@ async def test_bodies_are_not_hashed_on_the_loop(way, far, files):
 
 @pytest.fixture
 async def ignorant(open_seaweedfs, thorough):
-    """Settings of a place at a store that hears nothing of `If-None-Match`, and the way to it."""
+    """Settings of a place at a store that never receives `If-None-Match`, and the way to it."""
     bucket = open_seaweedfs.new_bucket()
     async with Way.to(open_seaweedfs.port) as way:
         way.rewrite = (b"If-None-Match", b"Xx-None-Match")

@@ -25,7 +25,7 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """That of an environment with the two packages; what imges depends on comes from ours, to spare the network."""
+    """The Python of an environment with the two packages. Dependencies of imges come from ours, without the network."""
     folder = tmp_path_factory.mktemp("third-party")
     for part in SOURCES:
         copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy

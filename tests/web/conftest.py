@@ -128,7 +128,7 @@ class Server:
         return self.backing.objects() | {f"{folder}/{name}" for folder, _, names in walk for name in names}
 
     async def nothing_beyond(self, files: set[str]) -> bool:
-        """Whether that is so soon: the spool is emptied once an answer has gone out."""
+        """Whether nothing else is there soon. The spool is emptied after an answer has gone out."""
         for _ in range(1000):
             if self.files() <= files:
                 return True
@@ -199,7 +199,7 @@ async def imges(backing: tuple[Path, Backing]) -> AsyncGenerator[Server]:
 async def each_imges(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Server]:
-    """The same with each processor."""
+    """The server of `imges`, once with each processor."""
     folder = tmp_path_factory.mktemp(request.param) / "data"
     async with running(folder, IMAGES__PROCESSOR=request.param) as server:
         yield server
@@ -214,7 +214,7 @@ def start(tmp_path: Path, loop_stays_free: BlockBuster) -> Start:
 
     @asynccontextmanager
     async def start(backing: Backing | None = None, **environ: str) -> AsyncGenerator[Server]:
-        loop_stays_free.deactivate()  # who starts or stops may block: nobody is being served
+        loop_stays_free.deactivate()  # starting and stopping may block, because no client is served
         async with running(tmp_path / "data", backing, **environ) as server:
             loop_stays_free.activate()
             yield server

@@ -20,9 +20,9 @@ from tests.web.conftest import Server, Start
 DOT = drawn.png()
 
 ANSWERED = 7.9
-"""Seconds within which a client gets an answer: five, and what a busy machine may take. To wait twice takes longer."""
+"""Seconds within which a client gets an answer: five, and some for a busy machine. To wait twice would take longer."""
 HOPELESS = 3.9
-"""… within which a view goes on without a catalog that did not answer before: one, and as much."""
+"""Seconds until a view goes on without a catalog that did not answer before: one, and some for a busy machine."""
 
 
 async def refused_in_time(server: Server) -> None:

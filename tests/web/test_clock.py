@@ -94,7 +94,7 @@ async def test_what_has_expired_stays_so_when_the_clock_is_set_back(start: Start
 
 @pytest.mark.parametrize("hour", [10, 14])
 async def test_limits_go_by_a_clock_that_cannot_be_set(start: Start, hour: int):
-    """Within a day, for clients are counted under another pseudonym each day."""
+    """Within a day, because clients are counted under another pseudonym each day."""
     async with start(LIMITS__UPLOADS="2/minute") as server:
         with time_machine.travel(at("2026-06-01T12:00:00"), tick=True):
             for _ in range(2):

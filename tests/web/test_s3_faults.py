@@ -41,7 +41,7 @@ FAULTS = {
 
 
 TOLD = 12.5
-"""Seconds within which a client gets an answer: ten, and what a busy machine may take."""
+"""Seconds within which a client gets an answer: ten, and some for a busy machine."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

@@ -68,8 +68,8 @@ def _values(tiff: bytes, order: str, kind: int, count: int, at: int) -> tuple[in
 def orientation(tiff: bytes) -> int:
     """The orientation that browsers obey: 1 to 8, and 1 if there is none.
 
-    The first tag of that number counts that is one SHORT from 1 to 8. Browsers judge nothing else in the directory, so
-    a tag that stands twice or a directory that is cut costs the orientation as little here.
+    The first orientation tag whose value is one SHORT from 1 to 8 counts. Browsers check nothing else in the directory.
+    So here, too, the orientation counts if a tag stands twice or the directory is cut.
     """
     try:
         order = _order(tiff)

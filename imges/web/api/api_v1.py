@@ -16,7 +16,7 @@ METHODS = "GET, POST, OPTIONS"
 
 
 def routes(prefixes: tuple[str, ...]) -> list[web.RouteDef]:
-    """Uploads with and without a slash at the end. Neither redirects, for a redirected POST loses its body."""
+    """Uploads with and without a slash at the end. Neither redirects, because a redirected POST loses its body."""
     of_imgbb = [web.route("*", path, upload_by_imgbbs_path) for path in ("/1/upload", "/1/upload/")]
     return of_imgbb + [
         route
@@ -35,7 +35,7 @@ def routes(prefixes: tuple[str, ...]) -> list[web.RouteDef]:
 
 
 async def nothing(request: web.Request) -> web.StreamResponse:
-    """Answers everything else below a prefix in JSON, for a client that gets HTML here breaks."""
+    """Answers everything else below a prefix in JSON, because clients cannot read HTML here."""
     request[FORMAT] = UploadForm.of_query(request).format
     if request.match_info.get("version", "1") == "1":
         raise UnknownAction

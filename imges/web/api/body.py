@@ -82,7 +82,7 @@ class UploadBody:
         self._named = named
 
     async def events(self) -> AsyncGenerator[Event]:
-        """Yields the fields; none if nothing tells what the body is.
+        """Yields the fields; none if the kind of the body cannot be recognised.
 
         Raises `CompressedBody`, `MalformedBody`, `BodyTooSlow` or `FileTooLarge`.
         """
@@ -146,7 +146,7 @@ def _content_type(request: web.Request) -> tuple[str, dict[str, str]]:
 
 
 async def _beginning(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    """Yields what tells what the body is: `first_bytes.ENOUGH` bytes, or all of it."""
+    """Yields the bytes that decide what the body is: `first_bytes.ENOUGH` bytes, or all of it."""
     size = 0
     while size < first_bytes.ENOUGH and (chunk := await anext(chunks, b"")):
         size += len(chunk)
@@ -211,7 +211,7 @@ async def _chunks(request: web.Request) -> AsyncGenerator[bytes]:
     deadline = loop.time() + WINDOW
     try:
         while True:
-            chunk = body.read_nowait()  # mostly bytes are there, and a deadline costs more than reading them
+            chunk = body.read_nowait()  # bytes are mostly there, and a deadline costs more than reading
             if not chunk and not body.at_eof():
                 async with asyncio.timeout_at(deadline):
                     chunk = await body.readany()

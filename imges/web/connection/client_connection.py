@@ -36,7 +36,7 @@ DROPPED = 2**20
 answer. aiohttp itself drops what comes within ten seconds.
 """
 READ_AHEAD_TOGETHER = 16 * 2**20
-"""Bytes of all bodies that may wait: the more connections there are, the less a further one reads ahead."""
+"""Bytes of all bodies together that may wait. The more connections are open, the less each new one reads ahead."""
 
 
 class AnswersFromMemory(Protocol):

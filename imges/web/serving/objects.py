@@ -1,7 +1,7 @@
 """Serving of objects: `/images/{key}`, as their place delivers them: from a file, as a stream, or by a redirect.
 
-The address is ours in any case. HEAD and conditions are answered here, by our ETag. A range does not keep a client from
-being redirected, for it repeats the range at the other address.
+The address is ours in any case. HEAD and conditions are answered here, by our ETag. A request for a range is
+redirected too, because the client repeats the range at the other address.
 """
 
 import asyncio

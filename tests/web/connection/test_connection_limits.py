@@ -91,7 +91,7 @@ async def test_headers_of_a_further_request_are_waited_for_as_long(start: Start,
 
 async def test_a_client_that_leaves_an_answer_unread_is_cut_off(start: Start, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("imges.web.connection.client_connection.SENDS_WITHIN", 500)
-    content = drawn.encoded(drawn.noise(1600, 1600), "PNG")  # more than the system takes off our hands
+    content = drawn.encoded(drawn.noise(1600, 1600), "PNG")  # more than the buffers of the system hold
     async with start() as server:
         url = (await server.uploaded(content))["url"]
 

@@ -95,7 +95,7 @@ def _rebuild() -> None:
 
 
 def _point_unique_keys_at_the_new_table() -> None:
-    """The foreign key of `unique_keys` followed the old table to its new name. Dropped so, it would empty all keys.
+    """The foreign key of `unique_keys` followed the old table to its new name. To drop that table would unset all keys.
 
     A foreign key stands in the schema's text alone, so SQLite's manual has it changed there:
     https://www.sqlite.org/lang_altertable.html#otheralter

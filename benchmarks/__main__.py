@@ -30,7 +30,7 @@ class Bench:
         self._report = report
         self._quick = quick
         self._pictures = corpus.made(WORK)
-        shutil.rmtree(WORK / "limit", ignore_errors=True)  # here, before anything is measured: see `uploads.limit`
+        shutil.rmtree(WORK / "bare-loops", ignore_errors=True)  # not while rows are measured: see `bare_loops`
         self._stills = {kind: count for kind, count in MIX.items() if kind != "gif"}
 
     def _row(
@@ -156,7 +156,7 @@ class Bench:
                 upload_all(server.port, pictures[: len(pictures) // 3], uploads.CONNECTIONS)
             runs: list[tuple[uploads.Run, uploads.Run, uploads.Run | None]] = [
                 (
-                    uploads.limit(pictures, WORK / "limit"),
+                    uploads.bare_loops(pictures, WORK / "bare-loops"),
                     uploads.served(mine, pictures),
                     uploads.served(other, pictures) if other else None,
                 )

@@ -26,7 +26,7 @@ class Run:
     cpu: float
 
 
-def limit(pictures: Sequence[Picture], folder: Path, quality: tuple[int, int, int] = QUALITY) -> Run:
+def bare_loops(pictures: Sequence[Picture], folder: Path, quality: tuple[int, int, int] = QUALITY) -> Run:
     """The two bare loops, in a new folder below *folder*.
 
     Nothing is deleted here: for a minute ext4 searches past deleted files whenever a file is made, and the contestant
@@ -34,7 +34,7 @@ def limit(pictures: Sequence[Picture], folder: Path, quality: tuple[int, int, in
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(dir=folder))
-    command = [sys.executable, str(HERE / "limit.py"), "2", str(folder), *map(str, quality)]
+    command = [sys.executable, str(HERE / "bare_loops.py"), "2", str(folder), *map(str, quality)]
     paths = "\n".join(str(picture.path) for picture in pictures)
     answer = json.loads(subprocess.run(command, input=paths, capture_output=True, text=True, check=True).stdout)
     return Run(len(pictures) / answer["seconds"], 1000 * answer["cpu"] / len(pictures))

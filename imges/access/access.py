@@ -28,7 +28,7 @@ from imges.settings import Settings
 
 log = logging.getLogger(__name__)
 
-DEAR = 10
+EXPENSIVE = 10
 """An upload counts as so many if its picture took all the time that a decoder has."""
 
 TOUCH_EVERY = timedelta(minutes=1)
@@ -123,9 +123,9 @@ class Access:
         await self._disk.check()
 
     async def charge_upload(self, address: IPAddress | None) -> None:
-        """Counts an upload that took a decoder's whole time as `DEAR` uploads. `admit_upload` has counted one."""
+        """Counts an upload that took a decoder's whole time as `EXPENSIVE` uploads. `admit_upload` has counted one."""
         with suppress(TooManyRequests):
-            for _ in range(DEAR - 1):
+            for _ in range(EXPENSIVE - 1):
                 await self._uploads.hit(address)
 
     def room(self, size: int) -> AbstractAsyncContextManager[Room]:

@@ -28,7 +28,7 @@ async def storage(settings: Settings, name: str) -> Iterable[Finding]:
         finally:
             await storage.close()
     except StorageError as error:
-        told = error.told_of(name, settings.storages[name])
+        told = error.for_owner(name, settings.storages[name])
         return [wrong(told, breaks=storage_breaks(settings, name), change=f"storages: {{{name}: ...}}, as it says")]
     new = " (new pictures go here)" if name == settings.storage else ""
     return [good(f"an object was put, read, compared and deleted{new}")]

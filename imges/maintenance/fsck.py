@@ -53,8 +53,8 @@ async def fsck(context: Context, checks: Checks) -> Findings:
         await comparison.scan()
         await comparison.compare()
         doubtful = await comparison.doubtful()
-        await SuspectRows(context, findings, digests=checks.digests, keep=doubtful).look(index)
-        await StrayObjects(context, findings, quiet=checks.rebuild).look(index)
+        await SuspectRows(context, findings, digests=checks.digests, keep=doubtful).go_through(index)
+        await StrayObjects(context, findings, quiet=checks.rebuild).go_through(index)
     return findings
 
 

@@ -40,21 +40,21 @@ class StrayObjects:
         self._places = context.places
         self._catalog = context.catalog
 
-    async def look(self, index: Index) -> None:
-        """Looks at originals first: an original that is taken in takes its thumb and medium along."""
+    async def go_through(self, index: Index) -> None:
+        """Checks originals first: an original that is taken in takes its thumb and medium along."""
         self._context.progress.stage("looking at objects without a picture")
         for derived in (False, True):
             last = ("", "")
             while page := await index.objects(after=last, limit=PAGE):
                 last = (page[-1].place, page[-1].key)
                 chosen = [found for found in page if self._is_derived(found) is derived]
-                await self._look_at(chosen)
+                await self._check(chosen)
 
     def _is_derived(self, found: ScannedObject) -> bool:
         name = OldKey.anywhere(found.key)
         return name is not None and name.original is not None
 
-    async def _look_at(self, page: list[ScannedObject]) -> None:
+    async def _check(self, page: list[ScannedObject]) -> None:
         """Judges each object of *page* as it is now: much may have changed since the scan."""
         owners = await self._catalog.inventory.owners([found.key for found in page])
         at_once = self._context.settings.images.workers or os.cpu_count() or 1

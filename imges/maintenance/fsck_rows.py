@@ -60,13 +60,13 @@ class SuspectRows:
         self._catalog = context.catalog
         self._settled = 0.0
 
-    async def look(self, index: Index) -> None:
+    async def go_through(self, index: Index) -> None:
         total, _ = await index.count_suspects()
         self._context.progress.stage("looking closely at rows", total)
         self._settled = asyncio.get_running_loop().time() + SETTLING
-        await each(_numbers(index), self._look_at, at_once=AT_ONCE)
+        await each(_numbers(index), self._check, at_once=AT_ONCE)
 
-    async def _look_at(self, number: int) -> None:
+    async def _check(self, number: int) -> None:
         try:
             await self._judge(number)
         except ImgesError as error:

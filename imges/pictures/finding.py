@@ -125,7 +125,7 @@ class Finding:
             except (KeyMissing, ValueError):
                 continue
             except StorageError as error:
-                log.warning("it could not be asked for an object: %s", error.told_of(name))
+                log.warning("it could not be asked for an object: %s", error.for_owner(name))
                 unknown = True
                 continue
             return Located(name, storage, key, media_type, None)

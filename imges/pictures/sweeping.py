@@ -89,4 +89,4 @@ class Sweeping:
             try:
                 await place.storage.sweep(older_than)
             except StorageError as error:
-                log.warning("it could not be swept yet: %s", error.told_of(place.name))
+                log.warning("it could not be swept yet: %s", error.for_owner(place.name))

@@ -24,14 +24,14 @@ class Hub:
         self.hits = hits
         self._members: set[_Member] = set()
 
-    async def attend(self, connection: socket.socket, heard: Callable[..., None]) -> None:
+    async def attend(self, connection: socket.socket, on_notice: Callable[..., None]) -> None:
         """Answers the process at the other end of *connection* until that end closes.
 
-        *heard* is called with the name and arguments of each notice for the parent itself. An error is logged and
+        *on_notice* is called with the name and arguments of each notice for the parent itself. An error is logged and
         closes the connection of this process alone. The process then ends, and the parent starts another.
         """
         reader, writer = await asyncio.open_connection(sock=connection)
-        member = _Member(self, writer, heard)
+        member = _Member(self, writer, on_notice)
         self._members.add(member)
         try:
             async with aclosing(messages(reader)) as said:
@@ -53,10 +53,10 @@ class Hub:
 class _Member:
     """One process, and the questions of it that are not answered yet."""
 
-    def __init__(self, hub: Hub, writer: asyncio.StreamWriter, heard: Callable[..., None]) -> None:
+    def __init__(self, hub: Hub, writer: asyncio.StreamWriter, on_notice: Callable[..., None]) -> None:
         self._hub = hub
         self._writer = writer
-        self._heard = heard
+        self._on_notice = on_notice
         self._asked: dict[int, asyncio.Task[None]] = {}
 
     def hear(self, number: int, name: str, *arguments: Any) -> None:
@@ -72,7 +72,7 @@ class _Member:
             case "forget" | "forget keys":
                 self._hub.tell(name, *arguments, but=self)
             case _:
-                self._heard(name, *arguments)
+                self._on_notice(name, *arguments)
 
     def send(self, number: int, *content: Any) -> None:
         if not self._writer.is_closing():

@@ -20,7 +20,7 @@ class StorageError(ImgesError):
     def __init__(self, message: str = "the storage is out of reach; try again in a moment") -> None:
         super().__init__(message)
 
-    def told_of(self, place: str, given: Mapping[str, Any] | None = None) -> str:
+    def for_owner(self, place: str, given: Mapping[str, Any] | None = None) -> str:
         """The message for the owner of *place*: the setting to look at, what is wrong, and what to change.
 
         *given* is what the settings say below the place. It adds the file or variable that the option was read from.

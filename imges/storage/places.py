@@ -36,7 +36,7 @@ class Place:
         try:
             await self.storage.check()
         except StorageError as error:
-            problem = error.told_of(self.name)
+            problem = error.for_owner(self.name)
             log.info("a storage fails: %s", problem, exc_info=error)
             return problem
         return None
@@ -57,7 +57,7 @@ async def open_places(storages: Mapping[str, Mapping[str, Any]], present: str) -
             except StorageUnavailable as error:
                 if name == present:
                     _stop_over(error, name, given)
-                log.info("it is tried again later: %s", error.told_of(name), exc_info=error)
+                log.info("it is tried again later: %s", error.for_owner(name), exc_info=error)
                 storage = LateStorage(name, given, error)
             stack.push_async_callback(storage.close)
             places[name] = Place(name, given["type"], TimedStorage(name, storage), given)
@@ -81,7 +81,7 @@ async def prove(places: Mapping[str, Place], present: str) -> None:
 
 def _stop_over(error: StorageError, place: str, given: Mapping[str, Any]) -> NoReturn:
     """Raises `SettingsError` if other settings would help, else *error* with the name of its setting."""
-    told = error.told_of(place, given)
+    told = error.for_owner(place, given)
     if isinstance(error, StorageRefused):
         raise SettingsError(told) from error
     raise StorageFull(told) if isinstance(error, StorageFull) else StorageUnavailable(told) from error

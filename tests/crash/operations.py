@@ -262,8 +262,8 @@ class Delete(OfServer):
             assert self.act() == "done"
 
 
-class OfUpkeep(Operation):
-    """An operation of `tests.crash.upkeep`."""
+class WithoutServer(Operation):
+    """An operation of `tests.crash.without_server`."""
 
     _process: "subprocess.Popen[str]"
 
@@ -276,7 +276,7 @@ class OfUpkeep(Operation):
         return self._process
 
     def start(self) -> None:
-        self.holder, command = held(self.folder, "tests.crash.upkeep")
+        self.holder, command = held(self.folder, "tests.crash.without_server")
         with (self.folder / "log").open("a") as log:
             self._process = subprocess.Popen(
                 command, cwd=self.folder, pass_fds=[self.holder.theirs.fileno()], env=_environment(),
@@ -321,7 +321,7 @@ def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": str(ROOT)} | {f"IMGES__{name}": value for name, value in ours.items()}
 
 
-class Expire(OfUpkeep):
+class Expire(WithoutServer):
     """The expiry, by the sweep that every server runs."""
 
     def prepare(self) -> None:
@@ -342,7 +342,7 @@ class Expire(OfUpkeep):
         self.checked()
 
 
-class Migrate(OfUpkeep):
+class Migrate(WithoutServer):
     """The migration of one picture to and fro between two folders."""
 
     def __init__(self, folder: Path) -> None:

@@ -663,7 +663,7 @@ async def test_a_check_names_the_option_to_look_at_and_other_calls_only_log_it(w
     await way.break_by(fault)
     with pytest.raises(StorageUnavailable) as raised:
         await far.check()
-    assert raised.value.told_of("far").startswith(f"storages.far{advice}")
+    assert raised.value.for_owner("far").startswith(f"storages.far{advice}")
     with pytest.raises(StorageUnavailable) as raised:
         await CALLS["put-small"](far, files)
     assert raised.value.message == "the storage is out of reach; try again in a moment"

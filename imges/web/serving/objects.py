@@ -97,12 +97,13 @@ def _open(found: Located) -> LocalFile | None:
     Raises `KeyMissing` if the object is not there, `StorageUnavailable` if it cannot be read.
     """
     path = found.storage.local_path(found.key)
-    with _opening(found):
+    with _translated(found):
         return None if path is None else LocalFile(path)
 
 
 @contextmanager
-def _opening(found: Located) -> Generator[None]:
+def _translated(found: Located) -> Generator[None]:
+    """Turns an `OSError` of the block into `KeyMissing` or `StorageUnavailable`."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
@@ -116,7 +117,7 @@ def _looked_up(found: Located) -> tuple[datetime, int] | None:
     path = found.storage.local_path(found.key)
     if path is None:
         return None
-    with _opening(found):
+    with _translated(found):
         stat = path.stat()
         if not S_ISREG(stat.st_mode):
             raise FileNotFoundError

@@ -23,7 +23,7 @@ async def test_a_wrong_password_is_refused_and_not_shown(tmp_path: Path):
         pass
     with pytest.raises(StorageRefused) as raised:
         await open_storage("attic", given | {"password": "hush"})
-    assert raised.value.told_of("attic").startswith("storages.attic.password: the shelf has another")
+    assert raised.value.for_owner("attic").startswith("storages.attic.password: the shelf has another")
     with pytest.raises(SettingsError) as wrong:
         await open_storage("attic", given | {"password": ["hush"], "patience": "long", "fiel": "x"})
     assert sorted(wrong.value.problems) == [

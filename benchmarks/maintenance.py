@@ -1,4 +1,4 @@
-"""`python -m benchmarks.upkeep [OBJECTS [COMMAND]]`: time and memory of fsck and migrate over 100,000 small objects.
+"""`python -m benchmarks.maintenance [OBJECTS [COMMAND]]`: time and memory of fsck and migrate over 100,000 objects.
 
 A tenth of them is measured too, because memory must not grow with their number. The commands run as a user runs them,
 on disk, with the catalog in SQLite. Peak memory is that of the command's own process: decoders do nothing in these

@@ -1,8 +1,8 @@
 """What the machine can do: one bare loop of libvips a core, same pictures, same files, nothing else.
 
-Run as a program: `limit.py PROCESSES FOLDER JPEG WEBP PNG < PATHS` makes of every picture original, medium and thumb
-in FOLDER, and prints as JSON the seconds it took from the first to the last, and the seconds of CPU.
-Nothing is checked, hashed, synced or remembered; what this does in a second is the limit of a server that does.
+Run as a program: `bare_loops.py PROCESSES FOLDER JPEG WEBP PNG < PATHS` makes original, medium and thumb of every
+picture in FOLDER. It prints as JSON the seconds from the first to the last, and the seconds of CPU. It checks, hashes,
+syncs and remembers nothing, so its rate is the limit of any server.
 """
 
 import json

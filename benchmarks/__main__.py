@@ -58,7 +58,7 @@ class Bench:
         self._compare("uploads of the mix without GIF", self._stills, 4, 3 if self._quick else 5, peer=True, goal=0.92)
 
     def tuned(self) -> None:
-        """With the setting that pays by the curves of the encoders. The loops keep their own."""
+        """Uploads with the setting that pays by the curves of the encoders. The loops keep their own."""
         for name, kinds, turns in (("mix", MIX, 2), ("mix without GIF", self._stills, 3)):
             section = f"with quality.png 2: {name}"
             self._compare(section, kinds, 3, turns, peer=False, goal=1.0, IMAGES__QUALITY__PNG="2")
@@ -105,7 +105,7 @@ class Bench:
                 many_rows.remove(WORK, rows)
 
     def catalogs(self) -> None:
-        """Up to ten million rows, in both databases; takes half an hour."""
+        """Measures catalogs of up to ten million rows, in both databases. Takes half an hour."""
         self.catalog(7)
         with running_postgres() as database:
             self._catalog("PostgreSQL, up to 10^7", {rows: database.new_database() for rows in self._sizes(7)})

@@ -51,7 +51,7 @@ def said_frames(sent: bytes) -> int:
 
 
 def psnr(original: Path, medium: bytes) -> float:
-    """Of *medium* to the whole original, decoded in full and scaled down by Lanczos."""
+    """Returns the PSNR of *medium* to the whole original, decoded in full and scaled down by Lanczos."""
     image = cast("Any", pyvips.Image)
     made = image.new_from_buffer(medium, "").colourspace("srgb")
     full = image.new_from_file(str(original)).colourspace("srgb")

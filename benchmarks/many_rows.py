@@ -224,7 +224,7 @@ def has_room(folder: Path, rows: int) -> bool:
 
 
 def sqlite_url(folder: Path, rows: int) -> str:
-    """Of a file that is made anew."""
+    """Returns the URL of a new file. Deletes an older one."""
     folder.mkdir(parents=True, exist_ok=True)
     remove(folder, rows)
     return f"sqlite:///{_file(folder, rows).absolute()}"

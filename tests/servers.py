@@ -156,7 +156,7 @@ class PostgresServer:
 
 @contextmanager
 def running_postgres() -> Generator[PostgresServer]:
-    """In a folder of its own below the system's, whose path is short enough for a socket."""
+    """Runs PostgreSQL in a new folder below the system's temporary one, whose path is short enough for a socket."""
     with TemporaryDirectory(prefix="postgres-", ignore_cleanup_errors=True) as folder:
         server = PostgresServer(Path(folder))
         server.start()
@@ -175,7 +175,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    """Until *url* answers, whatever it says."""
+    """Waits until *url* answers, whatever it answers."""
     deadline = time.monotonic() + START
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -198,7 +198,7 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3Server]:
 
 @pytest.fixture(scope="session")
 def open_seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3Server]:
-    """One that looks at no signatures, so that requests may be changed on the way to it."""
+    """A SeaweedFS that checks no signatures, so that requests may be changed on the way to it."""
     with running_seaweedfs(tmp_path_factory.mktemp("open-seaweedfs"), with_keys=False) as server:
         yield server
 

@@ -64,7 +64,7 @@ def test_another_key_gives_another_order(start: int):
 
 
 def test_neighbours_have_nothing_in_common():
-    """Of 1,000 pairs about one in 62 shares its first letter. Of a bare counter nearly all would."""
+    """Of 1,000 pairs, about one in 62 shares its first letter. With a bare counter nearly all would."""
     ids = [short_id(number, KEY) for number in range(100_000, 101_001)]
     shared = sum(one[0] == next_[0] for one, next_ in pairwise(ids))
     assert shared < 60

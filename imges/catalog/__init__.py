@@ -1,4 +1,20 @@
-"""The catalog: rows of pictures and keys, in SQLite or PostgreSQL."""
+"""The catalog: rows of pictures and keys, in SQLite or PostgreSQL.
+
+catalog           opens it; `Catalog` has a part for each subject
+├─ images           pictures from their reservation on (`reservation`, `unique_keys`), or taken back (`removal`)
+├─ published        lookups of published pictures: every view begins here
+├─ deletions        deletions, and the tombstones that they leave
+├─ api_keys         API keys, and what they have used
+├─ leases           which process owns a pending row or a job
+├─ inventory        rows of every state, for `fsck`
+├─ moves            pictures that migrate to another place
+├─ search           the owner's search
+└─ blocks, figures  what is blocked; what is counted
+sqlite            runs statements in SQLite (`connection_thread`, `group_commit`, `readers`)
+postgres          runs the same statements in PostgreSQL
+tables            the tables; `schema` and `migrations` bring a database to them
+types             what the rest of the program sees; `rows` converts rows to it
+"""
 
 from imges.catalog.blocks import block_text
 from imges.catalog.catalog import Catalog, copy_catalog, open_catalog, upgrade_catalog

@@ -46,7 +46,7 @@ WITHOUT_HOPE = 1.0
 """Seconds that a read waits after the server has stopped answering. Pictures are served without the catalog then."""
 
 CONNECTIONS = 8
-"""Of each process, at most. A transaction takes some milliseconds."""
+"""Most connections of a process. A transaction takes some milliseconds."""
 
 RECYCLED = 300
 """Seconds after which a connection is not used again: firewalls drop idle ones without a notice."""

@@ -57,7 +57,7 @@ class StoredFile:
     channels: int | None
     frames: int = 1
     crc32: int | None = None
-    """Of the object, as ZIP archives need it. `None`: it was not computed."""
+    """The checksum of the object that ZIP archives need. `None`: it was not computed."""
 
     @property
     def extension(self) -> str:
@@ -204,9 +204,9 @@ class Search:
     """Part of the file's name or of the title, in any case."""
     api_key: str | None = None
     network: IPv4Network | IPv6Network | None = None
-    """That of the uploader's address."""
+    """The network of the uploader's address."""
     md5: str | None = None
-    """Of the stored original, in hex."""
+    """The digest of the stored original, in hex."""
     least: int | None = None
     """Bytes of the original."""
     most: int | None = None
@@ -244,7 +244,7 @@ class Statistics:
     formats: dict[str, tuple[int, int]]
     api_keys: dict[str, tuple[int, int]]
     days: dict[str, tuple[int, int]]
-    """By the day of the upload, in UTC, as 2014-06-04."""
+    """Groups by the day of the upload, in UTC, such as 2014-06-04."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ SCOPES = 0b11
 """Abstract sockets and signals to processes outside, since ABI 6."""
 
 SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
-"""Where systems have their libraries; decoders load some of them only when they are needed first."""
+"""Folders of the system's libraries. Decoders load some of them only when they first need them."""
 
 PACKAGES = ("site-packages", "dist-packages")
 """Names of the folders that Python packages are installed in."""

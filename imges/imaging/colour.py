@@ -116,7 +116,7 @@ def _curve(transfer: float) -> bytes:
 
 
 def _linear(transfer: float) -> Callable[[float], float]:
-    """From what stands in the file to light, both 0 to 1."""
+    """Converts a value of the file to light, both 0 to 1."""
     if isinstance(transfer, float):
         return lambda value: value**transfer
     if transfer == PQ:

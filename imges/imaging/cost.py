@@ -33,7 +33,7 @@ def is_animated(header: Header, recipe: Recipe) -> bool:
 
 
 def _results(header: Header, recipe: Recipe) -> list[tuple[Size, Size]]:
-    """From which size to which a picture is scaled: to the original if `width` is asked for, and to the medium."""
+    """The sizes from and to which a picture is scaled: for the original if `width` is asked for, and for the medium."""
     size = header.displayed
     results: list[tuple[Size, Size]] = []
     if recipe.width is not None and recipe.width < size[0]:

@@ -54,9 +54,9 @@ ENDINGS = (bytes(64), b"\xaa" * 64)
 GAP = 2.0
 """Decoders and box filters may shrink a picture to so many times the wanted size; Lanczos does the rest."""
 AVIF_SPEED = 9
-"""Of 10. A medium takes 40 ms; at 8 it would take 165 ms and three quarters of the bytes."""
+"""The highest is 10. A medium takes 40 ms; at 8 it would take 165 ms and three quarters of the bytes."""
 WEBP_METHOD = 4
-"""Of 6; libwebp's own default."""
+"""The highest is 6. This is libwebp's own default."""
 WEBP_ANIMATED = 2
 """The method for animations, which have many frames: it takes two fifths of the time of 4, and costs 0.3 dB."""
 WEBP_LESS = 1

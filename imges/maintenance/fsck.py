@@ -29,7 +29,7 @@ READERS = 8
 """Objects that are read at a time to compare their digests."""
 
 FEW = 20
-"""Up to so many lost originals, a place is never suspected of being the wrong folder or bucket."""
+"""A place that has lost no more originals than this is never taken for the wrong folder or bucket."""
 
 
 @dataclass(frozen=True, slots=True)

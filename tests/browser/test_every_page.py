@@ -128,7 +128,7 @@ async def test_no_page_scrolls_sideways(visitor: Visitor, path: str, spacing: st
 
 @pytest.mark.parametrize("path", ["/", "/history", "/api", "viewer"])
 async def test_a_page_is_light(visitor: Visitor, path: str):
-    """As it goes over the wire, nothing compressed: 100 KB before pictures."""
+    """Its bytes on the wire, uncompressed and without pictures, are at most 100 KB."""
     weights: dict[str, int] = {}
     async with visitor.page("/offline") as page:
         page.on("response", lambda answer: weights.update({answer.url: int(answer.headers.get("content-length", 0))}))

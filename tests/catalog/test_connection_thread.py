@@ -199,7 +199,7 @@ def test_a_thread_that_never_began_ends(tmp_path: Path):
 
 
 async def test_a_slow_read_keeps_no_other_waiting(tmp_path: Path):
-    """Nor one whose caller was cancelled; and a read that was cancelled before it began does not run."""
+    """The same holds if its caller was cancelled. A read that was cancelled before it began does not run."""
     before = set(threading.enumerate())
     database = await SqliteDatabase.open(tmp_path / "test.db")
     begun, let_go = threading.Semaphore(0), threading.Event()
@@ -273,7 +273,7 @@ def process(file: Path, task: str) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("task", ["return", "exit", "stop_loop", "stop_loop_in_a_job"])
 def test_a_process_ends_without_closing_the_catalog(tmp_path: Path, task: str):
-    """And what was committed is there."""
+    """Afterwards, what was committed is there."""
     running = process(tmp_path / "test.db", task)
     try:
         _, errors = running.communicate(timeout=20)

@@ -52,7 +52,7 @@ def sqlite_below(catalog: Catalog) -> SqliteDatabase:
 
 @contextmanager
 def locked(file: Path) -> Generator[None]:
-    """As long as another process writes."""
+    """Holds the lock of another process that writes."""
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -272,7 +272,7 @@ async def test_a_file_that_was_taken_away_takes_no_pictures(catalog: Catalog, le
 
 
 async def test_writers_in_line_share_a_commit(catalog: Catalog, lease: str):
-    """And one that is refused, or breaks, takes nothing of the others along."""
+    """A writer that is refused, or breaks, undoes nothing of the others."""
     await catalog.images.reserve(new_image("taken"), lease=lease)
     said: list[str] = []
 

@@ -36,7 +36,7 @@ class Fate:
     blow: Blow | None = None
     left: int = 0
     dead: bool = False
-    """From now on no call has any effect."""
+    """Set when no call has any effect any more."""
     struck: bool = False
     victim: asyncio.Task[Any] | None = None
     """The task of the client that `CANCEL` cancels."""

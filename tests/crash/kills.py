@@ -15,7 +15,7 @@ from tests.served import serving
 LONGEST = 0.8
 """Seconds that a server lives under load at most."""
 WARM_EVERY = 5
-"""So often a server is killed after its first upload only: on a slow machine the others may not come so far."""
+"""One round in so many kills the server after its first upload. On a slow machine the others may not reach one."""
 LOOKED_AT = 100
 """Promises that are checked after each kill; all are checked at the end."""
 CHECK_EVERY = 50

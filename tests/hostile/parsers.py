@@ -100,7 +100,7 @@ def _conditions(name: str, **more: str) -> Callable[[str], object]:
 
 
 def _multipart_header(value: str) -> object:
-    """As the head of a part: one line of at most 4 KB."""
+    """Feeds it as the head of a part: one line of at most 4 KB."""
     line = value[:4000].replace("\r", "").replace("\n", "")
     return fed(body._multipart, f'--b\r\nContent-Disposition: form-data; name="a"{line}\r\n\r\nb\r\n--b--\r\n'.encode())
 
@@ -114,7 +114,7 @@ def _first_bytes(value: str) -> None:
 
 
 def _refused(value: str) -> object:
-    """As a text that was to be the picture: its first bytes say what was meant."""
+    """Feeds it as a text that was to be the picture: its first bytes say what was meant."""
     form = upload_form.UploadForm(texts={"source": text.Text(Path(), form_encoded=True)})
     form.heads["source"] = value.encode()[: first_bytes.ENOUGH]
     return diagnosis._not_base64(form), diagnosis._local_address(form)
@@ -231,7 +231,7 @@ SLOW = {
 }
 """Functions of libraries that parse."""
 SLOW_PROPERTIES = {"cookies", "content_type", "charset", "if_match", "if_none_match", "if_range", "http_range", "post"}
-"""Of aiohttp's requests: parsers that take up to seconds for 8 KB. Nothing may use them."""
+"""Properties of aiohttp's requests that parse 8 KB for up to seconds. Nothing may use them."""
 
 ENTERED = {
     "log.py:_TOKEN": "path in the log",

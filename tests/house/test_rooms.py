@@ -1,5 +1,6 @@
 """The rooms: import rules name each of them and are seen to fail, and the map of the code is true to the tree."""
 
+import ast
 import re
 import shutil
 import subprocess
@@ -13,6 +14,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 DECISIONS = sorted((ROOT / "docs/decisions").glob("0*.md"))
 LINTER: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+MAP = re.compile(r"^[│├└─ ]*([a-z0-9_]+(?:, [a-z0-9_]+)*) {2,}\S", re.MULTILINE)
+"""A line of the map in a room's docstring: names of modules, and what they are for."""
+
+
+def mapped() -> dict[str, list[str]]:
+    """The modules that the docstring of each room names in its map."""
+    found: dict[str, list[str]] = {}
+    for file in [*(ROOT / "imges").rglob("__init__.py"), *(ROOT / "backends").rglob("__init__.py")]:
+        lines: list[str] = MAP.findall(ast.get_docstring(ast.parse(file.read_text())) or "")
+        if lines:
+            found[str(file.parent.relative_to(ROOT))] = [name for line in lines for name in line.split(", ")]
+    return found
 
 
 def rooms() -> set[str]:
@@ -81,11 +94,25 @@ def test_the_map_is_one_page_and_names_every_room():
 
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", *(f"docs/decisions/{path.name}" for path in DECISIONS)])
 def test_what_the_map_and_the_decisions_name_is_there(page: str):
-    named = set(
-        re.findall(r"`((?:imges|backends|tests|release|deploy|benchmarks|docs)/[^` ]*)`", (ROOT / page).read_text())
-    )
+    text = (ROOT / page).read_text()
+    named = {
+        ROOT / name for name in re.findall(r"`((?:imges|backends|tests|release|deploy|benchmarks|docs)/[^` ]*)`", text)
+    }
+    below = {ROOT / "imges" / name for name in re.findall(rf"`((?:{'|'.join(rooms())})/[^` ]*)`", text)}
 
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    assert [str(path) for path in named | below if not path.exists()] == []
+
+
+def test_the_maps_in_rooms_name_modules_that_are_there():
+    maps = mapped()
+
+    assert {"imges/catalog", "imges/imaging", "backends/s3"} <= maps.keys()
+    assert [
+        f"{room}: {name}"
+        for room, names in maps.items()
+        for name in names
+        if not (ROOT / room / name).is_dir() and not (ROOT / room / f"{name}.py").exists()
+    ] == []
 
 
 def test_every_decision_has_its_parts_and_a_line_in_the_index():

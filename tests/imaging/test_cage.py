@@ -146,7 +146,7 @@ async def test_a_decoder_that_was_taken_over_finds_no_way_out(tmp_path: Path):
 
 
 def test_the_ways_out_are_open_where_there_is_no_cage(tmp_path: Path):
-    """So that a way which fails for another reason is not taken for a closed one."""
+    """A way that fails here too fails for another reason than the cage."""
     outside = tmp_path / "imges.db"
     outside.write_text("secret")
     told = subprocess.run([sys.executable, "-c", FREE, outside], capture_output=True, text=True, check=True)

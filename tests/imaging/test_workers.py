@@ -162,7 +162,7 @@ async def test_all_workers_start_together(tmp_path: Path):
 
 
 def test_what_workers_share_is_loaded_once():
-    """And libvips is not part of it: a process forked from one that has started libvips hangs."""
+    """libvips is not part of it: a process forked from one that has started libvips hangs."""
     assert set(module.PRELOADED) == {"imges.imaging.render", "imges.imaging.worker"}
     assert (module.KILLING, module.LONGEST) == (2, 2**20)
 

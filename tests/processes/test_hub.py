@@ -56,7 +56,7 @@ async def test_memory_is_shared_by_all_and_released_when_a_process_dies():
 
 @pytest.mark.parametrize("what", ["forget", "forget keys"])
 async def test_what_one_process_forgets_the_others_forget(what: str):
-    """Also while the objects cannot be deleted yet: a process could not notice then that they are missing."""
+    """They forget it even before its objects are deleted: no process could notice then that objects are missing."""
     hub = Hub(Slots(1, 1, tells=False), LocalHits(time.monotonic))
     pairs = [socket.socketpair() for _ in range(3)]
     attending = [asyncio.create_task(hub.attend(parent, print)) for parent, _ in pairs]

@@ -43,7 +43,7 @@ class Description:
 
     @cached_property
     def _patterns(self) -> list[tuple[str, re.Pattern[str]]]:
-        """Those with fewest placeholders first; the key of a picture has slashes."""
+        """The patterns, those with the fewest placeholders first. The key of a picture has slashes."""
         ordered = sorted(self.document["paths"], key=lambda path: path.count("{"))
         return [
             (path, re.compile(re.sub(r"\{key\}", ".+", re.sub(r"\{(?!key)\w+\}", "[^/]+", path)) + "/?"))

@@ -235,7 +235,7 @@ def bytes_in(files: Iterable[Path]) -> int:
 
 
 async def test_a_body_without_a_length_is_held_to_the_limit_as_a_whole(start: Start):
-    """Whatever it is cut into; else one request without a key could fill the disk."""
+    """The limit holds whatever pieces it comes in. Otherwise one request without a key could fill the disk."""
     async with start(IMAGES__MAX_SIZE="1 MB") as server:
         spool = server.data_dir / "spool"
         most, sent = 0, 0

@@ -45,7 +45,7 @@ COLOURS = {b"nclx": 11, b"nclc": 10, b"prof": 4 + MAX_ICC, b"rICC": 4 + MAX_ICC}
 """The kinds of `colr` (ISO/IEC 14496-12, 12.1.5), and their most bytes."""
 
 Ways = dict[int, list[int]]
-"""From an item to others."""
+"""Other items, by the item that leads to them."""
 
 
 class Shown(NamedTuple):

@@ -144,7 +144,7 @@ async def sent_and_answered(server: Server, head: bytes) -> tuple[int, bytes]:
 
 
 async def test_a_form_of_an_owner_is_counted_before_it_is_parsed(imges: Server):
-    """Also what stands before the first part, and whatever the length is that it announces."""
+    """What stands before the first part is counted too, whatever length the form announces."""
     told = await imges.post("/admin/sign-in", data={"key": "a" * 70_000}, headers={"Accept": "application/json"})
     assert told.error == (413, 313)
     told = await imges.post("/admin/sign-in", data={"key": "a" * 60_000}, headers={"Accept": "text/html"})

@@ -34,7 +34,7 @@ def test_a_forwarded_address_may_have_a_port(text: str, address: str | None):
 
 @pytest.mark.parametrize("hop", ["unknown", "_hidden", "garbage", "999.1.1.1", "127.0.0.1:x", f"{STRANGER}, unknown"])
 async def test_a_hop_that_cannot_be_read_is_a_stranger(imges: Server, hop: str, caplog: pytest.LogCaptureFixture):
-    """And not the trusted proxy, who may read the metrics and has no limits."""
+    """It is not taken for the trusted proxy, which may read the metrics and has no limits."""
     caplog.set_level(logging.WARNING)
     for _ in range(2):
         assert (await imges.get("/metrics", headers={"X-Forwarded-For": hop})).status == 403

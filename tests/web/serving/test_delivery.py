@@ -26,7 +26,7 @@ OLD = format_datetime(datetime(2001, 1, 1, tzinfo=UTC), usegmt=True)
 
 
 def may_be_read_by_all(bucket: S3Backing) -> None:
-    """As the owner of a public bucket has it: objects, not the list."""
+    """Lets everybody read the objects, as in a public bucket, but not the list."""
     allow = (
         '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject",'
         f'"Resource":"arn:aws:s3:::{bucket.bucket}/*"}}]}}'

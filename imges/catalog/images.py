@@ -24,7 +24,7 @@ from imges.catalog.unique_keys import KeyHashes
 from imges.errors import ImgesError
 
 PAGE = 500
-"""Rows changed at a time where there may be many."""
+"""Most rows that are changed at a time."""
 
 # Built once, because every upload runs it: building a statement costs more than running it.
 _PUBLISH = Prepared(

@@ -18,7 +18,7 @@ from imges.catalog.unique_keys import KeyHashes
 from imges.errors import Gone, NotFound
 
 PAGE = 500
-"""Rows read at a time where there may be many."""
+"""Most rows that are read at a time."""
 
 # Built once, because every view runs it: building a statement costs more than running it.
 _BY_HASH = (

@@ -150,7 +150,7 @@ jobs = Table(
     "jobs",
     metadata,
     Column("name", Text, primary_key=True),
-    Column("lease", Text, nullable=False),  # of the process that does it, as long as the lease lives
+    Column("lease", Text, nullable=False),  # of the process that does the job while the lease lives
 )
 
 secrets = Table(

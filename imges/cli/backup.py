@@ -26,8 +26,8 @@ from imges.settings import PREFIX, Settings, load_settings, prepare_data_dir, se
 def backup(settings: Settings, file: Path) -> None:
     """Copy the catalog, the guests' key and the settings into the new FILE, also while the server runs.
 
-    The pictures themselves are copied after it, by what you copy folders with; see docs/backup.md. FILE holds secrets
-    and people's addresses: it is for its owner's eyes alone (0600).
+    Copy the pictures after it, with any tool that copies folders; see docs/backup.md. FILE holds secrets and people's
+    addresses, so only its owner may read it (0600).
     """
     database = _database(settings, "back it up with `pg_dump --format=custom --file FILE`")
     if not database.is_file():
@@ -48,10 +48,10 @@ def backup(settings: Settings, file: Path) -> None:
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @settings_option
 def restore(settings: Settings, file: Path) -> None:
-    """Put the catalog and the guests' key of a backup FILE in place, and tell what is to be done then.
+    """Put the catalog and the guests' key of a backup FILE in place, and print what to do next.
 
-    Refused where there is a catalog already, or a server runs on the data folder. The settings of the backup become
-    ./settings.yaml where no settings file is found.
+    Refuses if there is a catalog already, or a server runs on the data folder. The settings of the backup become
+    ./settings.yaml if no settings file is found.
     """
     otherwise = "restore it with `pg_restore --clean --if-exists --dbname DATABASE FILE`"
     _database(settings, otherwise)

@@ -23,8 +23,8 @@ def catalog() -> None:
 def copy(settings: Settings, to: str) -> None:
     """Copy everything to an empty database and compare it: pictures, keys, secrets, what was deleted.
 
-    No server may run meanwhile. It is all or nothing: interrupted, it is run again. A password does not have to stand
-    on the command line: PostgreSQL's ~/.pgpass and PGPASSWORD count. Exits with 1 if the copy is not the same.
+    No server may run meanwhile. If it is interrupted, nothing is copied: run it again. A password need not stand on the
+    command line: PostgreSQL's ~/.pgpass and PGPASSWORD count. Exits with 1 if the copy is not the same.
     """
     prepare_data_dir(settings)
     with ExitStack() as stack:

@@ -64,8 +64,8 @@ def import_(settings: Settings, folder: Path, *, strip: bool, dump: Path | None,
 def export(settings: Settings, folder: Path) -> None:
     """Write every original, and a line of JSON for each picture (pictures.jsonl), to DIR.
 
-    `imges import DIR` reads it back, ids and delete links included. Interrupted, it is run again. Exits with 1 if a
-    picture could not be written, as where a folder or a pipe is in its place.
+    `imges import DIR` reads it back, ids and delete links included. If it is interrupted, run it again. Exits with 1 if
+    a picture could not be written, for example because a folder or a pipe is in its place.
     """
 
     async def use(context: Context) -> Exported:

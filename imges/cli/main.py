@@ -46,7 +46,7 @@ class _Interrupt:
         handler = signal.getsignal(signal.SIGINT)
         if not callable(handler):  # a shell starts the background jobs of a script with SIGINT ignored
             raise KeyboardInterrupt
-        handler(number, frame)  # where asyncio runs, its own: it cancels the task and lets it end
+        handler(number, frame)  # asyncio's own if it runs: it cancels the task
 
     def end(self) -> None:
         """Ends this process by the signal, if there was one, so that the parent sees it in the exit status."""

@@ -48,9 +48,9 @@ def migrate(
 ) -> None:
     """Move pictures to another storage; their addresses stay.
 
-    Every copy is read back and compared before the picture's row changes, and the source goes last: interrupted, it
-    is run again. A server that runs has to know the storage by its settings already. Exits with 1 if a picture could
-    not be moved.
+    Every copy is read back and compared before the picture's row changes, and the source is deleted last. If it is
+    interrupted, run it again. A running server must already know the storage by its settings. Exits with 1 if a
+    picture could not be moved.
     """
     _check_places(settings, to, source)
 

@@ -19,8 +19,8 @@ from imges.settings import Settings
 def rebuild(settings: Settings, *, ids: tuple[str, ...], changed: bool) -> None:
     """Make thumbs and mediums again from the originals, after a change of images.thumb, medium or quality.
 
-    Interrupted after a change of sizes, `--changed` goes on with those that are left. Exits with 1 if one could not
-    be made.
+    If it is interrupted after a change of sizes, `--changed` goes on with those that are left. Exits with 1 if one
+    could not be made.
     """
     parallel = settings.images.workers or os.cpu_count() or 1
 

@@ -21,7 +21,7 @@ DAYS = 14
 @click.option("--json", "as_json", is_flag=True, help="For programs: bytes as numbers, all days.")
 @settings_option
 def stats(settings: Settings, *, as_json: bool) -> None:
-    """Tell how many pictures there are and what their files take: by storage, format, API key and day (UTC)."""
+    """Show how many pictures there are and what their files take: by storage, format, API key and day (UTC)."""
     found = with_catalog(settings, lambda catalog: catalog.figures.statistics())
     if as_json:
         click.echo(json.dumps(asdict(found)))

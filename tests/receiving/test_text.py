@@ -32,7 +32,7 @@ def decoded(text: Text, limit: int = 2**20) -> bytes:
 
 @pytest.fixture(params=[1, 2, 3, 7, 2**20])
 def small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lets the borders of blocks fall everywhere."""
+    """Makes blocks so small that their borders fall everywhere."""
     monkeypatch.setattr(module, "BLOCK", request.param)
 
 

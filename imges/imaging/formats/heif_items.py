@@ -24,14 +24,14 @@ class Locations(NamedTuple):
     extents: dict[int, list[tuple[int, int]]]
     """For each item, from where to where its parts stand in the file."""
     numbers: dict[int, list[tuple[int, int]]]
-    """For each item, where the numbers stand that say so."""
+    """For each item, where the numbers of its extents stand."""
     ignored: list[tuple[int, int]]
     """Where numbers stand that are not used to find an item."""
     stop: int
 
 
 class Association(NamedTuple):
-    """Says that an item has the property *which*, counted from 1. The bytes from *start* to *stop* say so."""
+    """Says, in the bytes from *start* to *stop*, that an item has the property *which*, counted from 1."""
 
     which: int
     essential: bool

@@ -30,7 +30,7 @@ HTML = {"Accept": "text/html"}
 
 @pytest.fixture(scope="module")
 def texts() -> dict[str, tuple[str, ...]]:
-    """All that the sources say, by the singular."""
+    """All texts of the sources, by their singular."""
     found: dict[str, tuple[str, ...]] = {}
     for method, files in SOURCES:
         for file in files:

@@ -20,7 +20,7 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import BigInteger, Connection, insert, literal, select, text, type_coerce
 
 from benchmarks.servers import IMGES, Server, free_port, running
-from imges.access.keys import KeyRing
+from imges.access.api_keys import KeyRing
 from imges.catalog import Catalog, NewImage, Scope, StoredFile, open_catalog
 from imges.catalog.database import Database
 from imges.catalog.rows import FIRST_VERSION, columns_of, file_rows

@@ -17,10 +17,10 @@ from typing import Self
 from limits.aio.storage import Storage
 from limits.aio.strategies import MovingWindowRateLimiter
 
+from imges.access.api_keys import KeyRing
 from imges.access.disk import DiskRoom, Room
 from imges.access.guest_key import generated_key, key_file
 from imges.access.hits import LocalHits
-from imges.access.keys import KeyRing
 from imges.access.limits import AddressLimit, IPAddress, Pseudonyms
 from imges.catalog import GUEST, ApiKey, Catalog, Scope, utc_now
 from imges.errors import Blocked, GuestsRefused, ImgesError, KeyUnusable, KeyWrong, QuotaUsedUp, TooManyRequests

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from pathlib import Path
 
-from imges.access.keys import make_key
+from imges.access.api_keys import make_key
 from imges.catalog import Catalog
 from imges.durable import write_whole
 from imges.errors import SettingsError

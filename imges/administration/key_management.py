@@ -3,7 +3,7 @@
 import re
 from datetime import datetime
 
-from imges.access.keys import KeyRing, check_key_name
+from imges.access.api_keys import KeyRing, check_key_name
 from imges.catalog import ApiKey, Catalog, Scope
 from imges.errors import BadParameter
 from imges.settings.units import size

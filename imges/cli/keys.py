@@ -6,7 +6,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from imges.access.keys import KeyRing, check_key_name
+from imges.access.api_keys import KeyRing, check_key_name
 from imges.bytesize import size_formatted
 from imges.catalog import ApiKey, Catalog, Scope
 from imges.cli.opening import with_catalog

@@ -1,11 +1,11 @@
 """Where the objects of pictures live: the public face that backends, ours and those of third parties, import.
 
-protocol    what every backend promises, method by method
-errors      what a backend may raise
-objects     what goes into a storage and how a storage describes it
-keys        the keys that objects may have
-round_trip  the trial that every backend's `check` makes
-registry    opens the backend that the settings name
+protocol     what every backend promises, method by method
+errors       what a backend may raise
+objects      what goes into a storage and how a storage describes it
+object_keys  the keys that objects may have
+round_trip   the trial that every backend's `check` makes
+registry     opens the backend that the settings name
 
 Only the rooms of the product use the rest: `places` (all storages of the settings), `late` and `timed` (what wraps a
 storage, by `forwarding`).
@@ -22,7 +22,7 @@ from imges.storage.errors import (
     StorageRefused,
     StorageUnavailable,
 )
-from imges.storage.keys import LONGEST_KEY, LONGEST_SEGMENT, checked_key
+from imges.storage.object_keys import LONGEST_KEY, LONGEST_SEGMENT, checked_key
 from imges.storage.objects import LATEST, Address, NewObject, ObjectEntry, ObjectStat, moment_of
 from imges.storage.protocol import Storage
 from imges.storage.registry import ENTRY_POINTS, open_storage

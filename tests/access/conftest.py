@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imges.access.access import Access
-from imges.access.keys import KeyRing
+from imges.access.api_keys import KeyRing
 from imges.catalog import Catalog, open_catalog
 from imges.settings import Api, Limits, Settings
 from tests.access.opening import KEY, Clocks, Open

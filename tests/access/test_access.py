@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cachetools import TTLCache
 
-from imges.access.keys import KeyRing
+from imges.access.api_keys import KeyRing
 from imges.catalog import GUEST, ApiKey, Catalog, Scope, open_catalog
 from imges.errors import CatalogUnavailable, GuestsRefused, KeyUnusable, QuotaUsedUp, SettingsError
 from tests.access.opening import HOME, KEY, Clocks, Open, outcome

@@ -16,7 +16,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFilter
 from playwright.async_api import Browser, FilePayload, Page, ViewportSize, expect
 
-from imges.access.keys import KeyRing
+from imges.access.api_keys import KeyRing
 from imges.catalog import Scope
 from tests.browser.conftest import open_browser
 from tests.web.conftest import Server, running

@@ -8,7 +8,7 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe  # pyright: ignore[reportMissingTypeStubs]  (it has none)
 from playwright.async_api import Browser, Page, expect
 
-from imges.access.keys import KeyRing
+from imges.access.api_keys import KeyRing
 from imges.catalog import Scope
 from tests import drawn
 from tests.browser.conftest import Visitor

@@ -20,7 +20,7 @@ from yarl import URL
 from imges import log, naming
 from imges.errors import ImgesError
 from imges.receiving import first_bytes, text, urls
-from imges.storage import keys
+from imges.storage import object_keys
 from imges.web.api import body, diagnosis, presented_key, upload_form, upload_options
 from imges.web.api.form_fields import Event, Field
 from imges.web.api.picture_json import SiteAddresses
@@ -153,7 +153,7 @@ HEADERS: dict[str, Callable[[str], object]] = {
     "path of a viewer": viewer._TITLED.fullmatch,
     "path of a file": viewer._FILE.fullmatch,
     "path in the log": lambda value: log._TOKEN.sub("", "/image/a/delete/" + value),
-    "key of an object": keys.checked_key,
+    "key of an object": object_keys.checked_key,
     "query": lambda value: URL.build(path="/", query_string=value, encoded=True).query,
     "oembed's address": lambda value: viewer._viewed(value, SiteAddresses("http://x", ZoneInfo("UTC"))),
     "expiration": upload_options.duration,
@@ -213,7 +213,7 @@ BODIES: dict[str, Callable[[bytes, Path], object]] = {
     ),
 }
 
-ROOMS = ("web", "receiving", "naming.py", "log.py", "ids.py", "storage/keys.py", "access/limits.py")
+ROOMS = ("web", "receiving", "naming.py", "log.py", "ids.py", "storage/object_keys.py", "access/limits.py")
 """Where strangers' text is read, below `imges/`."""
 EXPRESSIONS = {"compile", "match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"}
 SLOW = {
@@ -242,7 +242,7 @@ ENTERED = {
     "naming.py:_INVISIBLE": "file name",
     "naming.py:_PLAIN": "file name",
     "naming.py:base_name": "file name",
-    "storage/keys.py:_KEY": "key of an object",
+    "storage/object_keys.py:_KEY": "key of an object",
     "receiving/text.py:_SCHEME": "base64 in a form",
     "receiving/text.py:_DATA_URI": "base64 in a form",
     "receiving/text.py:_form_decoded": "base64 in a form",

@@ -12,7 +12,7 @@ from typing import NoReturn
 import aiohttp
 import pytest
 
-from imges.access.keys import KeyRing
+from imges.access.api_keys import KeyRing
 from imges.catalog import open_catalog, utc_now
 from imges.imaging import Imaging
 from imges.imaging.quarantine import DEATHS

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
-from imges.access.keys import KeyRing
+from imges.access.api_keys import KeyRing
 from imges.catalog import Scope, Search, utc_now
 from imges.errors import CatalogUnavailable
 from imges.web.app_keys import ADMINISTRATION

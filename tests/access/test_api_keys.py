@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from imges.access.keys import KeyRing
+from imges.access.api_keys import KeyRing
 from imges.catalog import ApiKeyNameTaken, open_catalog
 from tests.access.opening import KEY, Open
 

@@ -2,7 +2,7 @@
 
 fsck          compares catalog and storages; `fsck_rows` and `fsck_objects` repair what it finds
 migrate       moves pictures to another place
-importing     takes in trees of date folders, with what `records` or the dump of a `chevereto` know about them
+importing     takes in trees of date folders, with what an export or another program says about them
 exporting     writes originals, and the list that `importing` reads
 rebuild       makes thumbs and mediums again
 backup        one archive of the catalog, the guests' key and the settings

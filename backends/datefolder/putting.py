@@ -138,7 +138,7 @@ def _copy(file: Path, staging: int, name: str) -> None:
 
 
 def _sync(descriptor: int) -> None:
-    """Gives a file the mode that a proxy needs and the present time as its mtime, and syncs it.
+    """Syncs a file, with the mode that a proxy needs, and with the time of now as its mtime.
 
     `stat` and scans show that time as the object's; the spooled file may still have the time of a client's file. The
     sweep goes by ctime, which these calls set to now as well.

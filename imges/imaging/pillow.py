@@ -166,8 +166,8 @@ def size_of(header: Header) -> Size:
 def is_cut(jpeg: bytes) -> bool:
     """Whether pixels are missing in a *jpeg* to which our filter wrote the ending.
 
-    Decoders read on into the ending. If all pixels are there, the ending changes nothing. If pixels are missing, its
-    bytes are decoded in their place, and two different endings show two different pictures.
+    Decoders read more than the last pixels need. So what stands behind the pixels is not seen, but where pixels are
+    missing it is taken for them, and two different endings show two different pictures.
     """
     pixels = jpeg[: -len(EOI)].rstrip(b"\xff")  # half an ending
     seen: list[bytes] = []

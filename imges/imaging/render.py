@@ -50,7 +50,7 @@ def received(source: Given, header: Header, recipe: Recipe, folder: Path) -> tup
         header = formats.read(name, converted)
         return written(folder, "original", [converted], header), header
     data = source.path.read_bytes()
-    filtered = formats.strip(data, header)  # also if metadata is kept: it finds that a file is cut
+    filtered = formats.strip(data, header)  # also where metadata is kept: it finds that a file is cut
     if header.format == "jpg" and filtered.mended and pillow.is_cut(b"".join(filtered.parts)):
         raise NotAnImage("the JPEG is incomplete: it is cut within the picture")
     parts: Parts = [data] if recipe.keep_metadata and not filtered.mended else filtered.parts

@@ -109,7 +109,7 @@ class _Import:
     # What there is
 
     async def _read_records(self) -> None:
-        """Reads the records of the dump, then those of the export's list."""
+        """Of an export's list, and of a dump, which is the older."""
         if self._wanted.dump is not None:
             dump = Dump()
             self._context.progress.stage("reading the dump")
@@ -126,7 +126,7 @@ class _Import:
             await self._records.fill(partial(self._read_list, listed))
 
     def _read_dump(self, dump: Dump, file: Path, put: Put) -> frozenset[str]:
-        """Reads the records of the dump. Returns the folders of its pictures that are not date folders."""
+        """The folders that its pictures are in which are not of a day."""
         folders: set[str] = set()
         for key, number, record in dump.pictures(file):
             try:

@@ -102,7 +102,7 @@ class Record:
     delete_token_hash: Annotated[bytes, PlainValidator(_digest_bytes)] | None = None
     exif: dict[Text, Text] | None = None
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
-    """The digest of the original, in hex."""
+    """Of the original."""
 
     @classmethod
     def of(cls, image: Image) -> Self:

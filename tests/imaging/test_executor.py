@@ -328,7 +328,7 @@ def test_a_file_that_is_no_file_does_not_leave(tmp_path: Path):
 
 
 def test_a_shortage_of_the_system_is_no_fault_of_the_picture(tmp_path: Path):
-    """Here no further file can be opened. The client hears of a moment's trouble, not of a damaged picture."""
+    """Here no further file can be opened. The client is asked to try again; its picture is not called damaged."""
     (tmp_path / "thumb.png").write_bytes(b"1")
     made = Rendition(tmp_path / "thumb.png", 1, "", "png", 1, 1, 8, None)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -42,7 +42,7 @@ VITAL = {
     ("fdatasync", "imges.db-wal"),
     ("pwrite64", "imges.db-wal"),
 }
-"""Calls, and beginnings of their paths, on which no promise depends."""
+"""Calls, and beginnings of their paths, without which nothing may be promised."""
 
 
 def is_vital(call: Call) -> bool:
@@ -206,6 +206,7 @@ class Upload(OfServer):
         for day in (self.folder / "data/images").glob("*/*/*"):
             with suppress(OSError):
                 day.rmdir()
+        stored.checkpoint(self.folder)
 
     def act(self) -> str:
         content = self.content()
@@ -245,6 +246,7 @@ class Delete(OfServer):
 
     def prepare(self) -> None:
         self._image, self._content = self.uploaded()
+        stored.checkpoint(self.folder)
 
     def act(self) -> str:
         return self.tried("POST", "/" + self._image["delete_url"].split("/", 3)[3])[0]

@@ -27,6 +27,12 @@ def rows(folder: Path) -> list[tuple[int, str, str]]:
         return db.execute("SELECT number, state, place FROM images ORDER BY number").fetchall()
 
 
+def checkpoint(folder: Path) -> None:
+    """Empties the log of the catalog, so that no commit of the next second brings a checkpoint, which may fail."""
+    with closing(sqlite3.connect(folder / "data/imges.db", timeout=10)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
 def unsound(folder: Path) -> str:
     """Returns what is wrong with the pictures in *folder*: unpublished rows, missing, unknown or changed files.
 

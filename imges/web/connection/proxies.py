@@ -26,8 +26,8 @@ MOST_HOPS = 32
 """Forwarded values of one header line that count, from the right. A stranger wrote what stands before them."""
 LOGGED_EVERY = 3600.0
 """Seconds between two lines in the log about a proxy whose forwarded addresses cannot be read."""
-UNREADABLE = ip_address("0.0.0.0")  # noqa: S104
-"""Stands for a client whose forwarded address cannot be read (`unknown`, garbage). It is a stranger, whatever is
+UNREADABLE = ip_address(0)
+"""0.0.0.0, for a client whose forwarded address cannot be read (`unknown`, garbage). It is a stranger, whatever is
 trusted, and all such clients are counted together.
 """
 

@@ -21,8 +21,11 @@ def given(fields: Mapping[str, str], name: str) -> str:
     return "" if value.strip() in NOT_GIVEN else value
 
 
-def upload_options(fields: Mapping[str, str], max_width: int) -> UploadOptions:
-    """Returns the options in *fields*. *max_width* is in pixels. Raises `BadParameter` if a field has a wrong value."""
+def upload_options(fields: Mapping[str, str], headers: Mapping[str, str], max_width: int) -> UploadOptions:
+    """Returns the options in *fields* and *headers*. *max_width* is in pixels.
+
+    Raises `BadParameter` if one of them has a wrong value.
+    """
     return UploadOptions(
         title=_line(fields, "title", MAX_TITLE) or _line(fields, "name", MAX_TITLE),
         description=_text(fields, "description", MAX_DESCRIPTION),
@@ -30,6 +33,7 @@ def upload_options(fields: Mapping[str, str], max_width: int) -> UploadOptions:
         nsfw=_flag(fields, "nsfw"),
         width=_width(fields, max_width),
         expiration=duration(asked) if (asked := given(fields, "expiration").strip()) else None,
+        upload_id=_upload_id(fields, headers),
     )
 
 
@@ -74,6 +78,26 @@ def _width(fields: Mapping[str, str], most: int) -> int | None:
     if not re.fullmatch(r"[0-9]{1,9}", asked) or not 1 <= int(asked) <= most:
         raise BadParameter(f"width: a whole number of pixels, 1 to {most}", field="width", limit=most)
     return int(asked)
+
+
+_UPLOAD_ID = re.compile(r"[\x21-\x7e]{22,200}")
+"""An id that nobody guesses: 128 random bits have 22 characters in base64, 32 as a UUID without its hyphens."""
+
+
+def _upload_id(fields: Mapping[str, str], headers: Mapping[str, str]) -> str | None:
+    name = "Idempotency-Key" if "Idempotency-Key" in headers else "upload_id"
+    asked = headers.get("Idempotency-Key", given(fields, "upload_id")).strip()
+    if not asked:
+        return None
+    if not _UPLOAD_ID.fullmatch(asked):
+        raise BadParameter(
+            f"{name}: 22 to 200 letters, digits and signs, made at random for each picture, such as a UUID; "
+            f"{len(asked)} came",
+            field=name,
+            least=22,
+            limit=200,
+        )
+    return asked
 
 
 _DURATION = re.compile(

@@ -120,7 +120,7 @@ class Storing:
             kept = limits.default if limits.default is not None else limits.max
             return None if kept is None else created + kept
         if asked < MINUTE:
-            raise BadParameter("expiration: one minute at least", field="expiration", least=60)
+            raise BadParameter("the expiration is too soon; one minute at least", field="expiration", least=60)
         if limits.max is not None and asked > limits.max:
             longest = str(limits.max).removesuffix(", 0:00:00")
             most = int(limits.max.total_seconds())

@@ -11,6 +11,9 @@ MAX_TITLE, MAX_DESCRIPTION, MAX_TAGS, MAX_TAG = 300, 5000, 50, 100
 """Characters; `MAX_TAGS` is a number of tags."""
 
 
+SHOWN = 40
+"""Characters of a client's own text that a message repeats."""
+
 NOT_GIVEN = {"undefined", "null"}
 """What scripts send for a value that they do not have."""
 
@@ -68,7 +71,12 @@ def _flag(fields: Mapping[str, str], name: str) -> bool:
         return False
     if asked in {"1", "true", "on", "yes"}:
         return True
-    raise BadParameter(f"{name}: 0 or 1", field=name)
+    raise _bad(name, asked, "0 or 1")
+
+
+def _bad(name: str, came: str, wanted: str, **details: int) -> BadParameter:
+    shown = "".join(c if c.isprintable() else "?" for c in came[:SHOWN])
+    return BadParameter(f"{name} came as `{shown}`; send {wanted}", field=name, **details)
 
 
 def _width(fields: Mapping[str, str], most: int) -> int | None:
@@ -76,7 +84,7 @@ def _width(fields: Mapping[str, str], most: int) -> int | None:
     if not asked:
         return None
     if not re.fullmatch(r"[0-9]{1,9}", asked) or not 1 <= int(asked) <= most:
-        raise BadParameter(f"width: a whole number of pixels, 1 to {most}", field="width", limit=most)
+        raise _bad("width", asked, f"a whole number of pixels, 1 to {most}", limit=most)
     return int(asked)
 
 
@@ -122,4 +130,4 @@ def duration(text: str) -> timedelta:
             return sum((unit * count for unit, count in zip(_DURATION_UNITS, counts, strict=True)), timedelta())
     except OverflowError as error:
         raise BadParameter("expiration: too far away", field="expiration") from error
-    raise BadParameter("expiration: a duration such as PT5M or P3D, or a number of seconds", field="expiration")
+    raise _bad("expiration", text, "a duration such as PT5M or P3D, or a number of seconds")

@@ -219,8 +219,8 @@ class MalformedBody(RequestError):
 class CompressedBody(RequestError):
     status, code = 415, 141
 
-    def __init__(self) -> None:
-        super().__init__("compressed request bodies are not taken; send the picture as it is")
+    def __init__(self, coding: str) -> None:
+        super().__init__(f"the body came with Content-Encoding: {coding}; send the picture without", coding=coding)
 
 
 class BodyTooSlow(RequestError):
@@ -241,7 +241,7 @@ class UrlRefused(RequestError):
     code = 122
 
     def __init__(
-        self, message: str = "this address is not fetched; send an http(s) address of a public server"
+        self, message: str = "this address is not fetched: no public http(s) server has it; send the file itself"
     ) -> None:
         super().__init__(message)
 

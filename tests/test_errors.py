@@ -73,7 +73,13 @@ def test_several_problems_of_settings_are_one_message_of_several_lines():
         (errors.Base64ByGet(), 400, 130, None, "base64 cannot be sent by GET; use POST"),
         (errors.NotBase64(), 400, 120, None, "`source` is neither a file, nor base64, nor an http(s) address"),
         (errors.MalformedBody("x"), 400, 140, None, "x"),
-        (errors.CompressedBody(), 415, 141, None, "compressed request bodies are not taken; send the picture as it is"),
+        (
+            errors.CompressedBody("gzip"),
+            415,
+            141,
+            None,
+            "the body came with Content-Encoding: gzip; send the picture without",
+        ),
         (errors.BodyTooSlow(), 408, 408, None, "the request body came too slowly"),
         (errors.BadParameter("x"), 400, 150, None, "x"),
         (
@@ -81,7 +87,7 @@ def test_several_problems_of_settings_are_one_message_of_several_lines():
             400,
             122,
             None,
-            "this address is not fetched; send an http(s) address of a public server",
+            "this address is not fetched: no public http(s) server has it; send the file itself",
         ),
         (errors.FetchFailed(), 502, 123, None, "the address did not answer with a picture"),
         (errors.FetchTimeout(), 504, 123, None, "the address took too long to answer"),

@@ -40,6 +40,8 @@ from imges.catalog.types import (
     State,
     Statistics,
     StoredFile,
+    UploadId,
+    UploadIdTaken,
     utc_now,
 )
 
@@ -65,6 +67,8 @@ __all__ = [
     "State",
     "Statistics",
     "StoredFile",
+    "UploadId",
+    "UploadIdTaken",
     "block_text",
     "copy_catalog",
     "copy_sqlite",

@@ -28,6 +28,7 @@ from imges.catalog.sqlite import SqliteDatabase
 from imges.catalog.tables import leases, secrets
 from imges.catalog.types import utc_now
 from imges.catalog.unique_keys import KeyHashes
+from imges.catalog.upload_ids import UploadIds
 from imges.errors import CatalogUnavailable, SettingsError
 
 SQLITE = "sqlite:///"
@@ -44,6 +45,7 @@ class Catalog:
         self._database = database
         self.images = Images(database, hashes, now)
         self.published = PublishedImages(database, hashes)
+        self.upload_ids = UploadIds(database, hashes)
         self.search = Searches(database)
         self.deletions = Deletions(database)
         self.inventory = Inventory(database, hashes, now)

@@ -19,7 +19,7 @@ from imges.catalog.reservation import reserve, take_in
 from imges.catalog.rows import file_rows, summary_of
 from imges.catalog.statements import claim_images, count_changed, is_as_it_was
 from imges.catalog.tables import api_keys, files, images, leases
-from imges.catalog.types import UNHEARD, Image, NewImage, RowClaimed, State
+from imges.catalog.types import UNHEARD, Image, NewImage, RowClaimed, State, UploadId
 from imges.catalog.unique_keys import KeyHashes
 from imges.errors import ImgesError
 
@@ -47,16 +47,31 @@ class Images:
 
     # Uploads
 
-    async def reserve(self, new: NewImage, *, lease: str, short_id: Callable[[int], str] | None = None) -> Image:
+    async def reserve(
+        self,
+        new: NewImage,
+        *,
+        lease: str,
+        short_id: Callable[[int], str] | None = None,
+        upload_id: UploadId | None = None,
+    ) -> Image:
         """Add a pending row for *new* under *lease*. Its id and its three object keys are its own from then on.
 
         If *new* has no id, *short_id* makes one from the row's number. If the caller is cancelled meanwhile, no row
         stays. If the catalog cannot be reached, see `forget_unheard`.
 
         Raises `KeyTaken` if the id or a key is or was another picture's, `QuotaUsedUp`, `KeyWrong` if the API key was
-        revoked, `KeyUnusable` if it is disabled or has expired.
+        revoked, `KeyUnusable` if it is disabled or has expired, `UploadIdTaken` if *upload_id* came before.
         """
-        work = partial(reserve, new=new, lease=lease, now=self._now(), short_id=short_id, hashes=self._hashes)
+        work = partial(
+            reserve,
+            new=new,
+            lease=lease,
+            now=self._now(),
+            short_id=short_id,
+            hashes=self._hashes,
+            upload_id=upload_id,
+        )
         task = asyncio.ensure_future(self._database.write(work))
         try:
             return await asyncio.shield(task)

@@ -24,8 +24,9 @@ from imges.catalog.dialects import skipping_insert
 from imges.catalog.prepared import Prepared
 from imges.catalog.rows import COLUMNS, FIRST_VERSION, api_key_of, columns_of, file_rows, reserved
 from imges.catalog.tables import api_keys, images
-from imges.catalog.types import GUEST, Image, KeyTaken, NewImage
+from imges.catalog.types import GUEST, Image, KeyTaken, NewImage, UploadId
 from imges.catalog.unique_keys import KeyHashes, Kind, take
+from imges.catalog.upload_ids import take_upload_id
 from imges.errors import KeyWrong, QuotaUsedUp
 
 _KEY = api_keys.c
@@ -67,6 +68,7 @@ def reserve(
     now: datetime,
     short_id: Callable[[int], str] | None,
     hashes: KeyHashes,
+    upload_id: UploadId | None,
 ) -> Image:
     """See `Images.reserve`.
 
@@ -74,6 +76,8 @@ def reserve(
     locked in the same order as in `removal.remove`, so that transactions do not deadlock.
     """
     number, image_id = _named(connection, new, columns_of(new, lease), short_id, hashes)
+    if upload_id is not None:
+        take_upload_id(connection, number, upload_id)
     _charge(connection, new, now)
     return reserved(new, number, image_id, lease)
 

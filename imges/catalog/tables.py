@@ -119,6 +119,17 @@ unique_keys = Table(
     sqlite_with_rowid=False,
 )
 
+upload_ids = Table(
+    "upload_ids",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # keyed, of the API key's name and the client's id
+    Column("content", Digest, nullable=False),  # of what came with it: the same id with another is refused
+    Column("salt", LargeBinary, nullable=False),  # of the picture's delete token, which is derived and not stored
+    Column("created", Moment, nullable=False, index=True),
+    Column("image", RowNumber, ForeignKey(images.c.number, ondelete="SET NULL"), index=True),  # NULL: deleted
+    sqlite_with_rowid=False,
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

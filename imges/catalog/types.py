@@ -164,6 +164,19 @@ class Image(_HasFiles):
 
 
 @dataclass(frozen=True, slots=True)
+class UploadId:
+    """The id that a client gave to an upload, as the catalog keeps it; made by `UploadIds.new`."""
+
+    hash: bytes
+    content: str
+    """MD5 digest in hex of what came with it."""
+    salt: bytes
+    created: datetime
+    delete_token: str
+    """The picture's, derived from the id. It is not stored."""
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """A row of any state. It is *in_flight* while the process that uploads it lives."""
 
@@ -265,6 +278,10 @@ class KeyTaken(ImgesError):
         super().__init__(f"the {kind} {text} is taken")
         self.kind: Literal["id", "object key"] = kind
         self.text = text
+
+
+class UploadIdTaken(ImgesError):
+    """An upload with the same id of the client has a row already, published or not."""
 
 
 class RowClaimed(CatalogUnavailable):

@@ -14,23 +14,22 @@ from imges.catalog.tables import files, unique_keys
 from imges.catalog.types import KeyTaken
 
 Kind = Literal["id", "object key"]
+Derived = Literal["upload id", "delete token"]
 
 HASH_SIZE = 16
 """Bytes; two of 10^9 keys are the same with a probability of 10^-21."""
 
 
 class KeyHashes:
-    """The hashes of ids and object keys under one *secret* of 32 bytes, which all nodes share."""
+    """Hashes under one *secret* of 32 bytes, which all nodes share. Kinds of one text have different hashes."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def of(self, kind: Kind, text: str) -> bytes:
-        person, message = (
-            kind.encode(),
-            text.encode("utf-8", "surrogatepass"),
-        )  # an id and an object key of the same text are not the same
-        return blake2b(message, key=self._secret, person=person, digest_size=HASH_SIZE).digest()
+    def of(self, kind: Kind | Derived, text: str, size: int = HASH_SIZE) -> bytes:
+        """Return the hash of *text*, *size* bytes long."""
+        message = text.encode("utf-8", "surrogatepass")
+        return blake2b(message, key=self._secret, person=kind.encode(), digest_size=size).digest()
 
 
 def take(

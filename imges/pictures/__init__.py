@@ -15,6 +15,7 @@ from imges.pictures.deleting import Deleting
 from imges.pictures.finding import Finding
 from imges.pictures.health import Health
 from imges.pictures.rendering import Rendering
+from imges.pictures.repeating import Repeating
 from imges.pictures.storing import Storing
 from imges.pictures.sweeping import Sweeping
 from imges.pictures.undoing import Undoing
@@ -59,6 +60,7 @@ class Pictures:
         background = Background()
         undoing = Undoing(catalog, places, lease)
         rendering = Rendering(settings, imaging)
+        repeating = Repeating(catalog, now)
         finding = Finding(settings, catalog, places, now)
         deleting = Deleting(catalog, finding, undoing, background, now)
         return cls(
@@ -72,6 +74,7 @@ class Pictures:
                 places,
                 rendering,
                 undoing,
+                repeating=repeating,
                 background=background,
                 lease=lease,
                 id_key=id_key,
@@ -80,7 +83,7 @@ class Pictures:
             finding=finding,
             views=Views(catalog, background),
             deleting=deleting,
-            sweeping=Sweeping(settings, catalog, places, deleting, undoing, lease=lease, now=now),
+            sweeping=Sweeping(settings, catalog, places, deleting, undoing, repeating=repeating, lease=lease, now=now),
             health=Health(settings, catalog, places, imaging),
             background=background,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from imges import naming
-from imges.catalog import ApiKey, Image, NewImage, StoredFile
+from imges.catalog import ApiKey, Image, NewImage, StoredFile, UploadId
 from imges.imaging import MEDIA_TYPES, Rendition, Renditions
 from imges.storage import NewObject
 
@@ -20,6 +20,8 @@ class UploadOptions:
     nsfw: bool = False
     width: int | None = None
     expiration: timedelta | None = None
+    upload_id: str | None = None
+    """The client's own id of this upload. A request that is repeated has the same id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,19 @@ class Uploader:
 
     key: ApiKey
     address: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A stored picture and the text of its delete token.
+
+    The token is `None` for a duplicate: it was given away with the first upload, and only its hash is kept.
+    """
+
+    image: Image
+    delete_token: str | None
+    repeated: bool = False
+    """Whether an earlier request with the same upload id stored it."""
 
 
 class Names:
@@ -72,6 +87,7 @@ class Draft:
     created: datetime
     expires: datetime | None
     token: str
+    upload_id: UploadId | None
 
     def row(self, names: Names, place: str, image_id: str | None) -> NewImage:
         """Return the row to reserve under the present keys of *names*."""

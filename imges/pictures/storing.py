@@ -8,19 +8,20 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
 from imges import ids, metrics
-from imges.catalog import Catalog, Image, KeyTaken, NewImage, RowClaimed
-from imges.errors import BadParameter, Blocked, CatalogUnavailable, Duplicate
+from imges.catalog import Catalog, Image, KeyTaken, NewImage, RowClaimed, UploadId, UploadIdTaken
+from imges.errors import BadParameter, Blocked, Busy, CatalogUnavailable, Duplicate
 from imges.imaging import Rendition
 from imges.pictures.background import Background
-from imges.pictures.drafts import Draft, Names, Uploader, UploadOptions, objects_of
+from imges.pictures.drafts import Draft, Names, Uploaded, Uploader, UploadOptions, objects_of
 from imges.pictures.integrity import is_intact
 from imges.pictures.rendering import Rendering
+from imges.pictures.repeating import Repeating
 from imges.pictures.undoing import Undoing
 from imges.receiving.intake import Received
 from imges.settings import Settings
@@ -41,17 +42,6 @@ Undo = Callable[[Image, Sequence[str]], Awaitable[object]]
 """Undoes a failed attempt to store a picture. Objects under these keys may have been put."""
 
 
-@dataclass(frozen=True, slots=True)
-class Uploaded:
-    """A stored picture and the text of its delete token.
-
-    The token is `None` for a duplicate: it was given away with the first upload, and only its hash is kept.
-    """
-
-    image: Image
-    delete_token: str | None
-
-
 class Storing:
     """Stores pictures under the present place of the settings. *id_key* is the key of short ids."""
 
@@ -63,6 +53,7 @@ class Storing:
         rendering: Rendering,
         undoing: Undoing,
         *,
+        repeating: Repeating,
         background: Background,
         lease: str,
         id_key: bytes,
@@ -73,6 +64,7 @@ class Storing:
         self._places = places
         self._rendering = rendering
         self._undoing = undoing
+        self._repeating = repeating
         self._background = background
         self._lease = lease
         self._id_key = id_key
@@ -83,12 +75,29 @@ class Storing:
     async def upload(self, received: Received, options: UploadOptions, uploader: Uploader, folder: Path) -> Uploaded:
         """Store the received picture. When this returns, its files and its row are durable.
 
-        *folder* is the upload's own on the spool; the caller removes it.
+        *folder* is the upload's own on the spool; the caller removes it. If the same API key has sent the upload with
+        the same id before, nothing is stored, and the picture of the first time is returned.
 
         Raises `NotAnImage`, `FormatRefused`, `TooLargeImage`, `ProcessingFailed`, `BadParameter`, `Blocked`,
-        `Duplicate`, `KeyUnusable`, `Busy`, `CatalogUnavailable`, `StorageUnavailable`, `StorageFull`. Nothing of the
-        picture stays then.
+        `Duplicate`, `KeyUnusable`, `Busy`, `CatalogUnavailable`, `StorageUnavailable`, `StorageFull`; `UploadIdReused`,
+        or `Gone` if the picture of the first time is deleted. Nothing of the picture stays then.
         """
+        if options.upload_id is None:
+            return await self._upload(received, options, uploader, folder, None)
+        content, name = await asyncio.to_thread(received.content_digest), uploader.key.name
+        if earlier := await self._repeating.earlier(name, options.upload_id, content):
+            return earlier
+        upload_id = self._catalog.upload_ids.new(name, options.upload_id, content, self._now())
+        try:
+            return await self._upload(received, options, uploader, folder, upload_id)
+        except UploadIdTaken as error:  # by the same request, which came again while this one was processed
+            if earlier := await self._repeating.earlier(name, options.upload_id, content):
+                return earlier
+            raise Busy from error
+
+    async def _upload(
+        self, received: Received, options: UploadOptions, uploader: Uploader, folder: Path, upload_id: UploadId | None
+    ) -> Uploaded:
         created = self._now()
         expires = self._expires(created, options.expiration)
         if options.width is not None:  # the stored original will have another digest
@@ -98,7 +107,8 @@ class Storing:
         await self.refuse_blocked(renditions.original.md5)
         if duplicate := await self._duplicate(renditions.original, uploader):
             return Uploaded(duplicate, None)
-        draft = Draft(renditions, options, self._kept(uploader), created, expires, token=secrets.token_urlsafe(24))
+        token = upload_id.delete_token if upload_id else secrets.token_urlsafe(24)
+        draft = Draft(renditions, options, self._kept(uploader), created, expires, token, upload_id)
         date = created.astimezone(self._settings.site.time_zone)
         names = Names(received.name, renditions.original.format, date, self._settings.images.naming)
         return Uploaded(await self._store(draft, names), draft.token)
@@ -110,7 +120,7 @@ class Storing:
             kept = limits.default if limits.default is not None else limits.max
             return None if kept is None else created + kept
         if asked < MINUTE:
-            raise BadParameter("expiration: one minute at least", field="expiration", least=60)
+            raise BadParameter("the expiration is too soon; one minute at least", field="expiration", least=60)
         if limits.max is not None and asked > limits.max:
             longest = str(limits.max).removesuffix(", 0:00:00")
             most = int(limits.max.total_seconds())
@@ -161,7 +171,9 @@ class Storing:
         while True:
             new = draft.row(names, self._settings.storage, self.fresh_id())
             try:
-                return await self._catalog.images.reserve(new, lease=self._lease, short_id=self._short_id)
+                return await self._catalog.images.reserve(
+                    new, lease=self._lease, short_id=self._short_id, upload_id=draft.upload_id
+                )
             except KeyTaken as taken:
                 if taken.kind != "id":
                     names.try_others()

@@ -8,6 +8,7 @@ from functools import partial
 from imges.catalog import Catalog, Image
 from imges.pictures.background import SLOWEST
 from imges.pictures.deleting import BATCH, Deleting
+from imges.pictures.repeating import Repeating
 from imges.pictures.undoing import Undoing
 from imges.settings import Settings
 from imges.storage import StorageError
@@ -30,6 +31,7 @@ class Sweeping:
         deleting: Deleting,
         undoing: Undoing,
         *,
+        repeating: Repeating,
         lease: str,
         now: Callable[[], datetime],
     ) -> None:
@@ -38,6 +40,7 @@ class Sweeping:
         self._places = places
         self._deleting = deleting
         self._undoing = undoing
+        self._repeating = repeating
         self._lease = lease
         self._now = now
         self._claiming: set[int] = set()  # rows of dead processes that may be ours although the answer was lost
@@ -77,6 +80,10 @@ class Sweeping:
     async def forget_addresses(self) -> None:
         """Delete uploaders' addresses that are older than `privacy.keep_addresses`. Raises `CatalogUnavailable`."""
         await self._catalog.images.forget_addresses(self._now() - self._settings.privacy.keep_addresses)
+
+    async def forget_upload_ids(self) -> None:
+        """Forget upload ids that no client repeats any more. Raises `CatalogUnavailable`."""
+        await self._repeating.forget_old()
 
     @property
     def longest_put(self) -> timedelta:

@@ -38,6 +38,7 @@ async def running_jobs(sweeping: Sweeping, views: Views) -> AsyncGenerator[None]
         (60, sweeping.sweep),
         (60, sweep_storages),
         (60, sweeping.forget_addresses),
+        (600, sweeping.forget_upload_ids),
     ]
     tasks = [asyncio.create_task(_every(seconds, job)) for seconds, job in own]
     tasks += [asyncio.create_task(_every(seconds, job, sweeping.is_keeper)) for seconds, job in for_all]

@@ -61,6 +61,10 @@ DENIED: tuple[Network, ...] = tuple(
 Python's `ipaddress.is_global` lets some of them through (multicast, 6to4, NAT64), so we keep our own table."""
 
 
+UNKNOWN = {socket.EAI_NONAME, socket.EAI_NODATA}
+"""Errors of names that do not exist, or have no address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """The rule for IP addresses and ports."""
@@ -109,8 +113,17 @@ class Resolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """Returns the addresses of *host*. Raises `UrlRefused` if one is forbidden, `OSError` if there is none."""
-        answers = await asyncio.get_running_loop().run_in_executor(self._threads, self._look_up, host, port, family)
+        """Returns the addresses of *host*.
+
+        Raises `UrlRefused` if one is forbidden or the name is unknown: a stranger must not find out which names exist
+        in our network. Raises `OSError` if the name server does not answer.
+        """
+        try:
+            answers = await asyncio.get_running_loop().run_in_executor(self._threads, self._look_up, host, port, family)
+        except socket.gaierror as error:
+            if error.errno in UNKNOWN:
+                raise UrlRefused from error
+            raise
         for address in answers:
             self._guard.check(address, port)
         return [

@@ -1,6 +1,7 @@
 """Turns base64 and URLs into files on the spool."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,17 @@ class Received:
     file: Spooled
     name: str
     source: Source
+    address: str | None = None
+    """That of an upload by URL."""
+
+    def content_digest(self) -> str:
+        """Returns the MD5, in hex, of what the client sent: the address, or the bytes of the picture. Blocking.
+
+        Servers may give other bytes at each fetch. Raises `SpoolUnavailable` if the file cannot be read.
+        """
+        if self.address is None:
+            return self.file.digest()
+        return hashlib.md5(self.address.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
 class Intake:
@@ -56,9 +68,8 @@ class Intake:
             first = await anext(chunks, b"")
             if (what := first_bytes.other_than_picture(first)) is not None:
                 raise NotAnImage(f"the address gives {what} and no picture; send the address of the picture itself")
-            return Received(
-                await spool_chunks(_with(first, chunks), folder / "received", self.limit), fetched.name, "url"
-            )
+            spooled = await spool_chunks(_with(first, chunks), folder / "received", self.limit)
+            return Received(spooled, fetched.name, "url", address)
 
 
 async def _with(first: bytes, further: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:

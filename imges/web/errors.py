@@ -12,6 +12,7 @@ from imges import metrics
 from imges.errors import BodyTooSlow, Busy, FetchFailed, ImgesError, Internal, MalformedBody, MethodNotAllowed, NotFound
 from imges.log import log_request
 from imges.web.api_errors import FORMAT, error_json, error_message
+from imges.web.app_keys import SETTINGS
 from imges.web.pages.rendering import render
 
 log = logging.getLogger(__name__)
@@ -58,12 +59,21 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
 def _of_aiohttp(request: web.Request, error: web.HTTPException) -> web.StreamResponse:
     """Returns an error of the router in our words. Raises *error* again if it is a redirect."""
     if isinstance(error, web.HTTPNotFound):
-        return error_response(request, NotFound())
+        return error_response(request, _for_uploaders(request, NotFound()))
     if isinstance(error, web.HTTPMethodNotAllowed):
-        return error_response(request, MethodNotAllowed(", ".join(sorted(error.allowed_methods))))
+        refused = MethodNotAllowed(", ".join(sorted(error.allowed_methods)))
+        return error_response(request, _for_uploaders(request, refused))
     if error.status < 400:
         raise error
     return error_response(request, MalformedBody(error.reason))
+
+
+def _for_uploaders(request: web.Request, error: ImgesError) -> ImgesError:
+    """Returns *error*, which also says where pictures are uploaded if it answers a POST to a wrong address."""
+    if request.method == "POST":
+        prefix = request.app[SETTINGS].api.prefixes[-1]
+        error.args = (f"{error.message}; pictures are uploaded to /{prefix}/1/upload",)
+    return error
 
 
 def error_response(request: web.Request, error: ImgesError) -> web.Response:

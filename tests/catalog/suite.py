@@ -1,8 +1,10 @@
 """What every catalog does, over SQLite and over PostgreSQL. A subclass has the fixture `url` of an empty one."""
 
 import asyncio
+import hashlib
 import signal
 import sys
+from base64 import urlsafe_b64decode
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -32,11 +34,13 @@ from imges.catalog import (
     Scope,
     Search,
     State,
+    UploadIdTaken,
     block_text,
     open_catalog,
 )
-from imges.catalog.tables import files, unique_keys
+from imges.catalog.tables import files, unique_keys, upload_ids
 from imges.catalog.tables import images as images_table
+from imges.catalog.upload_ids import Earlier
 from imges.errors import Gone, KeyUnusable, KeyWrong, NotFound, QuotaUsedUp, SettingsError
 from tests.catalog.pictures import MINUTE, NOON, Clock, claim_abandoned, keys_of, new_image, stored
 
@@ -312,6 +316,92 @@ class CatalogSuite:
     async def process(self, url: str, task: str) -> asyncio.subprocess.Process:
         command = [sys.executable, "-m", "tests.catalog.process", url, task]
         return await asyncio.create_subprocess_exec(*command, cwd=REPOSITORY, stdout=PIPE, stderr=PIPE)
+
+    # Upload ids
+
+    async def test_an_upload_id_leads_to_its_picture_and_its_delete_token(
+        self, catalog: Catalog, other: Catalog, lease: str
+    ):
+        taken = catalog.upload_ids.new("guest", "client's id", "0a" * 16, NOON)
+        new = new_image(delete_token_hash=hashlib.sha256(taken.delete_token.encode()).digest())
+        row = await catalog.images.reserve(new, lease=lease, upload_id=taken)
+        earlier = Earlier("0a" * 16, taken.delete_token, row)
+        assert await other.upload_ids.find("guest", "client's id") == earlier
+        image = await catalog.images.publish(row, lease=lease)
+        assert await other.upload_ids.find("guest", "client's id") == replace(earlier, image=image)
+        assert await other.upload_ids.find("ann", "client's id") is None, "each API key has its own ids"
+        assert await other.upload_ids.find("guest", "another id") is None
+
+    async def test_neither_an_upload_id_nor_its_delete_token_is_stored(self, catalog: Catalog, lease: str):
+        taken = catalog.upload_ids.new("guest", "client's id", "0a" * 16, NOON)
+        await catalog.images.reserve(new_image(), lease=lease, upload_id=taken)
+        rows = await catalog._database.read(lambda connection: connection.execute(select(upload_ids)).all())
+        token = urlsafe_b64decode(taken.delete_token)
+        assert len(token) == 24
+        for secret in (b"client's id", token, taken.delete_token.encode()):
+            assert repr(secret)[2:-1] not in repr(rows)
+
+    async def test_every_upload_has_its_own_delete_token(self, catalog: Catalog):
+        tokens = {catalog.upload_ids.new("guest", "client's id", "0a" * 16, NOON).delete_token for _ in range(9)}
+        assert len(tokens) == 9
+
+    async def test_one_of_20_uploads_with_one_id_succeeds(self, catalog: Catalog, other: Catalog, lease: str):
+        async def got(name: str, at: Catalog) -> bool:
+            taken = at.upload_ids.new("guest", "client's id", "0a" * 16, NOON)
+            try:
+                await at.images.reserve(new_image(name), lease=lease, upload_id=taken)
+            except UploadIdTaken:
+                return False
+            return True
+
+        won = await asyncio.gather(*[got(f"{i}", catalog if i % 2 else other) for i in range(20)])
+        assert sum(won) == 1
+        assert await count(catalog, images_table) == 1
+        assert (await guest(catalog)).pictures == 1
+
+    @pytest.mark.parametrize("way", ["withdrawn", "lease-ended", "restored"])
+    async def test_an_upload_that_fails_frees_its_id(self, catalog: Catalog, lease: str, clock: Clock, way: str):
+        taken = catalog.upload_ids.new("guest", "client's id", "0a" * 16, NOON)
+        row = await catalog.images.reserve(new_image(), lease=lease, upload_id=taken)
+        if way == "restored":
+            assert await catalog.images.forget_unfinished() == 1
+        elif way == "withdrawn":
+            assert await catalog.images.withdraw(row.number, lease=lease)
+            await catalog.images.forget(row.number)
+        else:
+            clock.forward(2 * MINUTE)
+            sweep = await catalog.leases.take(MINUTE)
+            assert await claim_abandoned(catalog, lease=sweep, now=clock())
+            await catalog.images.forget(row.number)
+        assert await catalog.upload_ids.find("guest", "client's id") is None
+        assert await catalog.images.reserve(new_image("again"), lease=lease, upload_id=taken)
+
+    async def test_a_refused_reservation_takes_no_upload_id(self, catalog: Catalog, lease: str):
+        taken = catalog.upload_ids.new("guest", "client's id", "0a" * 16, NOON)
+        await catalog.keys.set_enabled(GUEST, enabled=False)
+        with pytest.raises(KeyUnusable):
+            await catalog.images.reserve(new_image(), lease=lease, upload_id=taken)
+        assert await catalog.upload_ids.find("guest", "client's id") is None
+
+    async def test_the_upload_id_of_a_deleted_picture_stays_taken(self, catalog: Catalog, lease: str):
+        taken = catalog.upload_ids.new("guest", "client's id", "0a" * 16, NOON)
+        row = await catalog.images.reserve(new_image(), lease=lease, upload_id=taken)
+        await catalog.images.publish(row, lease=lease)
+        await delete(catalog, row.number)
+        earlier = await catalog.upload_ids.find("guest", "client's id")
+        assert earlier == Earlier("0a" * 16, taken.delete_token, None)
+        with pytest.raises(UploadIdTaken):
+            await catalog.images.reserve(new_image("again"), lease=lease, upload_id=taken)
+
+    async def test_old_upload_ids_are_forgotten(self, catalog: Catalog, lease: str, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr("imges.catalog.upload_ids.PAGE", 2)
+        for i in range(6):
+            taken = catalog.upload_ids.new("guest", f"{i}", "0a" * 16, NOON + i * MINUTE)
+            await catalog.images.reserve(new_image(f"{i}"), lease=lease, upload_id=taken)
+        await catalog.upload_ids.forget(NOON + 5 * MINUTE)
+        found = [await catalog.upload_ids.find("guest", f"{i}") is not None for i in range(6)]
+        assert found == [False] * 5 + [True]
+        assert await count(catalog, images_table) == 6
 
     # Short ids
 

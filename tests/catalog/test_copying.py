@@ -16,7 +16,7 @@ from imges.catalog.copying import Tally
 from imges.errors import CatalogDiffers, Gone, SettingsError
 from tests.catalog.pictures import MINUTE, NOON, claim_abandoned, new_image, stored
 from tests.catalog.suite import FULL, count, delete, images_table, published
-from tests.catalog.test_migrations import DEFINITIONS, add_migration
+from tests.catalog.test_migrations import DEFINITIONS, NEXT, add_migration
 from tests.servers import PostgresServer
 
 
@@ -34,7 +34,9 @@ async def fill(url: str) -> None:
         )
         await catalog.blocks.add("192.0.2.0/24")
         lease = await catalog.leases.take(MINUTE)
-        await published(catalog, lease, FULL)
+        upload_id = catalog.upload_ids.new("guest", "an id of the client", "00" * 16, NOON)
+        full = await catalog.images.reserve(FULL, lease=lease, upload_id=upload_id)
+        await catalog.images.publish(full, lease=lease)
         for i in range(7):
             await published(catalog, lease, new_image(f"{i}", api_key="ann", medium=None if i % 2 else stored(f"m{i}")))
         await catalog.images.reserve(new_image("pending"), lease=lease)
@@ -53,7 +55,15 @@ async def test_everything_arrives_and_goes_back(file: str, tmp_path: Path, postg
     await fill(file)
     url = await asyncio.to_thread(postgres.new_database)
     copied = await copy_catalog(file, url, nothing, nothing)
-    assert copied == {"images": 9, "files": 24, "unique_keys": 40, "api_keys": 2, "blocks": 1, "secrets": 2}
+    assert copied == {
+        "images": 9,
+        "files": 24,
+        "unique_keys": 40,
+        "upload_ids": 1,
+        "api_keys": 2,
+        "blocks": 1,
+        "secrets": 2,
+    }
     async with open_catalog(file) as before, open_catalog(url) as after:
         images = [image async for image in before.published.each()]
         assert len(images) == 8
@@ -61,6 +71,9 @@ async def test_everything_arrives_and_goes_back(file: str, tmp_path: Path, postg
         assert await after.keys.all() == await before.keys.all()
         assert await after.blocks.all() == await before.blocks.all()
         assert await after.secret("id_key", lambda: b"another") == b"\x00\xff secret"
+        earlier = await before.upload_ids.find("guest", "an id of the client")
+        assert earlier is not None
+        assert await after.upload_ids.find("guest", "an id of the client") == earlier
         for image in images:
             assert await after.published.by_key(image.thumb.key, NOON) == image
         with pytest.raises(Gone):
@@ -169,7 +182,7 @@ def test_the_commands_print_what_they_did(tmp_path: Path, postgres: PostgresServ
     keys = imges("keys", "list", CATALOG__URL=url)
     assert "ann" in keys.stdout
     upgraded = imges("catalog", "upgrade", CATALOG__URL=url)
-    assert (upgraded.returncode, upgraded.stdout) == (0, "the catalog is up to date (schema 0002)\n")
+    assert (upgraded.returncode, upgraded.stdout) == (0, "the catalog is up to date (schema 0003)\n")
 
 
 async def test_a_postgresql_catalog_that_is_behind_waits_for_the_operator(
@@ -181,12 +194,12 @@ async def test_a_postgresql_catalog_that_is_behind_waits_for_the_operator(
         lease = await running.leases.take(MINUTE)
         image = await published(running, lease, new_image())
         monkeypatch.setattr(schema, "MIGRATIONS", add_migration(tmp_path / "migrations"))
-        monkeypatch.setattr(schema, "HEAD", "0003")
+        monkeypatch.setattr(schema, "HEAD", NEXT)
         with pytest.raises(SettingsError, match="imges catalog upgrade"):
             async with open_catalog(url):
                 pass
-        assert await upgrade_catalog(url) == ("0002", "0003")
-        assert await upgrade_catalog(url) == ("0003", "0003")
+        assert await upgrade_catalog(url) == ("0003", NEXT)
+        assert await upgrade_catalog(url) == (NEXT, NEXT)
         async with open_catalog(url) as newer:
             assert await newer.published.by_id(image.id, NOON) == image
         assert await running.published.by_id(image.id, NOON) == image  # the program of before goes on
@@ -204,7 +217,7 @@ async def test_a_migration_that_fails_changes_nothing_in_postgresql(
         pass
     broken = add_migration(tmp_path / "migrations", then="raise RuntimeError('half way')")
     monkeypatch.setattr(schema, "MIGRATIONS", broken)
-    monkeypatch.setattr(schema, "HEAD", "0003")
+    monkeypatch.setattr(schema, "HEAD", NEXT)
     with pytest.raises(RuntimeError, match="half way"):
         await upgrade_catalog(url)
     monkeypatch.undo()

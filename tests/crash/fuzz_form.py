@@ -161,7 +161,7 @@ async def _read(kind: str, body: bytes, size: int, folder: Path) -> tuple[object
     fields = dict(form.fields)
     files = {name: (file.size, file.digest(), told) for name, (file, told) in form.files.items()}
     texts = {name: hashlib.md5(text.path.read_bytes()).hexdigest() for name, text in form.texts.items()}
-    options = upload_options(form.fields, 16384)
+    options = upload_options(form.fields, {}, 16384)
     intake = Intake(Spool(folder), cast("Fetcher", _Nowhere()), LIMIT)
     received = await form.receive(intake, folder, by_get=False)
     content = received.file.path.read_bytes() if received.file.content is None else received.file.content

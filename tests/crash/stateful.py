@@ -43,8 +43,7 @@ from imges.maintenance.fsck import Checks, fsck
 from imges.maintenance.fsck_findings import Findings
 from imges.maintenance.work_folders import WorkFolder
 from imges.pictures import Pictures
-from imges.pictures.drafts import Uploader, UploadOptions
-from imges.pictures.storing import Uploaded
+from imges.pictures.drafts import Uploaded, Uploader, UploadOptions
 from imges.pictures.sweeping import LEASE_LIFE
 from imges.receiving.intake import Received
 from imges.receiving.spool import SpoolWriter

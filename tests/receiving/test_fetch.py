@@ -21,7 +21,7 @@ from aiohttp import web
 from pytest_aiohttp.plugin import AiohttpServer
 
 import imges
-from imges.errors import FetchFailed, FetchTimeout, FileTooLarge, TooManyRequests, UrlRefused
+from imges.errors import FetchFailed, FetchTimeout, FileTooLarge, ImgesError, TooManyRequests, UrlRefused
 from imges.receiving.fetch import AT_ONCE, HOPS, Fetcher
 from imges.settings import Urls
 from tests.receiving.refusals import refused
@@ -549,11 +549,15 @@ async def test_hanging_name_servers_leave_threads_to_other_work() -> None:
         hung.set()
 
 
-async def test_a_name_that_does_not_exist_is_a_failed_fetch() -> None:
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(socket.EAI_NONAME, UrlRefused), (socket.EAI_NODATA, UrlRefused), (socket.EAI_AGAIN, FetchFailed)],
+)
+async def test_a_name_that_does_not_exist_is_refused_as_a_forbidden_one(code: int, error: type[ImgesError]) -> None:
     def unknown(*_: Any, **__: Any) -> list[tuple[Any, ...]]:
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        raise socket.gaierror(code, "a resolver's words")
 
-    with refused(FetchFailed):
+    with refused(error):
         await fetched("http://x.example/a.png", getaddrinfo=unknown)
 
 

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from imges.catalog.types import ApiKey
 from imges.errors import MethodNotAllowed, UnknownAction, UnknownVersion
-from imges.pictures.storing import Uploaded
+from imges.pictures.drafts import Uploaded
 from imges.web.api.presented_key import presented_key
 from imges.web.api.upload_form import UploadForm
 from imges.web.api.uploads import json_answer, receive, site

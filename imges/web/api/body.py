@@ -58,7 +58,7 @@ def events(request: web.Request) -> AsyncIterator[Event]:
     _check_encoding(request)
     media_type, options = _content_type(request)
     if options.get("charset", "utf-8").lower() not in _CHARSETS:
-        raise MalformedBody("the form's charset is not UTF-8")
+        raise MalformedBody("the form's charset is not UTF-8; send its text as UTF-8")
     if media_type == "multipart/form-data":
         return _multipart(chunks, options.get("boundary", ""))
     if media_type == "application/x-www-form-urlencoded":
@@ -110,13 +110,15 @@ class UploadBody:
         lost = _LOST_BOUNDARY.match(self.head)
         is_multipart = media_type.startswith("multipart/")
         declared = self.head.lstrip(b"\r\n").startswith(b"--" + boundary.encode())
-        if is_multipart and boundary and (declared or lost is None or not lost["next"]):
+        if is_multipart and boundary and self.head and (declared or lost is None or not lost["next"]):
             self.kind = MULTIPART
             return boundary
         if lost is not None and (is_multipart or lost["next"]):
             self.kind = MULTIPART
             return lost["boundary"].decode("ascii")
         if is_multipart:
+            if not self.head:
+                return ""
             raise MalformedBody(
                 "the Content-Type `multipart/form-data` came without its `boundary`, and the body does not begin with "
                 "one; let your HTTP library set Content-Type"
@@ -132,8 +134,9 @@ class UploadBody:
 
 def _check_encoding(request: web.Request) -> None:
     """Raises `CompressedBody`."""
-    if request.headers.get("Content-Encoding", "").strip().lower() not in NO_ENCODING:
-        raise CompressedBody
+    coding = request.headers.get("Content-Encoding", "").strip()
+    if coding.lower() not in NO_ENCODING:
+        raise CompressedBody(coding[:20])
 
 
 def _content_type(request: web.Request) -> tuple[str, dict[str, str]]:
@@ -227,16 +230,45 @@ async def _chunks(request: web.Request) -> AsyncGenerator[bytes]:
         raise MalformedBody("the request body is malformed") from error
 
 
+class _Parser(PushMultipartParser):
+    """Takes parts that a form should not have, but that cannot be mistaken.
+
+    The length that a part declares is ignored (RFC 7578, 4.8): some clients send -1. A part that is declared an
+    attachment, or nothing, is a field.
+    """
+
+    def _on_segment_headerline(self, line: bytes) -> None:
+        if not line[:15].lower().startswith(b"content-length:"):
+            super()._on_segment_headerline(line)
+
+    def _create_segment(self, headerlist: list[tuple[str, str]]) -> MultipartSegment:
+        headers = dict(headerlist)
+        _, _, options = headers.get("Content-Disposition", "").partition(";")
+        headers["Content-Disposition"] = f"form-data;{options}" if options else "form-data"
+        return super()._create_segment([*headers.items()])
+
+
 async def _multipart(chunks: AsyncIterator[bytes], boundary: str, charset: str | None = None) -> AsyncGenerator[Event]:
     try:
         # Headers as Latin-1, which takes any byte: clients send file names in every charset.
-        parser = PushMultipartParser(boundary, max_segment_count=MAX_FIELDS, header_charset="latin-1")
+        parser = _Parser(boundary, max_segment_count=MAX_FIELDS, header_charset="latin-1")
         async for chunk in chunks:
             for event in parser.parse(chunk):
                 yield _field(event, charset) if isinstance(event, MultipartSegment) else event
         parser.close()
     except MultipartError as error:
-        raise MalformedBody(f"the multipart body is malformed: {error}") from error
+        raise MalformedBody(_malformed(str(error))) from error
+
+
+def _malformed(reason: str) -> str:
+    """Returns what the author of a client should change, from the parser's own *reason*."""
+    if reason.startswith("Unexpected end"):
+        return "the multipart body ends before its last line `--boundary--`; send it whole, with its length"
+    if reason.startswith("Invalid line break"):
+        return "the multipart body has lines that end in LF; end them in CR LF"
+    if reason.startswith("Maximum segment count"):
+        return f"the form has more than {MAX_FIELDS} fields; send one picture a request"
+    return f"the multipart body is malformed ({reason}); let your HTTP library write it"
 
 
 def _field(segment: MultipartSegment, charset: str | None) -> Field:

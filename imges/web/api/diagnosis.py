@@ -10,10 +10,11 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
-from imges.errors import ImgesError, KeyWrong, NoSource, NotAnImage, NotBase64, RequestError, UrlRefused
+from imges.errors import FormatRefused, ImgesError, KeyWrong, NoSource, NotAnImage, NotBase64, RequestError, UrlRefused
 from imges.receiving import first_bytes
 from imges.web.api import body, presented_key
 from imges.web.api.upload_form import UploadForm
+from imges.web.app_keys import SETTINGS
 
 SHOWN = 40
 """Characters of a client's own text that a message repeats."""
@@ -26,8 +27,11 @@ _FILE_NAME = re.compile(
     r"@?(?:[A-Za-z]:[\\/]|[\w.~-]*/|[\\.~])?[^<>|\r\n]{0,200}\.(?:jpe?g|jfif|png|gif|webp|avif|heic|bmp|tiff?|svg)",
     re.IGNORECASE | re.DOTALL,
 )
+_BARE_ADDRESS = re.compile(r"//[\w.-]+\.\w|(?:[\w-]+\.)+(?:[a-z]{2,}):?[0-9]*/", re.IGNORECASE)
 _LOCAL_ADDRESS = re.compile(r"(file|blob|content|ph|assets-library|capacitor|[a-z]):", re.IGNORECASE)
-_PRINTED_OBJECT = re.compile(r"\[object \w+\]|undefined|null|None|<[\w .]+|b['\"]|System\.|java\.|Resource id|#<")
+_PRINTED_OBJECT = re.compile(
+    r"\[object \w+\]|\{|undefined|null$|None$|true$|True$|<[\w .]+|b['\"]|System\.|java\.|Resource id|#<"
+)
 
 
 def explain(error: RequestError, request: web.Request, form: UploadForm) -> None:
@@ -52,6 +56,9 @@ def _message(error: ImgesError, request: web.Request, form: UploadForm) -> str |
         return _no_source(request, form)
     if isinstance(error, NotBase64):
         return _not_base64(form)
+    if isinstance(error, FormatRefused):
+        taken = ", ".join(name.upper() for name in request.app[SETTINGS].images.formats)
+        return f"{error.message}; it takes {taken}"
     if isinstance(error, UrlRefused):
         return _local_address(form)
     if isinstance(error, NotAnImage):
@@ -74,6 +81,13 @@ def _no_source(request: web.Request, form: UploadForm) -> str:
         what = first_bytes.other_than_picture(head) or "neither a form, nor a JSON object, nor a picture"
         return f"the body came with {said} and is {what}; send a form with the file as `source`: curl -F source=@x.png"
     names = [name for name in (*form.fields, *form.texts) if name not in {"key", "format"}]
+    if form.source_name:
+        return f"the field `{form.source_name}` came as {_shown(_source_text(form))}, without a picture in it"
+    if form.body and not head and "Content-Type" in request.headers:
+        return (
+            f"the body came empty, 0 bytes, with {request.headers['Content-Type'][:SHOWN]}; send a form with the file "
+            "as `source`: curl -F source=@x.png"
+        )
     if not names:
         return "the request brings no picture; send a form with the file as `source`: curl -F source=@x.png"
     return f"{_named(names)} came, and no picture; send the picture as `source`: curl -F source=@x.png"
@@ -86,6 +100,8 @@ def _not_base64(form: UploadForm) -> str:
         return (
             f"`source` came as the text {shown}; curl sends a file with -F source=@x.png, not with -d or --form-string"
         )
+    if _BARE_ADDRESS.match(text):
+        return f"`source` came as the text {shown}, an address without its beginning; write https:// before it"
     if _FILE_NAME.fullmatch(text):
         return (
             f"`source` came as the text {shown}, the name of a file without the file; send the file itself: "
@@ -118,14 +134,25 @@ def _not_an_image(request: web.Request, form: UploadForm) -> str | None:
             )
         return None
     if name is None or name not in form.files:
+        if _PRINTED_OBJECT.match(_source_text(form)):
+            return _not_base64(form)
         return (
             f"`source` came as the text {_shown(_source_text(form))}, which decodes to no picture, or to a damaged one"
         )
-    what = first_bytes.other_than_picture(form.heads[name])
+    what = first_bytes.other_than_picture(form.heads[name]) or _text(form.heads[name])
     if what is None:
         return None
     file = form.files[name][1][:SHOWN]
     return f"the file {file + ' ' if file else ''}that came as `{name[:SHOWN]}` is {what}; send the picture itself"
+
+
+def _text(head: bytes) -> str | None:
+    """Returns what a text file with the beginning *head* is, in words; `None` if it is no text."""
+    try:
+        text = head[: first_bytes.ENOUGH - 4].decode().strip()
+    except UnicodeDecodeError:
+        return None
+    return f"a text that begins with {_shown(text)}" if text and text.isprintable() else None
 
 
 def _media_type(request: web.Request) -> str | None:
@@ -149,6 +176,8 @@ def _shown(text: str) -> str:
 
 
 def _named(names: Iterable[str]) -> str:
-    known = [f"`{name[:SHOWN]}`" for name in dict.fromkeys(names) if name.isprintable()]
-    listed = ", ".join(known[:NAMED]) or "a field without a name"
+    known = [f"`{name[:SHOWN]}`" for name in dict.fromkeys(names) if name and name.isprintable()]
+    if not known:
+        return "a field without a name"
+    listed = ", ".join(known[:NAMED])
     return f"the field {listed}" if len(known) < 2 else f"the fields {listed}"

@@ -105,6 +105,8 @@ class JsonBody:
 
     def _value(self, name: str) -> Iterator[Event | Needing]:
         begins = yield from self._peek()
+        if begins == "{":
+            raise MalformedBody(f"the field `{name[:40]}` of the JSON is an object; send text: base64 or an address")
         if begins != '"':
             yield from self._scalar(name, "]" if begins == "[" else ",}")
             return

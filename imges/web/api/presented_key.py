@@ -10,9 +10,23 @@ from imges.web.api.upload_form import UploadForm
 SCHEMES = ("bearer", "api-key", "apikey", "token")
 """Words that clients write before the key in `Authorization`."""
 
-NEAR_PARAMETERS = ("apikey", "api_key", "api-key", "token", "access_token", "api_token", "auth", "secret", "password")
+NEAR_PARAMETERS = (
+    "key",
+    "apikey",
+    "api_key",
+    "api-key",
+    "token",
+    "access_token",
+    "api_token",
+    "auth",
+    "secret",
+    "password",
+)
 NEAR_HEADERS = ("Api-Key", "ApiKey", "X-Auth-Token", "X-Access-Token", "Token", "Key", "X-Key", "X-Token", "API_KEY")
 """Where clients of other hosts put it."""
+
+_WORD = re.compile(r"(?:bearer|token|key|api-?key|client-id|x-api-key|basic)[:=]?\s|[\w-]+:\s", re.IGNORECASE)
+"""What clients write before a key, and is no part of it."""
 
 _PLACEHOLDER = re.compile(r"[<{\[$%].*|(your|my)?[-_ ]?(api)?[-_ ]?key|undefined|null|none", re.IGNORECASE)
 
@@ -42,8 +56,10 @@ def presented_key(request: web.Request, form: UploadForm) -> PresentedKey | None
 
 def missing(request: web.Request, form: UploadForm) -> str:
     """Returns what a client that sent no key should change."""
-    near = next((f"as `{name}`" for name in form.fields if name.lower() in NEAR_PARAMETERS), None)
+    near = next((f"as `{name}`" for name in form.fields if name != "key" and name.lower() in NEAR_PARAMETERS), None)
     near = near or next((f"in the header {name}" for name in NEAR_HEADERS if name in request.headers), None)
+    if near is None and request.headers.get("Authorization", "").lower().startswith("basic "):
+        near = "as a password in the header Authorization"
     came = f"it may be what came {near}" if near else "none came"
     return f"the API key is missing: {came}; send it as the parameter `key` or in the header X-API-Key"
 
@@ -53,7 +69,7 @@ def wrong(key: PresentedKey) -> str:
     text = key.text
     if text[0] in "\"'“" or text[-1] in "\"'”":
         return f"the API key came {key.where} with quotation marks around it; leave them out"
-    if text.lower().startswith(("bearer ", "key ", "api-key ")):
+    if _WORD.match(text):
         return f"the API key came {key.where} behind the word `{text.split()[0]}`; leave the word out"
     if _PLACEHOLDER.fullmatch(text):
         return f"what came {key.where} is the placeholder of an example; put your API key there"

@@ -212,4 +212,6 @@ def _decoded(part: Field, value: bytes) -> str:
     except UnicodeDecodeError as error:
         if (part.charset or "").lower() in _LATIN:
             return raw.decode("windows-1252", "replace")
-        raise MalformedBody(f"the field {part.name[:40]!r} is not UTF-8") from error
+        raise MalformedBody(
+            f"the field {part.name[:40]!r} is not UTF-8; send text as UTF-8, or declare `charset=ISO-8859-1`"
+        ) from error

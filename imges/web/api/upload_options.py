@@ -11,6 +11,9 @@ MAX_TITLE, MAX_DESCRIPTION, MAX_TAGS, MAX_TAG = 300, 5000, 50, 100
 """Characters; `MAX_TAGS` is a number of tags."""
 
 
+SHOWN = 40
+"""Characters of a client's own text that a message repeats."""
+
 NOT_GIVEN = {"undefined", "null"}
 """What scripts send for a value that they do not have."""
 
@@ -21,8 +24,11 @@ def given(fields: Mapping[str, str], name: str) -> str:
     return "" if value.strip() in NOT_GIVEN else value
 
 
-def upload_options(fields: Mapping[str, str], max_width: int) -> UploadOptions:
-    """Returns the options in *fields*. *max_width* is in pixels. Raises `BadParameter` if a field has a wrong value."""
+def upload_options(fields: Mapping[str, str], headers: Mapping[str, str], max_width: int) -> UploadOptions:
+    """Returns the options in *fields* and *headers*. *max_width* is in pixels.
+
+    Raises `BadParameter` if one of them has a wrong value.
+    """
     return UploadOptions(
         title=_line(fields, "title", MAX_TITLE) or _line(fields, "name", MAX_TITLE),
         description=_text(fields, "description", MAX_DESCRIPTION),
@@ -30,6 +36,7 @@ def upload_options(fields: Mapping[str, str], max_width: int) -> UploadOptions:
         nsfw=_flag(fields, "nsfw"),
         width=_width(fields, max_width),
         expiration=duration(asked) if (asked := given(fields, "expiration").strip()) else None,
+        upload_id=_upload_id(fields, headers),
     )
 
 
@@ -64,7 +71,12 @@ def _flag(fields: Mapping[str, str], name: str) -> bool:
         return False
     if asked in {"1", "true", "on", "yes"}:
         return True
-    raise BadParameter(f"{name}: 0 or 1", field=name)
+    raise _bad(name, asked, "0 or 1")
+
+
+def _bad(name: str, came: str, wanted: str, **details: int) -> BadParameter:
+    shown = "".join(c if c.isprintable() else "?" for c in came[:SHOWN])
+    return BadParameter(f"{name} came as `{shown}`; send {wanted}", field=name, **details)
 
 
 def _width(fields: Mapping[str, str], most: int) -> int | None:
@@ -72,8 +84,28 @@ def _width(fields: Mapping[str, str], most: int) -> int | None:
     if not asked:
         return None
     if not re.fullmatch(r"[0-9]{1,9}", asked) or not 1 <= int(asked) <= most:
-        raise BadParameter(f"width: a whole number of pixels, 1 to {most}", field="width", limit=most)
+        raise _bad("width", asked, f"a whole number of pixels, 1 to {most}", limit=most)
     return int(asked)
+
+
+_UPLOAD_ID = re.compile(r"[\x21-\x7e]{22,200}")
+"""An id that nobody guesses: 128 random bits have 22 characters in base64, 32 as a UUID without its hyphens."""
+
+
+def _upload_id(fields: Mapping[str, str], headers: Mapping[str, str]) -> str | None:
+    name = "Idempotency-Key" if "Idempotency-Key" in headers else "upload_id"
+    asked = headers.get("Idempotency-Key", given(fields, "upload_id")).strip()
+    if not asked:
+        return None
+    if not _UPLOAD_ID.fullmatch(asked):
+        raise BadParameter(
+            f"{name}: 22 to 200 letters, digits and signs, made at random for each picture, such as a UUID; "
+            f"{len(asked)} came",
+            field=name,
+            least=22,
+            limit=200,
+        )
+    return asked
 
 
 _DURATION = re.compile(
@@ -98,4 +130,4 @@ def duration(text: str) -> timedelta:
             return sum((unit * count for unit, count in zip(_DURATION_UNITS, counts, strict=True)), timedelta())
     except OverflowError as error:
         raise BadParameter("expiration: too far away", field="expiration") from error
-    raise BadParameter("expiration: a duration such as PT5M or P3D, or a number of seconds", field="expiration")
+    raise _bad("expiration", text, "a duration such as PT5M or P3D, or a number of seconds")

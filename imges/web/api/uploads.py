@@ -8,8 +8,7 @@ from aiohttp import web
 from imges import metrics
 from imges.catalog.types import ApiKey
 from imges.errors import ImgesError, ProcessingFailed, RequestError
-from imges.pictures.drafts import Uploader
-from imges.pictures.storing import Uploaded
+from imges.pictures.drafts import Uploaded, Uploader
 from imges.receiving.intake import Source
 from imges.receiving.text import HEAD
 from imges.web.api import picture_json
@@ -38,7 +37,7 @@ async def receive(request: web.Request, form: UploadForm, identify: Identify) ->
     except BaseException:
         metrics.upload("aborted", form.source)
         raise
-    metrics.upload("duplicate" if uploaded.delete_token is None else "stored", source)
+    metrics.upload(_result(uploaded), source)
     return uploaded
 
 
@@ -52,7 +51,7 @@ async def _receive(request: web.Request, form: UploadForm, identify: Identify) -
         if FORMAT in request:
             request[FORMAT] = form.format
         key = await identify(form)
-        options = upload_options(form.fields, request.app[SETTINGS].images.max_side)
+        options = upload_options(form.fields, request.headers, request.app[SETTINGS].images.max_side)
         if form.source == "text":  # the decoded picture lies beside the text, and a short text may be an address
             await room.extend(room.promised + (intake.limit if room.promised <= HEAD else room.promised))
         with metrics.step("take"):
@@ -68,6 +67,12 @@ async def _receive(request: web.Request, form: UploadForm, identify: Identify) -
         return uploaded, received.source
 
 
+def _result(uploaded: Uploaded) -> str:
+    if uploaded.repeated:
+        return "repeated"
+    return "duplicate" if uploaded.delete_token is None else "stored"
+
+
 def _announced(request: web.Request, limit: int) -> int:
     """Returns how many bytes the picture may have at most, before any are read."""
     announced = request.content_length if request.method == "POST" else limit
@@ -79,14 +84,14 @@ def site(request: web.Request) -> picture_json.SiteAddresses:
 
 
 def json_answer(request: web.Request, form: UploadForm, uploaded: Uploaded) -> web.Response:
-    """Returns the answer with the picture as API v1's JSON."""
+    """Returns the answer with the picture as API v1's JSON. A repeated answer is the same as the first one."""
     image = uploaded.image
     answer = picture_json.answer(
         image,
         site(request),
         kind=request.app[FINDING].storage_type(image),
         token=uploaded.delete_token,
-        now=datetime.now(UTC),
+        now=image.created if uploaded.repeated else datetime.now(UTC),
         imgbb=form.is_imgbb,
     )
     return web.json_response(answer)

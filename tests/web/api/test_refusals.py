@@ -91,7 +91,9 @@ WRONG = {
         {"img": TEXT, "title": "T"},
         f"the fields `img`, `title` came, and no picture; send the picture as `source`: {SEND}",
     ),
-    "nothing": Wrong({}, f"the request brings no picture; send a form with the file as `source`: {SEND}"),
+    "nothing": Wrong(
+        {"format": "json"}, f"the request brings no picture; send a form with the file as `source`: {SEND}"
+    ),
     "two files": Wrong(
         part("a", PNG, "x.png") + part("b", PNG, "y.png") + END,
         "2 files came, none of them as `source`; send one picture a request",
@@ -132,6 +134,98 @@ WRONG = {
         "the Content-Type `multipart/form-data` came without its `boundary`, and the body does not begin with one; let "
         "your HTTP library set Content-Type",
         "multipart/form-data",
+    ),
+    "a form that was compressed": Wrong(
+        b"\x1f\x8b\x08",
+        "the body came with Content-Encoding: gzip; send the picture without",
+        BOUND,
+        headers={"Content-Encoding": "gzip"},
+        status=415,
+    ),
+    "a body that was lost": Wrong(
+        b"",
+        f"the body came empty, 0 bytes, with {BOUND}; send a form with the file as `source`: {SEND}",
+        BOUND,
+    ),
+    "a form that was cut": Wrong(
+        part("source", PNG, "x.png"),
+        "the multipart body ends before its last line `--boundary--`; send it whole, with its length",
+        BOUND,
+    ),
+    "a form with the line ends of Unix": Wrong(
+        (part("source", PNG, "x.png") + END).replace(b"\r\n", b"\n"),
+        "the multipart body has lines that end in LF; end them in CR LF",
+        BOUND,
+    ),
+    "an address without its scheme": Wrong(
+        {"source": "//i.example.com/x.png"},
+        "`source` came as the text `//i.example.com/x.png`, an address without its beginning; write https:// before it",
+    ),
+    "an address without anything": Wrong(
+        {"source": "www.example.com/x.png"},
+        "`source` came as the text `www.example.com/x.png`, an address without its beginning; write https:// before it",
+    ),
+    "an address of another protocol": Wrong(
+        {"source": "ftp://example.com/x.png"},
+        "this address is not fetched: no public http(s) server has it; send the file itself",
+    ),
+    "an empty canvas": Wrong(
+        {"source": "data:image/png;base64,"},
+        "the field `source` came as `data:image/png;base64,`, without a picture in it",
+    ),
+    "nothing was written down": Wrong(
+        {"source": "null"},
+        "`source` came as the text `null`: the program wrote a value down instead of the picture; send the file, or "
+        "its bytes in base64",
+        status=415,
+    ),
+    "React Native's object": Wrong(
+        b'{"source": {"uri": "file:///x.png"}}',
+        "the field `source` of the JSON is an object; send text: base64 or an address",
+        "application/json",
+    ),
+    "a text file": Wrong(
+        part("source", "Grüße\n".encode(), "x.txt") + END,
+        "the file x.txt that came as `source` is a text that begins with `Grüße`; send the picture itself",
+        BOUND,
+        status=415,
+    ),
+    "a format that is switched off": Wrong(
+        part("source", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "x.svg") + END,
+        "this site does not take SVG images; it takes JPG, PNG, GIF, WEBP, AVIF",
+        BOUND,
+        status=415,
+    ),
+    "a title in another charset": Wrong(
+        part("title", b"Gr\xfc\xdfe") + part("source", PNG, "x.png") + END,
+        "the field 'title' is not UTF-8; send text as UTF-8, or declare `charset=ISO-8859-1`",
+        BOUND,
+    ),
+    "a time in words": Wrong(
+        {"source": TEXT, "expiration": "never"},
+        "expiration came as `never`; send a duration such as PT5M or P3D, or a number of seconds",
+    ),
+    "the key as a password": Wrong(
+        {"source": TEXT},
+        "the API key is missing: it may be what came as a password in the header Authorization; send it as the "
+        "parameter `key` or in the header X-API-Key",
+        key=None,
+        headers={"Authorization": "Basic YWJjOg=="},
+        status=401,
+    ),
+    "a key behind Imgur's word": Wrong(
+        {"source": TEXT},
+        "the API key came in the header Authorization behind the word `Client-ID`; leave the word out",
+        key=None,
+        headers={"Authorization": "Client-ID abc #def"},
+        status=401,
+    ),
+    "the key in capitals": Wrong(
+        {"source": TEXT, "KEY": "abc"},
+        "the API key is missing: it may be what came as `KEY`; send it as the parameter `key` or in the header "
+        "X-API-Key",
+        key=None,
+        status=401,
     ),
     "the key by another name": Wrong(
         {"source": TEXT, "api_key": "abc"},
@@ -186,6 +280,13 @@ async def test_each_refusal_teaches(imges: Server, case: str):
     assert (answer.status, told["message"]) == (wrong.status, wrong.message)
     assert {"content_type", "fields", "files"} <= set(told["details"])
     assert "abc" not in told["message"]
+
+
+@pytest.mark.parametrize("path", ["/upload", "/API/1/upload", "/api"])
+async def test_a_post_to_a_wrong_address_gets_the_right_one(imges: Server, path: str):
+    answer = await imges.post(path, data={"source": TEXT, "key": imges.key}, headers={"Accept": "application/json"})
+    assert answer.status in {404, 405}
+    assert answer.json["error"]["message"].endswith("; pictures are uploaded to /api/1/upload")
 
 
 async def test_get_without_a_picture(imges: Server):

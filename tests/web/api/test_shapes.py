@@ -81,6 +81,13 @@ SHAPES: dict[str, tuple[bytes, str | None]] = {
         part(b"", FILE) + part(PNG, 'form-data; name="image"; filename="x.png"') + END,
         BOUND,
     ),
+    "a part without a length": (part(PNG, FILE, "Content-Length: -1") + END, BOUND),
+    "a part of another length": (part(PNG, FILE, "Content-Length: 7") + END, BOUND),
+    "an attachment": (part(PNG, 'attachment; name="source"; filename="x.png"') + END, BOUND),
+    "a part that only says that it is a picture": (
+        b"--x\r\nContent-Type: image/png\r\n\r\n" + PNG + b"\r\n" + END,
+        BOUND,
+    ),
     "multipart/mixed": (part(PNG) + END, "multipart/mixed; boundary=x"),
 }
 

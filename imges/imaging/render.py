@@ -51,8 +51,8 @@ def received(source: Given, header: Header, recipe: Recipe, folder: Path) -> tup
         return written(folder, "original", [converted], header), header
     data = source.path.read_bytes()
     filtered = formats.strip(data, header)  # also where metadata is kept: it finds that a file is cut
-    if header.format == "jpg" and filtered.mended and pillow.is_cut(b"".join(filtered.parts)):
-        raise NotAnImage("the JPEG is incomplete: it is cut within the picture")
+    if header.format == "jpg" and filtered.mended and pillow.is_cut(b"".join(filtered.parts), header):
+        raise NotAnImage(formats.jpeg.CUT)
     parts: Parts = [data] if recipe.keep_metadata and not filtered.mended else filtered.parts
     if source.ours and unchanged(parts, data):
         return rendition(source.path, [data], header), header

@@ -9,10 +9,10 @@ from imges.errors import NotAnImage
 from imges.imaging.formats.parts import Filtered, Parts
 from imges.imaging.types import Header
 
-MAX_BLOCKS = 120_000
-"""Most blocks. Real files have a few for each frame; one can be three bytes long, so a file can claim millions."""
+MAX_BLOCKS = 50_000
+"""Most blocks. Real files have two for each frame; one can be three bytes long, so a file can claim millions."""
 MAX_SUB_BLOCKS = 1_000_000
-"""Most sub-blocks of a block. A frame of 50 MB has 200,000."""
+"""Most sub-blocks of all blocks together. A file of 50 MB has 200,000: they have 255 bytes each."""
 EXTENSION, IMAGE, TRAILER = 0x21, 0x2C, 0x3B
 PLAIN_TEXT, GRAPHIC_CONTROL, APPLICATION = 0x01, 0xF9, 0xFF
 LOOPS = (b"\x0bNETSCAPE2.0", b"\x0bANIMEXTS1.0")
@@ -54,8 +54,9 @@ def _table(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _behind_sub_blocks(data: bytes, at: int) -> int:
-    for _ in range(MAX_SUB_BLOCKS):
+def _behind_sub_blocks(data: bytes, at: int, room: Iterator[int]) -> int:
+    """Where the sub-blocks from *at* on end. Each takes one of *room*, which is the whole file's."""
+    for _ in room:
         size = data[at]
         at += size + 1
         if not size:
@@ -70,12 +71,13 @@ def _blocks(data: bytes) -> Iterator[Block]:
     show it. Raises `NotAnImage` or `IndexError` if it is cut before, or within a frame, or has too many blocks.
     """
     at, painted = 13 + _table(data[10]), False
+    room = iter(range(MAX_SUB_BLOCKS))
     for _ in range(MAX_BLOCKS):
         introducer = data[at] if at < len(data) else TRAILER
         if introducer == IMAGE:
-            block = Block(None, at, _behind_sub_blocks(data, at + 11 + _table(data[at + 9])))
+            block = Block(None, at, _behind_sub_blocks(data, at + 11 + _table(data[at + 9]), room))
             painted = True
-        elif introducer == EXTENSION and (stop := _behind_extension(data, at)):
+        elif introducer == EXTENSION and (stop := _behind_extension(data, at, room)):
             block = Block(data[at + 1], at, stop)
         elif painted:
             return
@@ -86,10 +88,10 @@ def _blocks(data: bytes) -> Iterator[Block]:
     raise NotAnImage("the GIF is damaged or incomplete")
 
 
-def _behind_extension(data: bytes, at: int) -> int | None:
+def _behind_extension(data: bytes, at: int, room: Iterator[int]) -> int | None:
     """Where the extension at *at* ends; `None` if the file ends before."""
     try:
-        return _behind_sub_blocks(data, at + 2)
+        return _behind_sub_blocks(data, at + 2, room)
     except IndexError:
         return None
 

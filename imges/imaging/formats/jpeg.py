@@ -17,6 +17,8 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """SOF0 to SOF15: the frame header, which says the size (T.81, table B.1)."""
 FRAME_HEADER = 6
 """Fewest bytes of a frame header: precision, height, width, number of components."""
+COEFFICIENTS = 64
+"""Of each block of each component. A progressive scan brings some of them, or a further bit of them (T.81, G.1.1)."""
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 TABLES = {0xC4, 0xCC, 0xDB, 0xDC, 0xDD}
 """DHT, DAC, DQT, DNL, DRI: decoders need them, as they need frames and scans."""
@@ -35,6 +37,8 @@ EXIF_NAME = b"Exif\0"
 ICC = b"ICC_PROFILE\0"
 MAX_SEGMENTS = 5000
 """Most segments. Real files have up to some hundreds; one can be four bytes long, so a file can claim millions."""
+MAX_FILL = 2**20
+"""Most bytes between two segments: any number of FF may stand there."""
 MAX_SCANS = 100
 """Most scans. Each is a pass over all of the picture and takes a few bytes of the file; libvips has the same bound."""
 
@@ -42,6 +46,7 @@ JFIF_HEADER, ADOBE_HEADER = 14, 12
 """Bytes of these segments before a thumbnail, and before anything else."""
 
 DAMAGED = "the JPEG is damaged or incomplete"
+CUT = "the JPEG is incomplete: it is cut within the picture"
 
 
 class Segment(NamedTuple):
@@ -65,7 +70,7 @@ def _segments(data: bytes, *, header: bool = False) -> Iterator[Segment]:
     """
     at, scanned = 2, False
     for _ in range(MAX_SEGMENTS):
-        found = MARKER.search(data, at)
+        found = MARKER.search(data, at, at + MAX_FILL)
         marker = data[found.end() - 1] if found else None
         if scanned and marker == SOI:  # another picture begins
             return
@@ -149,6 +154,8 @@ def strip(data: bytes, orientation: int) -> Filtered:
     segments = segments if mended else segments[:-1]
     if sum(segment.marker == SOS for segment in segments) > MAX_SCANS:
         raise NotAnImage("the JPEG has too many scans")
+    if mended and not _has_all_scans(data, segments):
+        raise NotAnImage(CUT)
     parts: Parts = [b"\xff\xd8", *_jfif(data, segments)]
     if orientation != 1:
         block = EXIF + exif.minimal(orientation)
@@ -161,6 +168,26 @@ def strip(data: bytes, orientation: int) -> Filtered:
             parts.append(b"\xff\xee\0\x0e" + data[segment.body : segment.body + ADOBE_HEADER])
     parts.append(b"\xff\xd9")
     return Filtered(parts, mended)
+
+
+def _has_all_scans(data: bytes, segments: list[Segment]) -> bool:
+    """Whether the scans bring each coefficient of each component down to its last bit.
+
+    If the ending is missing, this tells whether the file was cut between two scans: it would be shown, but blurred.
+    """
+    frame = next(segment for segment in segments if segment.marker in FRAMES)
+    progressive = frame.marker in PROGRESSIVE
+    missing = dict.fromkeys(data[frame.body + FRAME_HEADER : frame.stop : 3], (1 << COEFFICIENTS) - 1)
+    for scan in segments:
+        if scan.marker != SOS:
+            continue
+        behind = scan.body + 1 + 2 * data[scan.body]
+        first, last, precision = struct.unpack_from("BBB", data, behind)
+        brought = (2 << last) - (1 << first) if progressive and last < COEFFICIENTS else -1
+        for component in data[scan.body + 1 : behind : 2]:
+            if not (progressive and precision & 15):  # else more bits follow
+                missing[component] = missing.get(component, 0) & ~brought
+    return not any(missing.values())
 
 
 def _jfif(data: bytes, segments: list[Segment]) -> Parts:

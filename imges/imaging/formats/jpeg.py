@@ -160,9 +160,9 @@ def strip(data: bytes, orientation: int) -> Filtered:
     if orientation != 1:
         block = EXIF + exif.minimal(orientation)
         parts.append(struct.pack(">BBH", 0xFF, APP1, 2 + len(block)) + block)
-    with_profile = _has_whole_profile(data, segments)
+    profile = _profile_chunks(data, segments)
     for segment in segments:
-        if segment.marker not in DROPPED or (with_profile and _is_profile(data, segment)):
+        if segment.marker not in DROPPED or segment in profile:
             parts.append(memoryview(data)[segment.start : segment.stop])
         elif _is_adobe(data, segment):
             parts.append(b"\xff\xee\0\x0e" + data[segment.body : segment.body + ADOBE_HEADER])
@@ -209,9 +209,15 @@ def _is_profile(data: bytes, segment: Segment) -> bool:
     return segment.marker == APP2 and data.startswith(ICC, segment.body)
 
 
-def _has_whole_profile(data: bytes, segments: list[Segment]) -> bool:
-    """Whether all numbered chunks of an ICC profile are there (ICC.1, annex B.4), and are no more than `MAX_ICC`."""
+def _profile_chunks(data: bytes, segments: list[Segment]) -> list[Segment]:
+    """The numbered chunks of the first ICC profile (ICC.1, annex B.4); none if it is not whole, or over `MAX_ICC`.
+
+    Chunks behind it are passed over, as browsers do: a file whose profile stands twice is shown by the first one.
+    """
     chunks = [segment for segment in segments if _is_profile(data, segment)]
-    numbers = [tuple(data[chunk.body + 12 : min(chunk.body + 14, chunk.stop)]) for chunk in chunks]
-    wanted = [(n, len(chunks)) for n in range(1, len(chunks) + 1)]
-    return sorted(numbers) == wanted and sum(chunk.stop - chunk.body for chunk in chunks) <= MAX_ICC
+    count = data[chunks[0].body + len(ICC) + 1] if chunks and chunks[0].stop > chunks[0].body + len(ICC) + 1 else 0
+    first = chunks[:count]
+    numbers = [tuple(data[chunk.body + 12 : min(chunk.body + 14, chunk.stop)]) for chunk in first]
+    wanted = [(n, count) for n in range(1, count + 1)]
+    whole = sorted(numbers) == wanted and sum(chunk.stop - chunk.body for chunk in first) <= MAX_ICC
+    return first if whole else []

@@ -14,8 +14,8 @@ from imges.errors import NotAnImage
 from imges.imaging.formats import gif
 from imges.imaging.sizes import Size
 
-CLEAR, RESTORE = 2, 3
-"""Disposals: the frame's part of the canvas becomes transparent, or what it was before the frame."""
+STAYS, CLEAR, RESTORE = 1, 2, 3
+"""Disposals: the frame's part of the canvas stays, becomes transparent, or what it was before the frame."""
 LARGER = 4
 """How many times as large as the canvas a frame may be. Browsers show the part that is on the canvas."""
 

@@ -2,20 +2,20 @@
 
 import warnings
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
-from PIL import GifImagePlugin, Image, ImageCms, ImageMath, ImageSequence
+from PIL import GifImagePlugin, Image, ImageChops, ImageCms, ImageMath, ImageSequence
 
 from imges.errors import ImgesError, NotAnImage
 from imges.imaging import colour, sizes
 from imges.imaging.formats import gif, png
 from imges.imaging.formats.parts import MAX_ICC
-from imges.imaging.gif_canvas import CLEAR, canvases
+from imges.imaging.gif_canvas import CLEAR, STAYS, canvases
 from imges.imaging.sizes import Size
 from imges.imaging.types import Header, Quality
 
@@ -46,10 +46,6 @@ UPRIGHT = {
 """How to turn what is stored with this EXIF orientation, so that it is upright."""
 COLOURED = {"L": "RGB", "LA": "RGBA"}
 GREY = {"1", "L", "I", "F", "I;16", "I;16B", "I;16L"}
-
-EOI = b"\xff\xd9"
-ENDINGS = (bytes(64), b"\xaa" * 64)
-"""What may stand behind the pixels of a JPEG, so that it is seen whether they are all there."""
 
 GAP = 2.0
 """Decoders and box filters may shrink a picture to so many times the wanted size; Lanczos does the rest."""
@@ -161,21 +157,6 @@ def as_it_is(file: Path, header: Header) -> PillowPicture:
 def size_of(header: Header) -> Size:
     """Width and height as stored."""
     return header.width, header.height
-
-
-def is_cut(jpeg: bytes) -> bool:
-    """Whether pixels are missing in a *jpeg* to which our filter wrote the ending.
-
-    Decoders read more than the last pixels need. So what stands behind the pixels is not seen, but where pixels are
-    missing it is taken for them, and two different endings show two different pictures.
-    """
-    pixels = jpeg[: -len(EOI)].rstrip(b"\xff")  # half an ending
-    seen: list[bytes] = []
-    for ending in ENDINGS:
-        with suppress(NotAnImage), decoding(), Image.open(BytesIO(pixels + ending + EOI), formats=["JPEG"]) as image:
-            image.draft(None, (1, 1))  # an eighth of the size, so that little memory is needed
-            seen.append(image.tobytes())
-    return len(seen) < len(ENDINGS) or seen[0] != seen[1]
 
 
 def _source(file: Path, header: Header) -> Path | BytesIO:
@@ -357,8 +338,27 @@ def animated_gif(file: Path, header: Header, size: Size) -> bytes:
     pictures = shrunk()
     first = next(pictures)
     see_through = "transparency" in first.info or any(frame.disposal >= CLEAR for frame in frames)
-    delays = [frame.delay * 10 for frame in frames]
-    return _joined(chain([first], pictures), "GIF", delays, gif.loops(data), disposal=2 if see_through else 1)
+    parts = _parts(chain([first], pictures), see_through=see_through)
+    delays = [frame.delay for frame in frames]
+    return gif.joined(size, parts, delays, gif.loops(data), CLEAR if see_through else STAYS)
+
+
+def _parts(pictures: Iterator[Image.Image], *, see_through: bool) -> Iterator[tuple[bytes, Size]]:
+    """Of each picture, which has a palette, the part that must be painted, as a GIF; and its left upper corner.
+
+    It is what differs from the picture before, or if that is cleared away, all of it. A part has a pixel at least.
+    """
+    before: Image.Image | None = None
+    for picture in pictures:
+        box = (0, 0, *picture.size)
+        if not see_through:
+            seen = picture.copy().convert("RGB")  # a copy, because Pillow would change the palette itself
+            if before is not None:
+                box = ImageChops.difference(seen, before).getbbox() or (0, 0, 1, 1)
+            before = seen
+        file = BytesIO()
+        picture.crop(box).save(file, "GIF", interlace=False)
+        yield file.getvalue(), box[:2]
 
 
 def sampled(image: Image.Image) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from imges.errors import FormatRefused, NotAnImage, TooLargeImage
-from imges.imaging import cost, formats, metadata, pillow, sizes
+from imges.imaging import cost, endings, formats, metadata, pillow, sizes
 from imges.imaging.formats.parts import Parts, unchanged
 from imges.imaging.sizes import Size
 from imges.imaging.types import Given, Header, Picture, Processor, Quality, Recipe, Rendition, Renditions
@@ -51,8 +51,8 @@ def received(source: Given, header: Header, recipe: Recipe, folder: Path) -> tup
         return written(folder, "original", [converted], header), header
     data = source.path.read_bytes()
     filtered = formats.strip(data, header)  # also where metadata is kept: it finds that a file is cut
-    if header.format == "jpg" and filtered.mended and pillow.is_cut(b"".join(filtered.parts)):
-        raise NotAnImage("the JPEG is incomplete: it is cut within the picture")
+    if header.format == "jpg" and filtered.mended and endings.is_cut(b"".join(filtered.parts), header):
+        raise NotAnImage(formats.jpeg.CUT)
     parts: Parts = [data] if recipe.keep_metadata and not filtered.mended else filtered.parts
     if source.ours and unchanged(parts, data):
         return rendition(source.path, [data], header), header

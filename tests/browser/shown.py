@@ -15,11 +15,11 @@ GRID = 8
 
 SHOW = """async ([data, type, grid]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
-  const result = {size: null, grid: [], frames: 0, repeats: 0, ms: []};
-  const drawn = (what, width, height) => {
+  const result = {size: null, grid: [], middle: [], frames: 0, repeats: 0, ms: []};
+  const drawn = (what, width, height, left = 0, top = 0) => {
     const canvas = new OffscreenCanvas(width, height);
     const context = canvas.getContext("2d", {willReadFrequently: true});
-    context.drawImage(what, 0, 0);
+    context.drawImage(what, -left, -top);
     const pixels = context.getImageData(0, 0, width, height).data;
     const sums = new Array(grid * grid * 5).fill(0);
     for (let y = 0, at = 0; y < height; y++) {
@@ -37,7 +37,9 @@ SHOW = """async ([data, type, grid]) => {
   image.src = URL.createObjectURL(new Blob([bytes], {type}));
   try { await image.decode(); } catch { return result; }
   result.size = [image.naturalWidth, image.naturalHeight];
-  result.grid.push(drawn(image, image.naturalWidth, image.naturalHeight));
+  const [width, height] = result.size, side = Math.min(width, height);
+  result.grid.push(drawn(image, width, height));
+  result.middle = drawn(image, side, side, Math.floor((width - side) / 2), Math.floor((height - side) / 2));
   try {
     const decoder = new ImageDecoder({data: bytes, type});
     await decoder.tracks.ready;
@@ -64,6 +66,8 @@ class Shown:
     """Width and height in pixels as displayed; `None` if the browser does not show it."""
     grids: list[list[float]]
     """Red, green and blue times alpha, and alpha, as the mean of each field, of the first frames."""
+    middle: list[float]
+    """The same of the square in the middle of the first frame."""
     frames: int
     repeats: int
     """How often an animation is repeated; -1 for ever."""
@@ -74,6 +78,12 @@ class Shown:
         """The largest distance between two fields (0 to 255), over the frames that both have."""
         pairs = zip(self.grids, other.grids, strict=False)
         return max(max(_distance(a, b) for a, b in zip(_fields(x), _fields(y), strict=True)) for x, y in pairs)
+
+    def middle_distance(self, thumb: "Shown") -> float:
+        """The largest distance between a field of the middle and one of a square *thumb*, of 255."""
+        if not thumb.grids:
+            return 255.0
+        return max(_distance(a, b) for a, b in zip(_fields(self.middle), _fields(thumb.grids[0]), strict=True))
 
     def mean_distance(self, other: "Shown") -> float:
         """The mean distance between two fields of the first frame (0 to 255)."""
@@ -99,7 +109,7 @@ class Judge:
         """How the browser shows *data*."""
         found: dict[str, Any] = await self._page.evaluate(SHOW, [base64.b64encode(data).decode(), media_type, GRID])
         size = (found["size"][0], found["size"][1]) if found["size"] else None
-        return Shown(size, found["grid"], found["frames"], found["repeats"], found["ms"])
+        return Shown(size, found["grid"], found["middle"], found["frames"], found["repeats"], found["ms"])
 
 
 @asynccontextmanager

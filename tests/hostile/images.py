@@ -50,7 +50,6 @@ def cases(key: bytes, *, each: int = 12, all_formats: bool = False) -> list[Case
     """*each*: places at which each format is cut. *all_formats*: the server accepts TIFF, BMP and HEIC as well."""
     tables: list[tuple[Iterator[tuple[str, bytes]], frozenset[int], float]] = [
         (_cut(each), NOT_AN_IMAGE, PATIENTLY),
-        (_cut(each, coarse=True), TAKEN_OR_REFUSED, PATIENTLY),
         (_wide(), TOO_MUCH, PATIENTLY),
         (_long(), TAKEN_OR_REFUSED | {503}, 12),  # 503 while other pictures wait as long
         (_metadata(), TAKEN_OR_REFUSED, 10),
@@ -74,15 +73,13 @@ def is_of_the_bytes(kind: str) -> Callable[[Said], None]:
     return check
 
 
-ENDINGS = {"gif": 1, "moving": 1, "png": 12, "interlaced": 12, "jpg": 2}
+ENDINGS = {"gif": 1, "moving": 1, "png": 12, "interlaced": 12, "jpg": 2, "progressive": 2}
 """Bytes at the end without which no pixel is lost: trailer, IEND, EOI."""
 
 
-def _cut(each: int, *, coarse: bool = False) -> Iterator[tuple[str, bytes]]:
-    """I2: cut files; if *coarse*, those that may only have lost their finer scans, as browsers show them."""
+def _cut(each: int) -> Iterator[tuple[str, bytes]]:
+    """I2: cut files."""
     for name, content in ORIGINALS.items():
-        if (name == "progressive") is not coarse:
-            continue
         end = len(content) - ENDINGS.get(name, 0)
         for at in sorted({round(4 + (end - 5) * n / each) for n in range(each + 1)}):
             yield f"{name} cut at {at} of {len(content)}", content[:at]

@@ -286,12 +286,23 @@ def nested(depth: int = 20_000) -> bytes:
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(lambda: grown(still(), b"meta", new=box(b"free") * 90_000), id="90,000 boxes"),
-        pytest.param(lambda: still() + box(b"mdat") * 90_000, id="90,000 media boxes"),
+        *(
+            pytest.param(made, id=f"{count:,} {what}")
+            for count in (3_900, 900_000)
+            for what, made in {
+                "boxes": lambda count=count: grown(still(), b"meta", new=box(b"free") * count),
+                "media boxes": lambda count=count: still() + box(b"mdat") * count,
+                "properties": lambda count=count: with_property(still(), box(b"free") * count),
+            }.items()
+        ),
         pytest.param(many_extents, id="9,000 extents of 8 MB"),
         pytest.param(nested, id="tracks in tracks"),
-        pytest.param(lambda: with_references(still(), *[(SEEN_THROUGH, 1, [1] * 1000)] * 99), id="99,000 references"),
-        pytest.param(lambda: with_property(still(), box(b"free") * 90_000), id="90,000 properties"),
+        *(
+            pytest.param(
+                lambda n=n: with_references(still(), *[(SEEN_THROUGH, 1, [1] * 1000)] * n), id=f"{n},000 references"
+            )
+            for n in (19, 500)
+        ),
     ],
 )
 def test_a_hostile_file_takes_a_moment(data):
@@ -299,4 +310,4 @@ def test_a_hostile_file_takes_a_moment(data):
     began = time.process_time()
     with suppress(NotAnImage):
         stripped(hostile)
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 0.5  # it takes less than a tenth of that

@@ -19,7 +19,7 @@ from imges.imaging import formats, header
 from imges.imaging.formats.parts import unchanged
 from tests.drawn import encoded, gradient, noise
 from tests.imaging import samples
-from tests.imaging.samples import SECRET, TURNING, WEB
+from tests.imaging.samples import SECRET, TURNING, WEB, segment
 
 FORMATS = sorted(WEB)
 ORIENTED = [(kind, turn) for kind in TURNING for turn in (1, 3, 6)] + [("gif", 1), ("webp", 1), ("webp", 6)]
@@ -347,3 +347,39 @@ def test_pngs_of_ours_are_what_pillow_reads(mode, width, height):
     picture = Image.merge(mode, [grain.rotate(90 * turn) for turn in range(len(mode))])
     with Image.open(io.BytesIO(formats.png.written(picture.tobytes(), width, height, 6))) as found:
         assert (found.mode, found.size, found.tobytes()) == (mode, picture.size, picture.tobytes())
+
+
+def _many(format: str, part: bytes, count: int) -> bytes:
+    """A picture with so many of a small *part* before its pixels."""
+    data = samples.picture(format)
+    at = {"jpg": 2, "png": 33, "gif": 13 + (3 << ((data[10] & 7) + 1)), "webp": 30}[format]
+    if format == "webp":
+        data = encoded(gradient(64, 48), "WEBP", icc_profile=samples.profile())
+        return samples.riff(data[12:at] + part * count + data[at:])
+    return data[:at] + part * count + data[at:]
+
+
+@pytest.mark.parametrize("count", [40_000, 800_000])
+@pytest.mark.parametrize(
+    ("format", "part"),
+    [
+        pytest.param("jpg", segment(0xE1, b""), id="empty segments"),
+        pytest.param("jpg", b"\xff\x01", id="markers alone"),
+        pytest.param("jpg", b"\xff" * 16, id="fill bytes"),
+        pytest.param("png", samples.png_chunk(b"prVt", b""), id="PNG chunks"),
+        pytest.param("png", samples.png_chunk(b"gAMA", b"\0\0\xb1\x8f"), id="chunks that count once"),
+        pytest.param("gif", b"\x21\xfe\0", id="empty comments"),
+        pytest.param("gif", b"\x21\xfe" + b"\1x" * 16 + b"\0", id="sub-blocks"),
+        pytest.param("webp", samples.riff_chunk(b"priv", b""), id="WebP chunks"),
+    ],
+)
+def test_a_file_of_smallest_parts_takes_a_moment(format: str, part: bytes, count: int):
+    hostile = _many(format, part, count)
+    began = time.thread_time()
+    try:
+        clean = stripped(hostile)
+    except NotAnImage:
+        pass
+    else:
+        assert len(clean) < 10_000
+    assert time.thread_time() - began < 1.5  # a fifth of it is what it takes

@@ -258,9 +258,9 @@ def test_all_items_together_have_so_many_extents(monkeypatch: pytest.MonkeyPatch
 def test_there_are_only_so_many_items_and_extents(monkeypatch: pytest.MonkeyPatch):
     empty = [number for item in range(1, 5) for number in ((item, 2), FILE, (0, 2))]
     heif = replace(PLAIN, iloc=iloc(0x4400, (4, 2), *empty))
-    monkeypatch.setattr(heif_items, "MAX_BOXES", 4)
+    monkeypatch.setattr(heif_items, "MAX_ENTRIES", 4)
     assert heif.meta.locations.extents == {1: [], 2: [], 3: [], 4: []}
-    monkeypatch.setattr(heif_items, "MAX_BOXES", 3)
+    monkeypatch.setattr(heif_items, "MAX_ENTRIES", 3)
     assert refused(heif)
 
 
@@ -310,9 +310,9 @@ def test_there_are_only_so_many_associations(monkeypatch: pytest.MonkeyPatch):
     """An item counts as one too, or a million items without properties would cost nothing."""
     ipma = associations(b"\0\1\2\1\x82", b"\0\2\0") + associations(b"\0\3\1\1")
     heif = replace(PLAIN, ipma=ipma)
-    monkeypatch.setattr(heif_items, "MAX_BOXES", 6)
+    monkeypatch.setattr(heif_items, "MAX_ENTRIES", 6)
     assert list(heif.meta.associations) == [1, 3]
-    monkeypatch.setattr(heif_items, "MAX_BOXES", 5)
+    monkeypatch.setattr(heif_items, "MAX_ENTRIES", 5)
     with pytest.raises(NotAnImage):
         assert heif.meta
 
@@ -352,9 +352,9 @@ def test_a_reference_that_is_longer_or_shorter_than_it_says_is_refused(told):
 
 def test_there_are_only_so_many_references(monkeypatch: pytest.MonkeyPatch):
     told = iref(box(b"dimg", b"\0\1\0\2\0\3\0\4"), box(b"auxl", b"\0\5\0\1\0\1"))
-    monkeypatch.setattr(heif_items, "MAX_BOXES", 3)
+    monkeypatch.setattr(heif_items, "MAX_ENTRIES", 3)
     assert len(read_iref(told)) == 2
-    monkeypatch.setattr(heif_items, "MAX_BOXES", 2)
+    monkeypatch.setattr(heif_items, "MAX_ENTRIES", 2)
     with pytest.raises(NotAnImage):
         read_iref(told)
 

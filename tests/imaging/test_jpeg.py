@@ -190,7 +190,7 @@ def test_a_profile_stays_if_all_of_it_is_there():
     for chunks in ([icc(1, 1)], [icc(1, 2), icc(2, 2)], [icc(2, 2), icc(1, 2)]):
         data = jpeg(*chunks, frame(), scan())
         assert stripped(data) == data
-    for chunks in ([icc(1, 2)], [icc(2, 2)], [icc(0, 1)], [icc(1, 1), icc(1, 1)], [icc(1, 2), icc(2, 3)]):
+    for chunks in ([icc(1, 2)], [icc(2, 2)], [icc(0, 1)], [icc(1, 2), icc(1, 2), icc(2, 2)], [icc(1, 2), icc(2, 3)]):
         assert stripped(jpeg(*chunks, frame(), scan())) == jpeg()
     assert stripped(jpeg(segment(0xE2, b"ICC_PROFILE\0\1"), frame(), scan())) == jpeg()
     assert stripped(jpeg(segment(0xE3, b"ICC_PROFILE\0\1\1"), frame(), scan())) == jpeg()
@@ -202,6 +202,11 @@ def test_a_profile_has_at_most_a_megabyte(more, stays):
     chunks = [icc(number, 17, bytes(size)) for number, size in enumerate(sizes, 1)]
     data = jpeg(*chunks, frame(), scan())
     assert stripped(data) == (data if stays else jpeg())
+
+
+@pytest.mark.parametrize("more", [[icc(1, 1)], [icc(1, 1, b"other")], [icc(1, 2), icc(2, 2)]])
+def test_of_two_profiles_the_first_stays(more: list[bytes]):
+    assert stripped(jpeg(icc(1, 1), *more, frame(), scan())) == jpeg(icc(1, 1), frame(), scan())
 
 
 def test_the_orientation_is_written_anew():

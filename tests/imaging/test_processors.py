@@ -507,11 +507,13 @@ def damaged(format: str) -> bytes:
     if format in {"gif", "animation"}:
         more = [noise(48, 32, seed) for seed in (6, 7)] if format == "animation" else []
         return encoded(image, "GIF", save_all=bool(more), append_images=more)
+    if format == "progressive":
+        return encoded(noise(96, 64), "JPEG", progressive=True)
     names = {"jpg": "JPEG", "heic": "HEIF"}
     return encoded(image, names.get(format, format.upper()))
 
 
-KINDS = [*STORED, *CONVERTED, "animation"]
+KINDS = [*STORED, *CONVERTED, "animation", "progressive"]
 
 
 def outcome(rendered: Rendered, data: bytes) -> str:
@@ -550,3 +552,14 @@ def test_what_is_cut_is_refused(rendered: Rendered, kind: str):
     outcomes = {cut: outcome(rendered, data[:cut]) for cut in sorted(cuts)}
     ending = ENDINGS.get(recognise(data), 0)  # it is written, so that a file without it is taken
     assert {cut: said for cut, said in outcomes.items() if said != "refused" and cut < len(data) - ending} == {}
+
+
+def test_a_jpeg_that_is_cut_between_two_scans_is_refused_in_words(rendered: Rendered):
+    data = damaged("progressive")
+    scans = [at for at in range(len(data)) if data.startswith(b"\xff\xda", at)]
+    assert len(scans) > 5
+    for scan in scans[1:]:
+        for cut in (data[: data.rindex(b"\xff\xc4", 0, scan)], data[:scan]):  # without and with the next one's tables
+            with pytest.raises(NotAnImage, match="cut within the picture"):
+                rendered(cut)
+    assert rendered(data[:-2]).original.size == len(data)

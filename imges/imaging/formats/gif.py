@@ -1,7 +1,7 @@
 """GIF (GIF89a specification, CompuServe 1990): blocks and their sub-blocks."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,11 +9,13 @@ from imges.errors import NotAnImage
 from imges.imaging.formats.parts import Filtered, Parts
 from imges.imaging.types import Header
 
-MAX_BLOCKS = 120_000
-"""Most blocks. Real files have a few for each frame; one can be three bytes long, so a file can claim millions."""
+MAX_BLOCKS = 50_000
+"""Most blocks. Real files have two for each frame; one can be three bytes long, so a file can claim millions."""
 MAX_SUB_BLOCKS = 1_000_000
-"""Most sub-blocks of a block. A frame of 50 MB has 200,000."""
+"""Most sub-blocks of all blocks together. A file of 50 MB has 200,000: they have 255 bytes each."""
 EXTENSION, IMAGE, TRAILER = 0x21, 0x2C, 0x3B
+INTERLACED = 0x40
+"""The flag of a frame whose rows stand in another order."""
 PLAIN_TEXT, GRAPHIC_CONTROL, APPLICATION = 0x01, 0xF9, 0xFF
 LOOPS = (b"\x0bNETSCAPE2.0", b"\x0bANIMEXTS1.0")
 """Application blocks that say how often an animation runs: the length of the name, and the name."""
@@ -54,8 +56,9 @@ def _table(flags: int) -> int:
     return 3 << ((flags & 7) + 1) if flags & 0x80 else 0
 
 
-def _behind_sub_blocks(data: bytes, at: int) -> int:
-    for _ in range(MAX_SUB_BLOCKS):
+def _behind_sub_blocks(data: bytes, at: int, room: Iterator[int]) -> int:
+    """Where the sub-blocks from *at* on end. Each takes one of *room*, which is the whole file's."""
+    for _ in room:
         size = data[at]
         at += size + 1
         if not size:
@@ -70,12 +73,13 @@ def _blocks(data: bytes) -> Iterator[Block]:
     show it. Raises `NotAnImage` or `IndexError` if it is cut before, or within a frame, or has too many blocks.
     """
     at, painted = 13 + _table(data[10]), False
+    room = iter(range(MAX_SUB_BLOCKS))
     for _ in range(MAX_BLOCKS):
         introducer = data[at] if at < len(data) else TRAILER
         if introducer == IMAGE:
-            block = Block(None, at, _behind_sub_blocks(data, at + 11 + _table(data[at + 9])))
+            block = Block(None, at, _behind_frame(data, at, room))
             painted = True
-        elif introducer == EXTENSION and (stop := _behind_extension(data, at)):
+        elif introducer == EXTENSION and (stop := _behind_extension(data, at, room)):
             block = Block(data[at + 1], at, stop)
         elif painted:
             return
@@ -86,10 +90,18 @@ def _blocks(data: bytes) -> Iterator[Block]:
     raise NotAnImage("the GIF is damaged or incomplete")
 
 
-def _behind_extension(data: bytes, at: int) -> int | None:
+def _behind_frame(data: bytes, at: int, room: Iterator[int]) -> int:
+    """Where the frame at *at* ends. Raises `NotAnImage` if the file ends before."""
+    try:
+        return _behind_sub_blocks(data, at + 11 + _table(data[at + 9]), room)
+    except IndexError as error:
+        raise NotAnImage("the GIF is incomplete: it is cut within a frame") from error
+
+
+def _behind_extension(data: bytes, at: int, room: Iterator[int]) -> int | None:
     """Where the extension at *at* ends; `None` if the file ends before."""
     try:
-        return _behind_sub_blocks(data, at + 2)
+        return _behind_sub_blocks(data, at + 2, room)
     except IndexError:
         return None
 
@@ -150,6 +162,36 @@ def _loop_count(data: bytes, block: Block) -> int | None:
     return count
 
 
+def joined(
+    size: tuple[int, int],
+    pictures: Iterable[tuple[bytes, tuple[int, int]]],
+    delays: list[int],
+    loops: int | None,
+    disposal: int,
+) -> bytes:
+    """An animation on a canvas of *size*.
+
+    *pictures* are each a GIF of one frame, and its left upper corner on the canvas; *delays* are in hundredths of a
+    second; *loops* is as `loops` returns it; *disposal* is that of all frames. Pillow would join equal frames to one.
+    """
+    parts: Parts = [b"GIF89a", struct.pack("<HHBBB", *size, 0, 0, 0), *_repeated(loops)]
+    for (data, corner), delay in zip(pictures, delays, strict=True):
+        (frame,) = frames(data)
+        see_through = frame.transparent is not None
+        control = struct.pack("<BHB", disposal << 2 | see_through, delay, frame.transparent or 0)
+        left, top, right, bottom = frame.box
+        place = struct.pack(
+            "<HHHHB", *corner, right - left, bottom - top, 0x80 | frame.pixels[0] & INTERLACED | data[10] & 7
+        )
+        parts += [b"\x21\xf9\x04", control, b"\0\x2c", place, frame.palette, frame.pixels[1:]]
+    return b"".join([*parts, b"\x3b"])
+
+
+def _repeated(count: int | None) -> Parts:
+    """The block that says how often an animation is repeated; none for `None`."""
+    return [] if count is None else [b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", count) + b"\0"]
+
+
 def strip(data: bytes, _orientation: int) -> Filtered:
     """The frames, how they are shown, and how often. All other extensions can be text.
 
@@ -159,8 +201,7 @@ def strip(data: bytes, _orientation: int) -> Filtered:
     blocks = list(_blocks(data))
     canvas = struct.pack("<HH", *_canvas(data, next(block for block in blocks if block.label is None)))
     parts: Parts = [view[:6], canvas, view[10 : 13 + _table(data[10])]]
-    if (count := loops(data)) is not None:
-        parts.append(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", count) + b"\0")
+    parts += _repeated(loops(data))
     control: bytes | None = None
     for block in blocks:
         if block.label is None:

@@ -14,8 +14,12 @@ MEDIA = b"mdat"
 TOP = {b"ftyp", b"meta", b"moov", MEDIA, b"free", b"skip", b"uuid", b"styp", b"sidx", b"idat"}
 """Boxes that a file is made of. Whatever follows the last of them is not part of the picture."""
 
-MAX_BOXES = 100_000
-"""Most entries of any one list: boxes, items, properties of items, references, samples, chunks."""
+MAX_BOXES = 4_000
+"""Most boxes of any one list. A telephone's HEIC has some hundreds, one for each tile and more."""
+MAX_ENTRIES = 20_000
+"""Most entries of any one table: items, their properties, references, samples, chunks.
+
+Each costs a microsecond or two for every time that the file is walked through, and can be a few bytes long."""
 
 DAMAGED = "the file is damaged"
 INCOMPLETE = "the file is damaged or incomplete"
@@ -92,10 +96,10 @@ def below(data: bytes, box: Box, *kinds: bytes) -> Box | None:
 def table_size(data: bytes, box: Box, at: int, entry: int) -> int:
     """Bytes of a *box* that ends with a table of entries of *entry* bytes; their number stands at *at* in the payload.
 
-    Raises `NotAnImage` if the table claims more than `MAX_BOXES` entries.
+    Raises `NotAnImage` if the table claims more than `MAX_ENTRIES` entries.
     """
     (count,) = struct.unpack_from(">I", data, box.body + at)
-    if count > MAX_BOXES:
+    if count > MAX_ENTRIES:
         raise NotAnImage(DAMAGED)
     return at + 4 + count * entry
 

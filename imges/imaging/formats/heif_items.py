@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imges.errors import NotAnImage
-from imges.imaging.formats.heif_boxes import DAMAGED, INCOMPLETE, MAX_BOXES, Box, Reader, boxes_in, needed_child
+from imges.imaging.formats.heif_boxes import DAMAGED, INCOMPLETE, MAX_ENTRIES, Box, Reader, boxes_in, needed_child
 
 MAX_EXTENTS = 10_000
 """Most extents of all items together."""
@@ -152,7 +152,7 @@ def _locations(data: bytes, iloc: Box, idat: Box | None) -> Locations:
         entry = _entry(reader, widths)
         found.ignored.append(entry.file)
         room -= entry.extents
-        if room < 0 or len(found.ignored) > MAX_BOXES or entry.item in found.extents:
+        if room < 0 or len(found.ignored) > MAX_ENTRIES or entry.item in found.extents:
             raise NotAnImage(DAMAGED)
         start, stop = _source(entry.method, idat, len(data))
         begun = reader.at
@@ -214,7 +214,7 @@ def _indexes(widths: _Widths, begun: int, count: int) -> list[tuple[int, int]]:
 def _associations(data: bytes, iprp: Box) -> dict[int, list[Association]]:
     """Which properties each item has. Raises `NotAnImage` if there are too many of them."""
     found: defaultdict[int, list[Association]] = defaultdict(list)
-    room = MAX_BOXES
+    room = MAX_ENTRIES
     for ipma in boxes_in(data, iprp.body, iprp.stop):
         if ipma.kind == b"ipma":
             room = _read_associations(data, ipma, found, room)
@@ -254,7 +254,7 @@ def read_references(data: bytes, meta: Meta) -> list[Reference]:
     iref = meta.boxes[b"iref"]
     size = 4 if data[iref.body] else 2
     references: list[Reference] = []
-    room = MAX_BOXES
+    room = MAX_ENTRIES
     for box in boxes_in(data, iref.body + 4, iref.stop):
         reader = Reader(data, box.body)
         source, count = reader.number(size), reader.number(2)

@@ -17,6 +17,8 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """SOF0 to SOF15: the frame header, which says the size (T.81, table B.1)."""
 FRAME_HEADER = 6
 """Fewest bytes of a frame header: precision, height, width, number of components."""
+COEFFICIENTS = 64
+"""Of each block of each component. A progressive scan brings some of them, or a further bit of them (T.81, G.1.1)."""
 PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 TABLES = {0xC4, 0xCC, 0xDB, 0xDC, 0xDD}
 """DHT, DAC, DQT, DNL, DRI: decoders need them, as they need frames and scans."""
@@ -35,6 +37,8 @@ EXIF_NAME = b"Exif\0"
 ICC = b"ICC_PROFILE\0"
 MAX_SEGMENTS = 5000
 """Most segments. Real files have up to some hundreds; one can be four bytes long, so a file can claim millions."""
+MAX_FILL = 2**20
+"""Most bytes between two segments: any number of FF may stand there."""
 MAX_SCANS = 100
 """Most scans. Each is a pass over all of the picture and takes a few bytes of the file; libvips has the same bound."""
 
@@ -42,6 +46,7 @@ JFIF_HEADER, ADOBE_HEADER = 14, 12
 """Bytes of these segments before a thumbnail, and before anything else."""
 
 DAMAGED = "the JPEG is damaged or incomplete"
+CUT = "the JPEG is incomplete: it is cut within the picture"
 
 
 class Segment(NamedTuple):
@@ -65,7 +70,7 @@ def _segments(data: bytes, *, header: bool = False) -> Iterator[Segment]:
     """
     at, scanned = 2, False
     for _ in range(MAX_SEGMENTS):
-        found = MARKER.search(data, at)
+        found = MARKER.search(data, at, at + MAX_FILL)
         marker = data[found.end() - 1] if found else None
         if scanned and marker == SOI:  # another picture begins
             return
@@ -149,18 +154,40 @@ def strip(data: bytes, orientation: int) -> Filtered:
     segments = segments if mended else segments[:-1]
     if sum(segment.marker == SOS for segment in segments) > MAX_SCANS:
         raise NotAnImage("the JPEG has too many scans")
+    if mended and not _has_all_scans(data, segments):
+        raise NotAnImage(CUT)
     parts: Parts = [b"\xff\xd8", *_jfif(data, segments)]
     if orientation != 1:
         block = EXIF + exif.minimal(orientation)
         parts.append(struct.pack(">BBH", 0xFF, APP1, 2 + len(block)) + block)
-    with_profile = _has_whole_profile(data, segments)
+    profile = _profile_chunks(data, segments)
     for segment in segments:
-        if segment.marker not in DROPPED or (with_profile and _is_profile(data, segment)):
+        if segment.marker not in DROPPED or segment in profile:
             parts.append(memoryview(data)[segment.start : segment.stop])
         elif _is_adobe(data, segment):
             parts.append(b"\xff\xee\0\x0e" + data[segment.body : segment.body + ADOBE_HEADER])
     parts.append(b"\xff\xd9")
     return Filtered(parts, mended)
+
+
+def _has_all_scans(data: bytes, segments: list[Segment]) -> bool:
+    """Whether the scans bring each coefficient of each component down to its last bit.
+
+    If the ending is missing, this tells whether the file was cut between two scans: it would be shown, but blurred.
+    """
+    frame = next(segment for segment in segments if segment.marker in FRAMES)
+    progressive = frame.marker in PROGRESSIVE
+    missing = dict.fromkeys(data[frame.body + FRAME_HEADER : frame.stop : 3], (1 << COEFFICIENTS) - 1)
+    for scan in segments:
+        if scan.marker != SOS:
+            continue
+        behind = scan.body + 1 + 2 * data[scan.body]
+        first, last, precision = struct.unpack_from("BBB", data, behind)
+        brought = (2 << last) - (1 << first) if progressive and last < COEFFICIENTS else -1
+        for component in data[scan.body + 1 : behind : 2]:
+            if not (progressive and precision & 15):  # else more bits follow
+                missing[component] = missing.get(component, 0) & ~brought
+    return not any(missing.values())
 
 
 def _jfif(data: bytes, segments: list[Segment]) -> Parts:
@@ -182,9 +209,15 @@ def _is_profile(data: bytes, segment: Segment) -> bool:
     return segment.marker == APP2 and data.startswith(ICC, segment.body)
 
 
-def _has_whole_profile(data: bytes, segments: list[Segment]) -> bool:
-    """Whether all numbered chunks of an ICC profile are there (ICC.1, annex B.4), and are no more than `MAX_ICC`."""
+def _profile_chunks(data: bytes, segments: list[Segment]) -> list[Segment]:
+    """The numbered chunks of the first ICC profile (ICC.1, annex B.4); none if it is not whole, or over `MAX_ICC`.
+
+    Chunks behind it are passed over, as browsers do: a file whose profile stands twice is shown by the first one.
+    """
     chunks = [segment for segment in segments if _is_profile(data, segment)]
-    numbers = [tuple(data[chunk.body + 12 : min(chunk.body + 14, chunk.stop)]) for chunk in chunks]
-    wanted = [(n, len(chunks)) for n in range(1, len(chunks) + 1)]
-    return sorted(numbers) == wanted and sum(chunk.stop - chunk.body for chunk in chunks) <= MAX_ICC
+    count = data[chunks[0].body + len(ICC) + 1] if chunks and chunks[0].stop > chunks[0].body + len(ICC) + 1 else 0
+    first = chunks[:count]
+    numbers = [tuple(data[chunk.body + 12 : min(chunk.body + 14, chunk.stop)]) for chunk in first]
+    wanted = [(n, count) for n in range(1, count + 1)]
+    whole = sorted(numbers) == wanted and sum(chunk.stop - chunk.body for chunk in first) <= MAX_ICC
+    return first if whole else []

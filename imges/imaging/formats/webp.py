@@ -15,6 +15,8 @@ HAS_ICC, HAS_EXIF, HAS_XMP, HAS_ANIMATION = 0x20, 0x08, 0x04, 0x02
 """Flags of the extended header (RFC 9649, 2.7)."""
 FRAME_HEADER = 16
 """Bytes of a frame before its own chunks: place, size, delay, how it is blended (RFC 9649, 2.7.1.1)."""
+MAX_FRAME_CHUNKS = 8
+"""Most chunks of a frame. It has one, or two with transparency."""
 
 
 class Chunk(NamedTuple):
@@ -25,9 +27,12 @@ class Chunk(NamedTuple):
     stop: int
 
 
-def _chunks(data: bytes, at: int, end: int) -> Iterator[Chunk]:
-    """The chunks from *at* to *end*; an odd one is followed by a byte of padding. Raises `NotAnImage` if one is cut."""
-    for _ in range(MAX_CHUNKS):
+def _chunks(data: bytes, at: int, end: int, most: int | None = None) -> Iterator[Chunk]:
+    """The chunks from *at* to *end*; an odd one is followed by a byte of padding.
+
+    Raises `NotAnImage` if one is cut, or there are *most*, or `MAX_CHUNKS`.
+    """
+    for _ in range(most or MAX_CHUNKS):
         if at >= end:
             return
         kind, length = struct.unpack_from("<4sI", data, at)
@@ -124,7 +129,7 @@ def _picture(chunks: list[Chunk]) -> list[Chunk]:
 def _frame(data: bytes, frame: Chunk) -> Parts:
     """A frame of an animation. It has chunks of its own, and is held to the same rule as a still."""
     body: Parts = [data[frame.start : frame.start + FRAME_HEADER]]
-    for chunk in _picture(list(_chunks(data, frame.start + FRAME_HEADER, frame.stop))):
+    for chunk in _picture(list(_chunks(data, frame.start + FRAME_HEADER, frame.stop, MAX_FRAME_CHUNKS))):
         body += _chunk(chunk.kind, [memoryview(data)[chunk.start : chunk.stop]])
     return _chunk(FRAME, body)
 

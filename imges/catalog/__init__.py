@@ -10,6 +10,7 @@ from imges.catalog.types import (
     Block,
     Cursor,
     DamagedDatabase,
+    Deed,
     GuestStays,
     Image,
     Kept,
@@ -24,6 +25,7 @@ from imges.catalog.types import (
     State,
     Statistics,
     StoredFile,
+    Trace,
     utc_now,
 )
 
@@ -35,6 +37,7 @@ __all__ = [
     "Catalog",
     "Cursor",
     "DamagedDatabase",
+    "Deed",
     "GuestStays",
     "Image",
     "Kept",
@@ -49,6 +52,7 @@ __all__ = [
     "State",
     "Statistics",
     "StoredFile",
+    "Trace",
     "block_text",
     "copy_catalog",
     "copy_sqlite",

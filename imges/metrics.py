@@ -70,6 +70,10 @@ _decoder_deaths = Counter(
     "imges_decoder_deaths", "Decoding processes that died (`crash`) or were ended (`timeout`).", ["why"],
     registry=_registry,
 )  # fmt: skip
+_sign_ins = Counter(
+    "imges_sign_ins", "Owners that signed in at /admin (`good`), or the class of the error.", ["result"],
+    registry=_registry,
+)  # fmt: skip
 _storage_seconds = Histogram(
     "imges_storage_seconds", "Calls of a storage.", ["place", "call"], buckets=SECONDS, registry=_registry
 )
@@ -206,6 +210,11 @@ def decoders(*, limit: int, busy: int, waiting: int, memory_limit: int, memory: 
 def decoder_died(why: str) -> None:
     """Counts the end of a decoding process. *why* is `crash` or `timeout`."""
     _part(_decoder_deaths, why).inc()
+
+
+def sign_in(result: str) -> None:
+    """Counts an attempt to sign in at /admin. *result* is `good` or the class of the error."""
+    _part(_sign_ins, result).inc()
 
 
 def storage(place: str, call: str, failures: tuple[type[Exception], ...]) -> AbstractContextManager[None]:

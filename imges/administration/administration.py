@@ -15,8 +15,10 @@ from urllib.parse import unquote, urlsplit
 from imges.access.access import Access
 from imges.administration.blocking import Blocking
 from imges.administration.key_management import KeyManagement
+from imges.administration.searching import written_search
 from imges.administration.sessions import Sessions
-from imges.catalog import Catalog, Cursor, Image, PlaceUse, Search, utc_now
+from imges.administration.trail import OwnersTrail
+from imges.catalog import Catalog, Cursor, Deed, Image, PlaceUse, Search, utc_now
 from imges.errors import CatalogUnavailable, Gone, ImgesError, NotFound
 from imges.pictures.deleting import Deleting
 from imges.settings import Settings
@@ -75,6 +77,7 @@ class Administration:
         self._settings = settings
         self.keys = KeyManagement(catalog, access.keys)
         self.blocks = Blocking(catalog)
+        self.trail = OwnersTrail(catalog)
         self._now = now
         self._overview: tuple[float, Overview] | None = None
         self._deletions: set[asyncio.Task[None]] = set()
@@ -92,7 +95,7 @@ class Administration:
     ) -> AsyncGenerator[Self]:
         """Raises `CatalogUnavailable` if the secret of the cookies cannot be read."""
         secret = await catalog.secret("cookies", lambda: os.urandom(32))
-        administration = cls(settings, catalog, deleting, access, Sessions(access, secret, now), now=now)
+        administration = cls(settings, catalog, deleting, access, Sessions(access, catalog, secret, now), now=now)
         try:
             yield administration
         finally:
@@ -140,20 +143,22 @@ class Administration:
         """Returns *search*, limited to the pictures that exist now. Later uploads do not belong to it."""
         return replace(search, newest=await self._catalog.search.newest_number()) if search.newest is None else search
 
-    async def delete(self, ids: Sequence[str]) -> int:
+    async def delete(self, ids: Sequence[str], *, by: str) -> int:
         """Deletes the pictures of these *ids*, and returns how many there were. From now on their addresses answer 410.
 
-        Their objects are deleted afterwards.
+        Their objects are deleted afterwards. *by* is the name of the key that the owner is signed in with.
         """
         rows = await self._deleting.mark_all(ids)
         self._go_on(self._deleting.finish_all())
+        await self.trail.note(by, Deed.DELETE, ", ".join(row.id for row in rows), len(rows))
         return len(rows)
 
-    async def delete_all(self, search: Search) -> None:
+    async def delete_all(self, search: Search, *, by: str) -> None:
         """Begins to delete what *search* finds. All of it is marked first: a restart does not stop what is marked.
 
         Returns when all is marked, or after `MARKING` seconds. `left` returns how many pictures are still there.
         """
+        await self.trail.note(by, Deed.DELETE_FOUND, written_search(search), await self.count(search))
         marked = asyncio.Event()
         self._go_on(self._delete_all(search, marked))
         with suppress(TimeoutError):

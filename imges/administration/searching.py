@@ -1,5 +1,6 @@
 """What the owner writes into the fields of the search, read as a `Search` of the catalog."""
 
+import dataclasses
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -30,6 +31,14 @@ def search_of(fields: Mapping[str, str], zone: ZoneInfo) -> Search:
         before=last_day and last_day + timedelta(days=1),
         newest=_number(given.get("newest")),
     )
+
+
+def written_search(search: Search) -> str:
+    """Returns *search* as the trail has it: the fields that limit it. Clients' addresses are not kept there."""
+    fields = {field.name: getattr(search, field.name) for field in dataclasses.fields(search)}
+    if search.network is not None:
+        fields["network"] = "…"
+    return ", ".join(f"{name}: {value}" for name, value in fields.items() if value is not None)
 
 
 def _network(text: str | None):  # noqa: ANN202  (a network of either family)

@@ -9,6 +9,8 @@ catalog           opens it; `Catalog` has a part for each subject
 ├─ inventory        rows of every state, for `fsck`
 ├─ moves            pictures that migrate to another place
 ├─ search           the owner's search
+├─ upload_ids       answers that a client may ask for again
+├─ trail            what owners did, and which of their sessions are ended (`ended_sessions`)
 └─ blocks, figures  what is blocked; what is counted
 sqlite            runs statements in SQLite (`connection_thread`, `group_commit`, `readers`)
 postgres          runs the same statements in PostgreSQL
@@ -26,6 +28,7 @@ from imges.catalog.types import (
     Block,
     Cursor,
     DamagedDatabase,
+    Deed,
     GuestStays,
     Image,
     Kept,
@@ -40,6 +43,7 @@ from imges.catalog.types import (
     State,
     Statistics,
     StoredFile,
+    Trace,
     UploadId,
     UploadIdTaken,
     utc_now,
@@ -53,6 +57,7 @@ __all__ = [
     "Catalog",
     "Cursor",
     "DamagedDatabase",
+    "Deed",
     "GuestStays",
     "Image",
     "Kept",
@@ -67,6 +72,7 @@ __all__ = [
     "State",
     "Statistics",
     "StoredFile",
+    "Trace",
     "UploadId",
     "UploadIdTaken",
     "block_text",

@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from cachetools import TTLCache
-from sqlalchemy import Connection, Delete, Update, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, bindparam, delete, func, or_, select, update
 
 from imges.catalog.database import Database
 from imges.catalog.dialects import insert_or_skip
+from imges.catalog.ended_sessions import end_sessions
 from imges.catalog.rows import api_key_of
 from imges.catalog.statements import count_changed
 from imges.catalog.tables import api_keys, images
@@ -90,17 +91,28 @@ class ApiKeys:
         self._remembered.clear()
 
     async def set_enabled(self, name: str, *, enabled: bool) -> None:
-        """Enable or disable the key. Raises `NoSuchApiKey`."""
-        await self._change(name, update(api_keys).where(api_keys.c.name == name).values(enabled=enabled))
+        """Enable or disable the key. Raises `NoSuchApiKey`.
+
+        Disabling ends the sessions that were begun with the key. They stay ended if the key is enabled again.
+        """
+        statement = update(api_keys).where(api_keys.c.name == name).values(enabled=enabled).returning(api_keys.c.hash)
+
+        def work(connection: Connection) -> bool:
+            key_hash = connection.scalar(statement)
+            if key_hash is not None and not enabled:
+                end_sessions(connection, key_hash, self._now())
+            return key_hash is not None
+
+        await self._change(name, work)
 
     async def remove(self, name: str) -> None:
         """Revoke the key; its pictures stay. Raises `GuestStays`, `NoSuchApiKey`."""
         if name == GUEST:
             raise GuestStays
-        await self._change(name, delete(api_keys).where(api_keys.c.name == name))
+        await self._change(name, count_changed(delete(api_keys).where(api_keys.c.name == name)))
 
-    async def _change(self, name: str, statement: Update | Delete) -> None:
-        if not await self._database.write(count_changed(statement)):
+    async def _change(self, name: str, work: Callable[[Connection], int]) -> None:
+        if not await self._database.write(work):
             raise NoSuchApiKey(name)
         self._changed()
 

@@ -17,6 +17,7 @@ from imges.catalog.copying import copy
 from imges.catalog.database import Database
 from imges.catalog.deletions import Deletions
 from imges.catalog.dialects import insert_or_skip
+from imges.catalog.ended_sessions import EndedSessions
 from imges.catalog.figures import Figures
 from imges.catalog.images import Images
 from imges.catalog.inventory import Inventory
@@ -26,6 +27,7 @@ from imges.catalog.published import PublishedImages
 from imges.catalog.search import Searches
 from imges.catalog.sqlite import SqliteDatabase
 from imges.catalog.tables import leases, secrets
+from imges.catalog.trail import Trail
 from imges.catalog.types import utc_now
 from imges.catalog.unique_keys import KeyHashes
 from imges.catalog.upload_ids import UploadIds
@@ -36,7 +38,7 @@ POSTGRESQL = "postgresql://"
 
 
 class Catalog:
-    """Everything about pictures and API keys, and what is blocked.
+    """Everything about pictures and API keys, what is blocked, and what owners did.
 
     Every method of its parts may raise `CatalogUnavailable`, and `CatalogFull` if it writes. Docstrings name the rest.
     """
@@ -53,6 +55,8 @@ class Catalog:
         self.figures = Figures(database)
         self.keys = ApiKeys(database, now)
         self.blocks = Blocks(database, now)
+        self.trail = Trail(database, now)
+        self.ended_sessions = EndedSessions(database, now)
         self.leases = Leases(database, now)
 
     async def secret(self, name: str, make: Callable[[], bytes]) -> bytes:

@@ -10,10 +10,21 @@ from sqlalchemy.exc import IntegrityError
 
 from imges.catalog import schema
 from imges.catalog.database import Database, Run
-from imges.catalog.tables import api_keys, blocks, files, images, metadata, secrets, unique_keys, upload_ids
+from imges.catalog.tables import (
+    api_keys,
+    blocks,
+    ended_sessions,
+    files,
+    images,
+    metadata,
+    secrets,
+    trail,
+    unique_keys,
+    upload_ids,
+)
 from imges.errors import CatalogDiffers, SettingsError
 
-TABLES = (images, files, unique_keys, upload_ids, api_keys, blocks, secrets)
+TABLES = (images, files, unique_keys, upload_ids, api_keys, blocks, trail, ended_sessions, secrets)
 """Every row that a foreign key names comes first. Leases and jobs are left out: no process runs that could hold one."""
 
 PAGE = 1000

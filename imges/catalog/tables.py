@@ -155,6 +155,27 @@ blocks = Table(
     sqlite_autoincrement=True,  # numbers are never used again: others see a change by them
 )
 
+trail = Table(
+    "trail",
+    metadata,
+    Column("number", RowNumber, primary_key=True),
+    Column("created", Moment, nullable=False, index=True),
+    Column("actor", Text, nullable=False),  # the name of an API key, no foreign key; or an account on the server
+    Column("deed", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("count", BigInteger),  # of pictures or blocks; NULL: the deed has no number
+    sqlite_autoincrement=True,  # numbers are never used again: they are positions in the list
+)
+
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("hash", LargeBinary, primary_key=True),  # of one session, or of an API key
+    Column("began_before", Moment, nullable=False),
+    Column("kept_until", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 leases = Table("leases", metadata, Column("id", Text, primary_key=True), Column("expires", Moment, nullable=False))
 
 jobs = Table(

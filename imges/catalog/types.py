@@ -268,6 +268,33 @@ class Block:
     created: datetime
 
 
+class Deed(StrEnum):
+    """What an owner can do that the trail keeps."""
+
+    SIGN_IN = "sign in"
+    SIGN_OUT = "sign out"
+    ADD_KEY = "add key"
+    ENABLE_KEY = "enable key"
+    DISABLE_KEY = "disable key"
+    REVOKE_KEY = "revoke key"
+    BLOCK = "block"
+    UNBLOCK = "unblock"
+    DELETE = "delete"
+    DELETE_FOUND = "delete all found"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """One line of the trail: *actor* did *deed* to *subject*, which concerned *count* pictures or blocks."""
+
+    number: int
+    created: datetime
+    actor: str
+    deed: Deed
+    subject: str
+    count: int | None
+
+
 # Errors of the catalog, beside those of `imges.errors`
 
 

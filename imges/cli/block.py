@@ -2,8 +2,8 @@
 
 import click
 
-from imges.catalog import Catalog, block_text
-from imges.cli.opening import with_catalog
+from imges.catalog import Catalog, Deed, block_text
+from imges.cli.opening import note_command, with_catalog
 from imges.cli.settings_option import settings_option
 from imges.settings import Settings
 
@@ -47,9 +47,12 @@ async def _change(catalog: Catalog, what: str, *, remove: bool) -> bool:
     """Blocks *what*, or removes its block. Returns `False` if there was no block to remove."""
     if not remove:
         added = await catalog.blocks.add(what)
+        if added:
+            await note_command(catalog, Deed.BLOCK, what, 1)
         click.echo(f"{what} is {'' if added else 'already '}blocked")
         return True
     if await catalog.blocks.remove(what):
+        await note_command(catalog, Deed.UNBLOCK, what)
         click.echo(f"{what} is not blocked any more")
         return True
     click.echo(f"{what} is not blocked", err=True)

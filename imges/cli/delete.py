@@ -5,8 +5,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import click
 
-from imges.catalog import Search
-from imges.cli.opening import with_pictures
+from imges.catalog import Deed, Search
+from imges.cli.opening import note_command, with_pictures
 from imges.cli.progress import Bar
 from imges.cli.settings_option import settings_option
 from imges.errors import ImgesError
@@ -66,14 +66,17 @@ def delete(
 
 async def _delete_by_id(pictures: Pictures, ids: tuple[str, ...]) -> bool:
     """Returns whether all of *ids* were there and are deleted. Goes on after a failure."""
-    good = True
+    good, deleted = True, list[str]()
     for image_id in ids:
         try:
             await pictures.deleting.delete(await pictures.finding.by_id(image_id))
             click.echo(f"deleted {image_id}")
+            deleted.append(image_id)
         except ImgesError as error:
             click.echo(f"{image_id}: {error}", err=True)
             good = False
+    if deleted:
+        await note_command(pictures.catalog, Deed.DELETE, ", ".join(deleted), len(deleted))
     return good
 
 
@@ -92,4 +95,7 @@ async def _delete_all(pictures: Pictures, search: Search) -> bool:
                 failed += 1
             bar.advance()
     click.echo(f"{deleted} deleted")
+    chosen = {"key": search.api_key, "address": search.network and "…", "before": search.before}
+    given = ", ".join(f"{name}: {value}" for name, value in chosen.items() if value is not None)
+    await note_command(pictures.catalog, Deed.DELETE_FOUND, given, deleted)
     return not failed

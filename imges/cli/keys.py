@@ -8,8 +8,8 @@ from rich.table import Table
 
 from imges.access.api_keys import KeyRing, check_key_name
 from imges.bytesize import size_formatted
-from imges.catalog import ApiKey, Catalog, Scope
-from imges.cli.opening import with_catalog
+from imges.catalog import ApiKey, Catalog, Deed, Scope
+from imges.cli.opening import note_command, with_catalog
 from imges.cli.settings_option import settings_option
 from imges.errors import BadParameter
 from imges.settings import Settings
@@ -70,13 +70,15 @@ def add(
 
     async def use(catalog: Catalog) -> str:
         ring = await KeyRing.open(catalog)
-        return await ring.add(
+        text = await ring.add(
             name,
             Scope(scope),
             quota_pictures=pictures if quota_pictures is None else quota_pictures,
             quota_bytes=quota_bytes,
             expires=expires and expires.replace(tzinfo=UTC),
         )
+        await note_command(catalog, Deed.ADD_KEY, f"{name}, scope {scope}")
+        return text
 
     click.echo(with_catalog(settings, use))
 
@@ -117,7 +119,7 @@ def _day(moment: datetime | None) -> str:
 @settings_option
 def enable(settings: Settings, name: str) -> None:
     """Let a disabled key upload again."""
-    with_catalog(settings, lambda catalog: catalog.keys.set_enabled(name, enabled=True))
+    _set_enabled(settings, name, enabled=True)
 
 
 @keys.command()
@@ -125,7 +127,7 @@ def enable(settings: Settings, name: str) -> None:
 @settings_option
 def disable(settings: Settings, name: str) -> None:
     """Let a key upload no more, for now."""
-    with_catalog(settings, lambda catalog: catalog.keys.set_enabled(name, enabled=False))
+    _set_enabled(settings, name, enabled=False)
 
 
 @keys.command()
@@ -133,4 +135,17 @@ def disable(settings: Settings, name: str) -> None:
 @settings_option
 def revoke(settings: Settings, name: str) -> None:
     """Take a key away for good; its pictures stay."""
-    with_catalog(settings, lambda catalog: catalog.keys.remove(name))
+
+    async def use(catalog: Catalog) -> None:
+        await catalog.keys.remove(name)
+        await note_command(catalog, Deed.REVOKE_KEY, name)
+
+    with_catalog(settings, use)
+
+
+def _set_enabled(settings: Settings, name: str, *, enabled: bool) -> None:
+    async def use(catalog: Catalog) -> None:
+        await catalog.keys.set_enabled(name, enabled=enabled)
+        await note_command(catalog, Deed.ENABLE_KEY if enabled else Deed.DISABLE_KEY, name)
+
+    with_catalog(settings, use)

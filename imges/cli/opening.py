@@ -5,6 +5,8 @@ command that needs the catalog alone starts quickly.
 """
 
 import asyncio
+import getpass
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from imges.settings import Settings, prepare_data_dir
 
 if TYPE_CHECKING:
-    from imges.catalog import Catalog
+    from imges.catalog import Catalog, Deed
     from imges.maintenance.context import Context
     from imges.pictures import Pictures
 
@@ -31,6 +33,15 @@ def with_catalog(settings: Settings, use: Callable[["Catalog"], Awaitable[T]]) -
             return await use(catalog)
 
     return asyncio.run(run())
+
+
+async def note_command(catalog: "Catalog", deed: "Deed", subject: str, count: int | None = None) -> None:
+    """Adds to the trail what a command did, under the name of the account that runs it."""
+    try:
+        account = getpass.getuser()
+    except (OSError, KeyError):  # an account without a name, as in containers
+        account = str(os.getuid())
+    await catalog.trail.add(f"{account} on the server", deed, subject, count)
 
 
 def with_pictures(settings: Settings, use: Callable[["Pictures"], Awaitable[T]]) -> T:

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from imges.administration import Administration, administration
-from imges.catalog import Cursor, NoSuchApiKey, Scope, Search, utc_now
+from imges.catalog import Cursor, Deed, NoSuchApiKey, Scope, Search, utc_now
 from imges.errors import BadParameter, CatalogUnavailable, Gone
 from tests import drawn
 from tests.maintenance.collection import Library
@@ -97,7 +97,7 @@ async def test_a_search_up_to_now_leaves_out_later_uploads(library: Library, own
 
 async def test_deleted_pictures_are_gone_at_once_and_their_files_soon(library: Library, owner: Administration):
     first, second, kept = await uploaded(library, 3)
-    assert await owner.delete([first, second, "nobody"]) == 2
+    assert await owner.delete([first, second, "nobody"], by="owner") == 2
     for image_id in (first, second):
         with pytest.raises(Gone):
             await library.pictures.finding.by_id(image_id)
@@ -121,7 +121,7 @@ async def test_all_that_a_search_finds_is_deleted(
     monkeypatch.setattr(library.pictures.deleting, "mark_found", failing)
     await uploaded(library, 3)
     assert await owner.left(Search()) == 3
-    await owner.delete_all(Search())
+    await owner.delete_all(Search(), by="owner")
     await owner.finish(60)
     assert (await owner.left(Search()), failures, library.files()) == (0, [], set())
 
@@ -144,7 +144,7 @@ async def test_a_long_marking_does_not_keep_the_owner_waiting(
 
     monkeypatch.setattr(library.pictures.deleting, "mark_found", slow)
     async with asyncio.timeout(10):
-        await owner.delete_all(Search())
+        await owner.delete_all(Search(), by="owner")
         await owner.finish(0.05)
         go_on.set()
         await owner.finish(60)
@@ -155,29 +155,48 @@ async def test_a_long_marking_does_not_keep_the_owner_waiting(
 
 async def test_blocks_are_counted_when_they_are_new(owner: Administration):
     digest = hashlib.md5(b"x").hexdigest()
-    assert await owner.blocks.add([digest, digest.upper(), "192.0.2.7"]) == 2
-    assert await owner.blocks.add(["192.0.2.7", "192.0.2.0/24"]) == 1
+    assert await owner.blocks.add([digest, digest.upper(), "192.0.2.7"], by="owner") == 2
+    assert await owner.blocks.add(["192.0.2.7", "192.0.2.0/24"], by="owner") == 1
     assert {block.what for block in await owner.blocks.all()} == {digest, "192.0.2.7/32", "192.0.2.0/24"}
-    assert (await owner.blocks.remove("192.0.2.7/32"), await owner.blocks.remove("192.0.2.7/32")) == (True, False)
+    assert [await owner.blocks.remove("192.0.2.7/32", by="owner") for _ in range(2)] == [True, False]
     with pytest.raises(BadParameter, match="what to block"):
-        await owner.blocks.add(["everybody"])
+        await owner.blocks.add(["everybody"], by="owner")
 
 
 async def test_a_key_has_what_the_form_says(library: Library, owner: Administration):
     expires = utc_now() + timedelta(days=1)
-    text = await owner.keys.add("laptop", admin=True, quota="2 GB", quota_pictures="500", expires=expires)
-    await owner.keys.add("phone", admin=False, quota="", quota_pictures="", expires=None)
+    text = await owner.keys.add("laptop", admin=True, quota="2 GB", quota_pictures="500", expires=expires, by="owner")
+    await owner.keys.add("phone", admin=False, quota="", quota_pictures="", expires=None, by="owner")
     assert text
     keys = {key.name: key for key in await owner.keys.all()}
     laptop, phone = keys["laptop"], keys["phone"]
     assert (laptop.scope, laptop.quota_bytes, laptop.quota_pictures) == (Scope.ADMIN, 2 * 2**30, 500)
     assert laptop.expires == expires
     assert (phone.scope, phone.quota_bytes, phone.quota_pictures, phone.expires) == (Scope.UPLOAD, None, None, None)
-    await owner.keys.set_enabled("laptop", enabled=False)
+    await owner.keys.set_enabled("laptop", enabled=False, by="owner")
     assert not next(key for key in await owner.keys.all() if key.name == "laptop").enabled
-    await owner.keys.revoke("laptop")
+    await owner.keys.revoke("laptop", by="owner")
     with pytest.raises(NoSuchApiKey):
-        await owner.keys.revoke("laptop")
+        await owner.keys.revoke("laptop", by="owner")
+
+
+async def test_the_trail_has_who_did_what_to_how_many(library: Library, owner: Administration):
+    first, *_ = await uploaded(library, 3)
+    await owner.delete([first, "unknown"], by="ann")
+    await owner.delete_all(Search(api_key="guest", most=2**20), by="bob")
+    await owner.blocks.add(["192.0.2.7", "192.0.2.8"], by="ann")
+    await owner.blocks.add(["192.0.2.7"], by="ann")  # was blocked
+    await owner.keys.add("phone", admin=True, quota="", quota_pictures="", expires=None, by="bob")
+    with pytest.raises(NoSuchApiKey):
+        await owner.keys.revoke("laptop", by="bob")
+    lines, older = await owner.trail.page(None)
+    assert older is None
+    assert [(line.actor, line.deed, line.subject, line.count) for line in lines] == [
+        ("bob", Deed.ADD_KEY, "phone, scope admin", None),
+        ("ann", Deed.BLOCK, "192.0.2.7/32, 192.0.2.8/32", 2),
+        ("bob", Deed.DELETE_FOUND, "api_key: guest, most: 1048576", 2),
+        ("ann", Deed.DELETE, first, 1),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -192,11 +211,11 @@ async def test_a_key_has_what_the_form_says(library: Library, owner: Administrat
 )
 async def test_a_wrong_key_is_refused(owner: Administration, name: str, quota: str, pictures: str, message: str):
     with pytest.raises(BadParameter, match=message):
-        await owner.keys.add(name, admin=False, quota=quota, quota_pictures=pictures, expires=None)
+        await owner.keys.add(name, admin=False, quota=quota, quota_pictures=pictures, expires=None, by="owner")
 
 
 async def test_the_most_pictures_of_a_key_have_twelve_digits(owner: Administration):
-    await owner.keys.add("x", admin=False, quota="", quota_pictures="9" * 12, expires=None)
+    await owner.keys.add("x", admin=False, quota="", quota_pictures="9" * 12, expires=None, by="owner")
     assert next(key for key in await owner.keys.all() if key.name == "x").quota_pictures == 10**12 - 1
 
 

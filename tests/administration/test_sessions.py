@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from imges.administration.sessions import SESSION_LIFE, Sessions
+from imges.administration.sessions import IDLE_LIFE, SESSION_LIFE, Sessions
 from imges.catalog import Scope
 from imges.errors import KeyUnusable, KeyWrong
 from tests.maintenance.collection import Library
@@ -29,7 +29,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def sessions(library: Library, clock: Clock) -> Sessions:
-    return Sessions(library.access, SECRET, clock)
+    return Sessions(library.access, library.pictures.catalog, SECRET, clock)
 
 
 @pytest.fixture
@@ -57,6 +57,17 @@ async def test_keys_that_may_not_administer_get_no_ticket(library: Library, sess
         await sessions.begin("no such key", None)
 
 
+async def used(sessions: Sessions, clock: Clock, ticket: str, until: timedelta) -> str:
+    """Uses the session every half hour *until* that time after its begin, and returns its last ticket."""
+    while clock.now + IDLE_LIFE / 2 <= BEGAN + until:
+        clock.now += IDLE_LIFE / 2
+        session = await sessions.of(ticket)
+        assert session
+        assert session.renewed
+        ticket = session.renewed
+    return ticket
+
+
 @pytest.mark.parametrize(
     ("after", "valid"),
     [
@@ -70,9 +81,54 @@ async def test_keys_that_may_not_administer_get_no_ticket(library: Library, sess
 async def test_a_ticket_is_valid_for_half_a_day(
     sessions: Sessions, key: str, clock: Clock, after: timedelta, valid: bool
 ):
-    ticket = await sessions.begin(key, None)
+    ticket = await used(sessions, clock, await sessions.begin(key, None), after)
     clock.now = BEGAN + after
     assert (await sessions.of(ticket) is not None) is valid
+
+
+@pytest.mark.parametrize(("idle", "valid"), [(IDLE_LIFE, True), (IDLE_LIFE + timedelta(seconds=1), False)])
+async def test_a_session_that_is_not_used_ends_after_an_hour(
+    sessions: Sessions, key: str, clock: Clock, idle: timedelta, valid: bool
+):
+    ticket = await used(sessions, clock, await sessions.begin(key, None), timedelta(hours=2))
+    clock.now += idle
+    assert (await sessions.of(ticket) is not None) is valid
+
+
+async def test_a_renewed_ticket_is_the_same_session(sessions: Sessions, key: str, clock: Clock):
+    """A form that was open before still has the right token, and signing out ends each of the tickets."""
+    first = await sessions.begin(key, None)
+    before = await sessions.of(first)
+    second = await used(sessions, clock, first, timedelta(minutes=30))
+    after = await sessions.of(second)
+    assert before
+    assert after
+    assert (before.renewed, after.renewed, before.token) == (None, None, after.token)
+    other = await sessions.begin(key, None)
+    await sessions.end(after)
+    assert [await sessions.of(ticket) is not None for ticket in (first, second, other)] == [False, False, True]
+
+
+async def test_a_session_stays_ended_when_its_key_works_again(
+    library: Library, sessions: Sessions, key: str, clock: Clock
+):
+    keys, clock.now = library.pictures.catalog.keys, datetime.now(UTC)  # the catalog's clock is the real one
+    ticket = await sessions.begin(key, None)
+    await keys.set_enabled("owner", enabled=False)
+    await keys.set_enabled("owner", enabled=True)
+    assert await sessions.of(ticket) is None
+    clock.now += timedelta(seconds=2)
+    assert await sessions.of(await sessions.begin(key, None))
+
+
+async def test_the_key_of_the_session_is_the_one_to_enter_again(library: Library, sessions: Sessions, key: str):
+    session = await sessions.of(await sessions.begin(key, None))
+    assert session
+    await sessions.confirm(session, key, None)
+    other = await library.access.keys.add("other", Scope.ADMIN)
+    for wrong in ("", "wrong", other):
+        with pytest.raises(KeyWrong):
+            await sessions.confirm(session, wrong, None)
 
 
 async def test_a_ticket_ends_with_its_key(library: Library, sessions: Sessions, key: str):
@@ -82,13 +138,13 @@ async def test_a_ticket_ends_with_its_key(library: Library, sessions: Sessions, 
 
 
 async def test_a_ticket_of_another_site_is_not_valid(library: Library, sessions: Sessions, clock: Clock, key: str):
-    ticket = await Sessions(library.access, b"o" * 32, clock).begin(key, None)
+    ticket = await Sessions(library.access, library.pictures.catalog, b"o" * 32, clock).begin(key, None)
     assert await sessions.of(ticket) is None
 
 
 async def test_every_byte_of_a_ticket_is_signed(sessions: Sessions, key: str):
     raw = urlsafe_b64decode(await sessions.begin(key, None) + "==")
-    assert len(raw) == 32 + 8 + 16 + 32
+    assert len(raw) == 32 + 8 + 8 + 16 + 32
     for at in range(len(raw)):
         changed = bytearray(raw)
         changed[at] ^= 1

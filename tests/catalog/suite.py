@@ -24,6 +24,7 @@ from imges.catalog import (
     ApiKeyNameTaken,
     Catalog,
     Cursor,
+    Deed,
     GuestStays,
     Image,
     KeyTaken,
@@ -1130,6 +1131,48 @@ class CatalogSuite:
         await catalog.blocks.add("0" * 32)  # as many as before
         seconds += 29
         assert await heard() == (False, True)
+
+    async def test_the_trail_lists_the_newest_first_and_forgets_after_a_year(self, catalog: Catalog, clock: Clock):
+        await catalog.trail.add("owner", Deed.SIGN_IN)
+        clock.forward(timedelta(days=364))
+        await catalog.trail.add("owner", Deed.DELETE, "a\nb\0\ud83d" + "x" * 1000, 3)
+        await catalog.trail.add("root on the server", Deed.REVOKE_KEY, "laptop")
+        newest, deleted, first = await catalog.trail.page(before=None, limit=9)
+        assert (newest.actor, newest.deed, newest.subject, newest.count) == (
+            "root on the server",
+            Deed.REVOKE_KEY,
+            "laptop",
+            None,
+        )
+        assert deleted.subject == ("a\\nb\\x00\\ud83d" + "x" * 1000)[:500]
+        assert (deleted.count, deleted.created) == (3, NOON + timedelta(days=364))
+        assert await catalog.trail.page(before=deleted.number, limit=9) == [first]
+        assert await catalog.trail.page(before=None, limit=2) == [newest, deleted]
+        clock.forward(timedelta(days=2))
+        await catalog.trail.add("owner", Deed.SIGN_OUT)
+        assert [trace.deed for trace in await catalog.trail.page(before=None, limit=9)] == [
+            Deed.SIGN_OUT,
+            Deed.REVOKE_KEY,
+            Deed.DELETE,
+        ]
+
+    async def test_an_ended_session_is_ended_for_all_processes(self, catalog: Catalog, other: Catalog):
+        await catalog.ended_sessions.end(b"session")
+        await catalog.ended_sessions.end(b"session")
+        assert await other.ended_sessions.has_ended(b"session", b"key", NOON)
+        assert not await other.ended_sessions.has_ended(b"another", b"key", NOON)
+
+    async def test_a_disabled_key_ends_its_sessions_of_before(self, catalog: Catalog, other: Catalog, clock: Clock):
+        await catalog.keys.add(ApiKey("ann", Scope.ADMIN, NOON), b"key")
+        for _ in range(2):
+            clock.forward(MINUTE)
+            await catalog.keys.set_enabled("ann", enabled=False)
+            await catalog.keys.set_enabled("ann", enabled=True)
+        ended = [
+            await other.ended_sessions.has_ended(b"session", b"key", NOON + minutes * MINUTE) for minutes in (0, 1, 2)
+        ]
+        assert ended == [True, True, False]
+        assert not await other.ended_sessions.has_ended(b"session", b"another key", NOON)
 
     async def test_a_secret_is_made_once(self, catalog: Catalog, other: Catalog):
         made = await asyncio.gather(

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from imges.catalog import ApiKey, Scope, copy_catalog, open_catalog, schema, upgrade_catalog
+from imges.catalog import ApiKey, Deed, Scope, copy_catalog, open_catalog, schema, upgrade_catalog
 from imges.catalog.copying import Tally
 from imges.errors import CatalogDiffers, Gone, SettingsError
 from tests.catalog.pictures import MINUTE, NOON, claim_abandoned, new_image, stored
 from tests.catalog.suite import FULL, count, delete, images_table, published
-from tests.catalog.test_migrations import DEFINITIONS, NEXT, add_migration
+from tests.catalog.test_migrations import DEFINITIONS, PRESENT, add_migration
 from tests.servers import PostgresServer
 
 
@@ -33,6 +33,9 @@ async def fill(url: str) -> None:
             ApiKey("ann", Scope.ADMIN, NOON, expires=NOON + MINUTE, quota_pictures=7), b"hash of ann"
         )
         await catalog.blocks.add("192.0.2.0/24")
+        await catalog.trail.add("ann", Deed.BLOCK, "192.0.2.0/24", 1)
+        await catalog.trail.add("ann", Deed.SIGN_OUT)
+        await catalog.ended_sessions.end(b"hash of a session")
         lease = await catalog.leases.take(MINUTE)
         upload_id = catalog.upload_ids.new("guest", "an id of the client", "00" * 16, NOON)
         full = await catalog.images.reserve(FULL, lease=lease, upload_id=upload_id)
@@ -62,6 +65,8 @@ async def test_everything_arrives_and_goes_back(file: str, tmp_path: Path, postg
         "upload_ids": 1,
         "api_keys": 2,
         "blocks": 1,
+        "trail": 2,
+        "ended_sessions": 1,
         "secrets": 2,
     }
     async with open_catalog(file) as before, open_catalog(url) as after:
@@ -70,6 +75,8 @@ async def test_everything_arrives_and_goes_back(file: str, tmp_path: Path, postg
         assert [image async for image in after.published.each()] == images
         assert await after.keys.all() == await before.keys.all()
         assert await after.blocks.all() == await before.blocks.all()
+        assert await after.trail.page(before=None, limit=9) == await before.trail.page(before=None, limit=9)
+        assert await after.ended_sessions.has_ended(b"hash of a session", b"hash of ann", NOON)
         assert await after.secret("id_key", lambda: b"another") == b"\x00\xff secret"
         earlier = await before.upload_ids.find("guest", "an id of the client")
         assert earlier is not None
@@ -182,7 +189,7 @@ def test_the_commands_print_what_they_did(tmp_path: Path, postgres: PostgresServ
     keys = imges("keys", "list", CATALOG__URL=url)
     assert "ann" in keys.stdout
     upgraded = imges("catalog", "upgrade", CATALOG__URL=url)
-    assert (upgraded.returncode, upgraded.stdout) == (0, "the catalog is up to date (schema 0003)\n")
+    assert (upgraded.returncode, upgraded.stdout) == (0, f"the catalog is up to date (schema {schema.HEAD})\n")
 
 
 async def test_a_postgresql_catalog_that_is_behind_waits_for_the_operator(
@@ -194,12 +201,12 @@ async def test_a_postgresql_catalog_that_is_behind_waits_for_the_operator(
         lease = await running.leases.take(MINUTE)
         image = await published(running, lease, new_image())
         monkeypatch.setattr(schema, "MIGRATIONS", add_migration(tmp_path / "migrations"))
-        monkeypatch.setattr(schema, "HEAD", NEXT)
+        monkeypatch.setattr(schema, "HEAD", "9999")
         with pytest.raises(SettingsError, match="imges catalog upgrade"):
             async with open_catalog(url):
                 pass
-        assert await upgrade_catalog(url) == ("0003", NEXT)
-        assert await upgrade_catalog(url) == (NEXT, NEXT)
+        assert await upgrade_catalog(url) == (PRESENT, "9999")
+        assert await upgrade_catalog(url) == ("9999", "9999")
         async with open_catalog(url) as newer:
             assert await newer.published.by_id(image.id, NOON) == image
         assert await running.published.by_id(image.id, NOON) == image  # the program of before goes on
@@ -217,7 +224,7 @@ async def test_a_migration_that_fails_changes_nothing_in_postgresql(
         pass
     broken = add_migration(tmp_path / "migrations", then="raise RuntimeError('half way')")
     monkeypatch.setattr(schema, "MIGRATIONS", broken)
-    monkeypatch.setattr(schema, "HEAD", NEXT)
+    monkeypatch.setattr(schema, "HEAD", "9999")
     with pytest.raises(RuntimeError, match="half way"):
         await upgrade_catalog(url)
     monkeypatch.undo()

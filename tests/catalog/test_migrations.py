@@ -26,20 +26,20 @@ from tests.servers import PostgresServer
 
 REPOSITORY = Path(__file__).parents[2]
 
-NEXT = "0004"
+PRESENT = schema.HEAD
 
-NEXT_MIGRATION = '''
+NEXT = '''
 """A column more."""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "9999"
+down_revision = "{head}"
 
 
 def upgrade():
     op.add_column("images", sa.Column("mood", sa.Text))
-    op.execute("INSERT INTO schema_revisions VALUES ('0004', '0003')")
+    op.execute("INSERT INTO schema_revisions VALUES ('9999', '0002')")
     {then}
 '''
 
@@ -78,7 +78,7 @@ async def present(url: str) -> None:
 def add_migration(folder: Path, then: str = "pass") -> Path:
     """The package's migrations and one more, in *folder*."""
     shutil.copytree(schema.MIGRATIONS, folder)
-    (folder / "versions" / f"{NEXT}_next.py").write_text(NEXT_MIGRATION.format(then=then))
+    (folder / "versions" / "9999_next.py").write_text(NEXT.format(head=schema.HEAD, then=then))
     return folder
 
 
@@ -86,7 +86,7 @@ def add_migration(folder: Path, then: str = "pass") -> Path:
 def next_program(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The program of the day after, with a schema more."""
     monkeypatch.setattr(schema, "MIGRATIONS", add_migration(tmp_path / "migrations"))
-    monkeypatch.setattr(schema, "HEAD", NEXT)
+    monkeypatch.setattr(schema, "HEAD", "9999")
 
 
 def look(file: Path, statement: str) -> list[tuple[str, ...]]:
@@ -143,14 +143,14 @@ def test_opening_what_is_up_to_date_does_without_alembic(url: str):
 async def test_an_older_catalog_is_brought_up_to_date_after_a_copy(url: str, file: Path):
     async with open_catalog(url) as catalog:
         assert (await catalog.published.by_id("id-example", NOON)).number
-    assert revision(file) == NEXT
+    assert revision(file) == "9999"
     assert "mood" in columns(file)
-    copy = file.with_name("imges.db.schema-0003")
+    copy = file.with_name(f"imges.db.schema-{PRESENT}")
     assert copy.stat().st_mode & 0o777 == 0o600
-    assert revision(copy) == "0003"
+    assert revision(copy) == PRESENT
     assert "mood" not in columns(copy)
     assert look(copy, "SELECT id, state FROM images") == [("id-example", "published")]
-    assert sorted(path.name for path in file.parent.glob("imges.db.*")) == ["imges.db.schema-0003"]
+    assert sorted(path.name for path in file.parent.glob("imges.db.*")) == [f"imges.db.schema-{PRESENT}"]
 
 
 @pytest.mark.usefixtures("present", "next_program")
@@ -158,7 +158,7 @@ async def test_the_copy_serves_the_older_program(url: str, file: Path, monkeypat
     async with open_catalog(url):
         pass
     monkeypatch.undo()
-    async with open_catalog(f"sqlite:///{file}.schema-0003") as catalog:
+    async with open_catalog(f"sqlite:///{file}.schema-{PRESENT}") as catalog:
         assert (await catalog.published.by_id("id-example", NOON)).number
 
 
@@ -168,11 +168,11 @@ async def test_a_migration_that_fails_changes_nothing(
 ):
     broken = add_migration(tmp_path / "migrations", then="raise RuntimeError('half way')")
     monkeypatch.setattr(schema, "MIGRATIONS", broken)
-    monkeypatch.setattr(schema, "HEAD", NEXT)
+    monkeypatch.setattr(schema, "HEAD", "9999")
     with pytest.raises(RuntimeError, match="half way"):
         async with open_catalog(url):
             pass
-    assert revision(file) == "0003"
+    assert revision(file) == PRESENT
     assert "mood" not in columns(file)
     monkeypatch.undo()
     async with open_catalog(url) as catalog:
@@ -184,12 +184,12 @@ def test_a_migration_that_is_killed_changes_nothing(url: str, file: Path, tmp_pa
     deadly = add_migration(tmp_path / "migrations", then="import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
     code = (
         "import asyncio, pathlib\nfrom imges.catalog import open_catalog, schema\n"
-        f"schema.HEAD, schema.MIGRATIONS = {NEXT!r}, pathlib.Path({str(deadly)!r})\n"
+        f"schema.HEAD, schema.MIGRATIONS = '9999', pathlib.Path({str(deadly)!r})\n"
         f"async def main():\n    async with open_catalog({url!r}): pass\n"
         "asyncio.run(main())"
     )
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=False).returncode == -signal.SIGKILL
-    assert revision(file) == "0003"
+    assert revision(file) == PRESENT
     assert "mood" not in columns(file)
 
 
@@ -200,8 +200,8 @@ def test_a_migration_that_is_killed_changes_nothing(url: str, file: Path, tmp_pa
 @pytest.mark.parametrize(
     ("recorded", "served"),
     [
-        pytest.param("0003", True, id="still-served"),
-        pytest.param("0004", False, id="too-old"),
+        pytest.param(PRESENT, True, id="still-served"),
+        pytest.param("9999", False, id="too-old"),
         pytest.param(None, False, id="not-recorded"),
     ],
 )
@@ -209,18 +209,20 @@ async def test_a_newer_catalog_says_whether_it_serves_this_program(
     url: str, file: Path, recorded: str | None, served: bool
 ):
     with closing(sqlite3.connect(file)) as newer:
-        newer.execute("UPDATE alembic_version SET version_num = '0004'")
+        newer.execute("UPDATE alembic_version SET version_num = '9999'")
         if recorded:
-            newer.execute("INSERT INTO schema_revisions VALUES ('0004', ?)", [recorded])
+            newer.execute("INSERT INTO schema_revisions VALUES ('9999', ?)", [recorded])
         newer.commit()
     if served:
         async with open_catalog(url) as catalog:
             assert (await catalog.published.by_id("id-example", NOON)).number
     else:
-        with pytest.raises(SettingsError, match=r"made by a newer imges \(schema 0004, .* knows 0003\); update imges"):
+        with pytest.raises(
+            SettingsError, match=rf"made by a newer imges \(schema 9999, .* knows {PRESENT}\); update imges"
+        ):
             async with open_catalog(url):
                 pass
-    assert revision(file) == NEXT
+    assert revision(file) == "9999"
 
 
 # From schema 0001, which kept the files of a picture in `images`
@@ -265,7 +267,7 @@ async def check_pictures(catalog: Catalog) -> None:
 async def test_files_get_rows_of_their_own(url: str, file: Path, tmp_path: Path):
     async with open_catalog(url) as catalog:
         await check_pictures(catalog)
-    assert revision(file) == schema.HEAD
+    assert revision(file) == PRESENT
     assert look(file, "PRAGMA integrity_check") == [("ok",)]
     assert look(file, "PRAGMA foreign_key_check") == []
     fresh = tmp_path / "fresh.db"
@@ -352,7 +354,7 @@ async def test_files_get_rows_of_their_own_in_postgresql(postgres: PostgresServe
         async with open_catalog(url):
             pass
     await asyncio.to_thread(killed, url, deadly_migrations(tmp_path / "deadly", 'op.execute("ANALYZE files")'))
-    assert await upgrade_catalog(url) == ("0001", schema.HEAD)
+    assert await upgrade_catalog(url) == ("0001", PRESENT)
     async with open_catalog(url) as catalog:
         await check_pictures(catalog)
     async with open_catalog(fresh):

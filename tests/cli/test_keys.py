@@ -1,6 +1,9 @@
 """`imges keys`, beside a running server."""
 
+import getpass
 import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,10 @@ def test_a_key_lives_from_add_to_revoke(served: Served):
     assert key not in listed
     assert run(served.folder, "keys", "revoke", "laptop").returncode == 0
     assert uploaded(served, key) == 401
+    with closing(sqlite3.connect(served.folder / "data" / "imges.db")) as catalog:
+        trail = catalog.execute("SELECT actor, deed, subject FROM trail WHERE subject LIKE 'laptop%'").fetchall()
+    assert {actor for actor, _, _ in trail} == {f"{getpass.getuser()} on the server"}
+    assert [deed for _, deed, _ in trail] == ["add key", "disable key", "enable key", "revoke key"]
 
 
 def test_a_quota_and_an_expiry_end_a_key(served: Served):

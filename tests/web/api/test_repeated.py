@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from imges.access.keys import KeyRing
+from imges.access.api_keys import KeyRing
 from imges.imaging import Imaging
 from tests import drawn
 from tests.served import Served, multipart, serving

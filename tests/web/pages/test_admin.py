@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from imges.access.api_keys import KeyRing
-from imges.catalog import Scope, Search, utc_now
+from imges.catalog import Deed, Scope, Search, utc_now
 from imges.errors import CatalogUnavailable
 from imges.web.app_keys import ADMINISTRATION
 from tests import drawn
@@ -78,7 +78,15 @@ async def owner(imges: Server) -> Owner:
 
 
 async def test_without_a_key_there_is_only_the_page_to_sign_in_on(imges: Server):
-    for path in ("/admin", "/admin/", "/admin/overview", "/admin/keys", "/admin/blocks", "/admin/deleting?total=1"):
+    for path in (
+        "/admin",
+        "/admin/",
+        "/admin/overview",
+        "/admin/keys",
+        "/admin/blocks",
+        "/admin/trail",
+        "/admin/deleting?total=1",
+    ):
         page = await imges.get(path, headers=HTML)
         assert (page.status, 'action="/admin/sign-in"' in page.text) == (200, True), path
         assert "token" not in page.text
@@ -93,12 +101,15 @@ async def test_without_a_key_there_is_only_the_page_to_sign_in_on(imges: Server)
     [({}, False), ({"X-Forwarded-Proto": "https"}, True), ({"X-Forwarded-Proto": "http"}, False)],
 )
 async def test_the_cookie_is_for_this_site_alone(imges: Server, owner: Owner, headers: dict[str, str], secure: bool):
-    answer = await Owner(imges, owner.key).sign_in(**headers)
+    answer = await imges.post("/admin/sign-in", data={"key": owner.key}, headers=headers)
     cookie = answer.headers["Set-Cookie"]
     attributes = {part.strip().lower() for part in cookie.split(";")[1:]}
     assert {"httponly", "samesite=strict", "path=/admin", "max-age=43200"} <= attributes
+    assert cookie.startswith("__Secure-imges_admin=" if secure else "imges_admin=")
     assert ("secure" in attributes) is secure
     assert owner.key not in cookie
+    ticket = {"Cookie": cookie.partition(";")[0]}
+    assert "Sign out" in (await imges.get("/admin", headers=HTML | headers | ticket)).text
     assert (await owner.get("/admin")).headers["Cache-Control"] == "no-store"
 
 
@@ -155,12 +166,25 @@ async def test_a_session_ends_with_its_key(imges: Server, end: str):
     assert not await catalog.blocks.has(address="192.0.2.99")
 
 
-async def test_a_session_ends_after_half_a_day(imges: Server, owner: Owner, monkeypatch: pytest.MonkeyPatch):
+async def test_a_session_ends_after_half_a_day(imges: Server, monkeypatch: pytest.MonkeyPatch):
     sessions = imges.app[ADMINISTRATION].sessions
-    monkeypatch.setattr(sessions, "_now", lambda: utc_now() + timedelta(hours=11, minutes=50))
-    assert "Sign out" in (await owner.get("/admin")).text
+    user = await owner_of(imges, "all-day")
+    for half_hours in range(1, 24):
+        monkeypatch.setattr(sessions, "_now", lambda passed=half_hours / 2: utc_now() + timedelta(hours=passed))
+        page = await user.get("/admin")
+        assert "Sign out" in page.text
+        user.cookie = page.headers["Set-Cookie"].partition(";")[0]
     monkeypatch.setattr(sessions, "_now", lambda: utc_now() + timedelta(hours=12, minutes=1))
-    assert "Sign out" not in (await owner.get("/admin")).text
+    assert "Sign out" not in (await user.get("/admin")).text
+
+
+async def test_a_session_ends_after_an_hour_without_use(imges: Server, monkeypatch: pytest.MonkeyPatch):
+    sessions, idle = imges.app[ADMINISTRATION].sessions, await owner_of(imges, "idle")
+    assert "Set-Cookie" not in (await idle.get("/admin")).headers, "just signed in"
+    monkeypatch.setattr(sessions, "_now", lambda: utc_now() + timedelta(minutes=59))
+    assert "Sign out" in (await idle.get("/admin")).text
+    monkeypatch.setattr(sessions, "_now", lambda: utc_now() + timedelta(minutes=61))
+    assert "Sign out" not in (await idle.get("/admin")).text
 
 
 async def test_a_ticket_cannot_be_made_up_or_changed(imges: Server, owner: Owner):
@@ -179,9 +203,25 @@ async def test_a_ticket_cannot_be_made_younger(imges: Server, owner: Owner):
     assert 'action="/admin/sign-in"' in page.text
 
 
-async def test_signing_out_takes_the_cookie_away(imges: Server, owner: Owner):
-    answer = await (await owner_of(imges, "leaver")).post("/admin/sign-out")
+async def test_signing_out_ends_this_session_alone(imges: Server):
+    leaver = await owner_of(imges, "leaver")
+    stays = Owner(imges, leaver.key)
+    await stays.sign_in()
+    answer = await leaver.post("/admin/sign-out")
     assert (answer.status, "Max-Age=0" in answer.headers["Set-Cookie"]) == (303, True)
+    assert "Sign out" not in (await leaver.get("/admin")).text, "a copy of the cookie is worth nothing"
+    assert "Sign out" in (await stays.get("/admin")).text
+
+
+async def test_attempts_to_sign_in_are_counted(imges: Server, owner: Owner):
+    async def counted(result: str) -> float:
+        found = re.search(rf'imges_sign_ins_total{{result="{result}"}} (\S+)', (await imges.get("/metrics")).text)
+        return float(found[1]) if found else 0.0
+
+    before = await counted("good"), await counted("KeyWrong")
+    await Owner(imges, owner.key).sign_in()
+    await Owner(imges, "wrong").sign_in()
+    assert (await counted("good"), await counted("KeyWrong")) == (before[0] + 1, before[1] + 1)
 
 
 @pytest.mark.parametrize(
@@ -254,7 +294,9 @@ async def test_odd_forms_are_refused_in_words(imges: Server, owner: Owner):
             == (await owner.get(f"/admin?newer={place}")).status
             == 400
         )
-    assert (await owner.post("/admin/keys", action="add", name="x", quota="8388608 TB")).status == 400
+    assert (
+        await owner.post("/admin/keys", action="add", name="x", quota="8388608 TB", own_key=owner.key)
+    ).status == 400
     assert (await owner.get("/admin/deleting?total=x")).status == 400
     for query in ("address=everywhere", "digest=1", "from=yesterday", "to=2014-02-31", "least=much", "from=0001-01-01"):
         page = await owner.get(f"/admin?{query}")
@@ -375,9 +417,13 @@ async def test_all_of_an_uploader_go_and_what_comes_later_stays(start: Start):
         assert "Delete 7 pictures?" in asked.text
         later = (await by_page(server, address="203.0.113.7")).json["image"]
         fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', asked.text)) | {"action": "delete-found-now"}
-        begun = await owner.post(
-            "/admin/pictures", **{name: value for name, value in fields.items() if name != "token"}
-        )
+        del fields["token"]
+        for wrong in ({}, {"own_key": "wrong"}, {"own_key": server.key}):
+            again = await owner.post("/admin/pictures", **fields | wrong)
+            assert (again.status in {401, 403}, "Delete 7 pictures?" in again.text) == (True, True)
+            assert 'role="alert"' in again.text
+        assert [(await server.get(image["url"])).status for image in gone] == [200] * 7
+        begun = await owner.post("/admin/pictures", **fields, own_key=owner.key)
         assert begun.status == 303
         assert [(await server.get(image["url"])).status for image in gone] == [410] * 7, "marked: no restart stops it"
         while "left to delete" in (page := await owner.get(begun.headers["Location"])).text:
@@ -415,7 +461,9 @@ async def test_a_deletion_of_many_waits_for_the_catalog(start: Start, monkeypatc
             return await found(*arguments, **options)
 
         monkeypatch.setattr(server.pictures.catalog.search, "page", failing_at_first)
-        begun = await owner.post("/admin/pictures", action="delete-found-now", key="guest", newest="9", total="1")
+        begun = await owner.post(
+            "/admin/pictures", action="delete-found-now", key="guest", newest="9", total="1", own_key=owner.key
+        )
         assert (begun.status, failures) == (303, [])
         assert (await server.get(image["url"])).status == 410
 
@@ -439,7 +487,13 @@ async def test_pictures_and_their_uploaders_are_blocked_and_freed(imges: Server,
 
 async def test_a_key_lives_from_add_to_revoke(imges: Server, owner: Owner):
     added = await owner.post(
-        "/admin/keys", action="add", name="phone", quota="1 GB", pictures="2", expires="2100-01-01"
+        "/admin/keys",
+        action="add",
+        name="phone",
+        quota="1 GB",
+        pictures="2",
+        expires="2100-01-01",
+        own_key=owner.key,
     )
     found = re.search(r"readonly value=\"(\w{40})\"", added.text)
     assert found
@@ -463,11 +517,40 @@ async def test_a_key_lives_from_add_to_revoke(imges: Server, owner: Owner):
         {"name": "x", "pictures": "-1"},
         {"name": "x", "expires": "soon"},
     ):
-        assert (await owner.post("/admin/keys", action="add", **fields)).status in {400, 409}
+        assert (await owner.post("/admin/keys", action="add", own_key=owner.key, **fields)).status in {400, 409}
     assert (await owner.post("/admin/keys", action="revoke-now", name="guest")).status == 400
     assert (await owner.post("/admin/keys", action="enable", name="nobody")).status == 404
     assert (await owner.post("/admin/keys", action="", name="guest")).status == 400
     assert (await imges.upload(drawn.png())).status == 200
+
+
+async def test_a_session_alone_makes_no_key(imges: Server, owner: Owner):
+    for wrong, status in {"": 401, "wrong": 401, imges.key: 403}.items():
+        refused = await owner.post("/admin/keys", action="add", name="mallory", scope="admin", own_key=wrong)
+        assert (refused.status, 'role="alert"' in refused.text) == (status, True)
+    assert "mallory" not in [key.name for key in await imges.pictures.catalog.keys.all()]
+
+
+async def test_the_trail_shows_what_was_done_page_by_page(start: Start, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("imges.administration.trail.PAGE", 3)
+    async with start() as server:
+        owner = await owner_of(server)
+        await server.pictures.catalog.trail.add("<b>root", Deed.REVOKE_KEY, "x")
+        for what in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
+            await owner.post("/admin/blocks", action="add", what=what)
+        page = await owner.get("/admin/trail")
+        assert [what in page.text for what in ("192.0.2.3/32", "192.0.2.1/32", "revoked")] == [True, True, False]
+        link = re.search(r'rel="next" href="([^"]+)"', page.text)
+        assert link
+        older = await owner.get(unescape(link[1]))
+        assert "&lt;b&gt;root" in older.text
+        assert [word in older.text for word in ("revoked an API key", "signed in", "192.0.2.1/32")] == [
+            True,
+            True,
+            False,
+        ]
+        assert 'rel="next"' not in older.text
+        assert (await owner.get("/admin/trail?before=x")).status == 400
 
 
 async def test_the_overview_counts_places_and_days(start: Start):

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from imges.errors import BadParameter, RequestError
 from imges.web.app_keys import ADMINISTRATION
-from imges.web.pages.admin.guard import Form, action, page, show
+from imges.web.pages.admin.guard import SESSION, Form, action, confirm, page, show
 
 ADDRESS = "/admin/keys"
 
@@ -28,31 +28,37 @@ async def _show(request: web.Request, **values: Any) -> web.Response:
 
 @action
 async def change(request: web.Request, form: Form) -> web.StreamResponse:
-    administration, name, act = request.app[ADMINISTRATION], form.get("name"), form.get("action")
+    keys, name, act = request.app[ADMINISTRATION].keys, form.get("name"), form.get("action")
+    by = request[SESSION].key.name
     try:
         if act == "add":
             return await _show(request, added=name, text=await _add(request, form))
         if act == "revoke":
             return show(request, "admin_revoke.html", name=name)
         if act == "revoke-now":
-            await administration.keys.revoke(name)
+            await keys.revoke(name, by=by)
         elif act in {"enable", "disable"}:
-            await administration.keys.set_enabled(name, enabled=act == "enable")
+            await keys.set_enabled(name, enabled=act == "enable", by=by)
         else:
             raise BadParameter("action: nothing that can be done")
     except RequestError as error:
-        return await _show(request, status=error.status, error=error)
+        return await _show(request, error=error)
     return web.Response(status=303, headers={"Location": ADDRESS})
 
 
 async def _add(request: web.Request, form: Form) -> str:
-    """Returns the text of the new key, which is shown once. Raises `BadParameter` or `ApiKeyNameTaken`."""
+    """Returns the text of the new key, which is shown once.
+
+    Raises `BadParameter`, `ApiKeyNameTaken`, and what `confirm` raises if the owner's own key was not entered again.
+    """
+    await confirm(request, form)
     return await request.app[ADMINISTRATION].keys.add(
         form.get("name"),
         admin=form.get("scope") == "admin",
         quota=form.get("quota"),
         quota_pictures=form.get("pictures"),
         expires=_day(form.get("expires")),
+        by=request[SESSION].key.name,
     )
 
 

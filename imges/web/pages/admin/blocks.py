@@ -4,7 +4,7 @@ from aiohttp import web
 
 from imges.errors import BadParameter
 from imges.web.app_keys import ADMINISTRATION
-from imges.web.pages.admin.guard import Form, action, page, show
+from imges.web.pages.admin.guard import SESSION, Form, action, page, show
 
 ADDRESS = "/admin/blocks"
 
@@ -20,13 +20,13 @@ async def index(request: web.Request) -> web.StreamResponse:
 
 @action
 async def change(request: web.Request, form: Form) -> web.StreamResponse:
-    administration, what = request.app[ADMINISTRATION], form.get("what")
+    administration, what, by = request.app[ADMINISTRATION], form.get("what"), request[SESSION].key.name
     if form.get("action") == "remove":
-        await administration.blocks.remove(what)
+        await administration.blocks.remove(what, by=by)
     else:
         try:
-            await administration.blocks.add([what])
+            await administration.blocks.add([what], by=by)
         except BadParameter as error:
             blocks = await administration.blocks.all()
-            return show(request, "admin_blocks.html", status=error.status, blocks=blocks, error=error, what=what)
+            return show(request, "admin_blocks.html", blocks=blocks, error=error, what=what)
     return web.Response(status=303, headers={"Location": ADDRESS})

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from imges.administration import Page, search_of
 from imges.catalog.types import Cursor, Image, Search
-from imges.errors import BadParameter
+from imges.errors import BadParameter, RequestError
 from imges.web.app_keys import ADMINISTRATION, SETTINGS
-from imges.web.pages.admin.guard import Form, action, page, show
+from imges.web.pages.admin.guard import SESSION, Form, action, confirm, page, show
 
 FILTERS = ("q", "key", "address", "digest", "from", "to", "least", "most")
 """Names of the search's fields, in forms as in addresses."""
@@ -43,7 +43,7 @@ async def index(request: web.Request) -> web.StreamResponse:
         search = _search(request, fields)
         found = await _page(request, search, fields)
     except BadParameter as error:
-        return _show(request, fields, Page((), None, None), status=error.status, error=error)
+        return _show(request, fields, Page((), None, None), error=error)
     return _show(request, fields, found)
 
 
@@ -108,26 +108,33 @@ async def _ask(request: web.Request, form: Form) -> web.StreamResponse:
 
 async def _delete(request: web.Request, form: Form) -> web.StreamResponse:
     administration = request.app[ADMINISTRATION]
-    count = await administration.delete(form.all("id"))
+    count = await administration.delete(form.all("id"), by=request[SESSION].key.name)
     await administration.finish(WAIT)
     return _back(form, "deleted", count)
 
 
-async def _ask_for_all(request: web.Request, form: Form) -> web.StreamResponse:
+async def _ask_for_all(request: web.Request, form: Form, error: RequestError | None = None) -> web.StreamResponse:
+    """Asks before all that was found is deleted. *error* is what was wrong with the answer before."""
     administration = request.app[ADMINISTRATION]
     fields = _filters(dict(form.fields))
-    search = await administration.up_to_now(_search(request, fields))
+    search = await administration.up_to_now(_search(request, fields | {"newest": form.get("newest")}))
     first = await administration.page(search, older_than=None, newer_than=None)
     count = await administration.count(search)
     if not count:
         return _back(form, "none", 0)
     kept = {name: [value] for name, value in fields.items()} | {"newest": [str(search.newest)], "total": [str(count)]}
-    return _confirm(request, form, first.images, count, act="delete-found-now", hidden=kept)
+    return _confirm(request, form, first.images, count, act="delete-found-now", hidden=kept, error=error)
 
 
 async def _delete_all(request: web.Request, form: Form) -> web.StreamResponse:
+    """Deletes all that was found, if the owner has entered their key again. Otherwise asks again."""
     fields = _filters(dict(form.fields)) | {"newest": form.get("newest")}
-    await request.app[ADMINISTRATION].delete_all(_search(request, fields))
+    search = _search(request, fields)
+    try:
+        await confirm(request, form)
+    except RequestError as error:
+        return await _ask_for_all(request, form, error)
+    await request.app[ADMINISTRATION].delete_all(search, by=request[SESSION].key.name)
     return _see("/admin/deleting?" + urlencode(fields | {"total": form.get("total")}))
 
 
@@ -139,11 +146,19 @@ async def _block(request: web.Request, form: Form) -> web.StreamResponse:
         texts = [image.original.md5 for image in images]
     else:
         texts = [image.address for image in images if image.address is not None]
-    return _back(form, "blocked" if texts else "none", await administration.blocks.add(texts))
+    count = await administration.blocks.add(texts, by=request[SESSION].key.name)
+    return _back(form, "blocked" if texts else "none", count)
 
 
 def _confirm(
-    request: web.Request, form: Form, images: Sequence[Image], count: int, *, act: str, hidden: Mapping[str, list[str]]
+    request: web.Request,
+    form: Form,
+    images: Sequence[Image],
+    count: int,
+    *,
+    act: str,
+    hidden: Mapping[str, list[str]],
+    error: RequestError | None = None,
 ) -> web.Response:
     return show(
         request,
@@ -153,6 +168,7 @@ def _confirm(
         act=act,
         hidden=hidden,
         back=_own(form.get("back")),
+        error=error,
     )
 
 

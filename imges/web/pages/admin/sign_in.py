@@ -7,7 +7,7 @@ from aiohttp import web
 from imges.errors import RequestError
 from imges.web.app_keys import ADMINISTRATION
 from imges.web.connection.proxies import client_address
-from imges.web.pages.admin.guard import PATH, Form, action, read_form, show, sign_in, sign_out
+from imges.web.pages.admin.guard import PATH, SESSION, Form, action, read_form, show, sign_in, sign_out
 from imges.web.pages.form_origin import check_own
 
 
@@ -23,10 +23,7 @@ async def enter(request: web.Request) -> web.StreamResponse:
     try:
         ticket = await request.app[ADMINISTRATION].sessions.begin(form.get("key"), client_address(request))
     except RequestError as error:
-        response = show(request, "admin_sign_in.html", status=error.status, error=error, then=then)
-        if error.retry_after is not None:
-            response.headers["Retry-After"] = str(error.retry_after)
-        return response
+        return show(request, "admin_sign_in.html", error=error, then=then)
     return sign_in(request, ticket, then)
 
 
@@ -36,4 +33,6 @@ def _own_path(then: str) -> str:
 
 @action
 async def leave(request: web.Request, _form: Form) -> web.StreamResponse:
+    """Ends the session on all nodes, so a copy of its cookie is worth nothing."""
+    await request.app[ADMINISTRATION].sessions.end(request[SESSION])
     return sign_out(request)

@@ -15,6 +15,7 @@
 #                ROUNDS=1000: kill -9 under load, 1,000 times
 # make fuzz      hostile input: send mutated pictures (ROUNDS=10000, SEED=7) and those of Pillow's own tests to the server; run libFuzzer
 #                on the metadata filter and on forms (SECONDS=240 each); compare lives of the service with a model (LIVES=500)
+# make clients   install clients from npm into build/clients, and PHP and npm from Debian, and upload with each: this needs the network
 # make hostile   send hostile requests, group by group, and print figures (GROUPS="framing forms": only these)
 # make audit     list known holes of installed packages, from PyPI's advisories
 # make lock      write the lock files again from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
@@ -126,6 +127,15 @@ fuzz: .venv/installed-dev
 
 hostile: .venv/installed-dev tools
 	@$(BIN)/python -m tests.hostile.sweep $(GROUPS)
+
+.PHONY: clients
+CLIENTS := axios@1.21.1 form-data@4.0.6 imgbb-uploader@1.5.1 picgo@3.1.0 picgo-plugin-web-uploader@1.1.1 twikoo-func@1.7.9
+
+clients: TOOLS := npm:npm php:php-cli
+clients: .venv/installed-dev tools
+	@php -m | grep -qx curl || { echo "the tests of PHP need one more Debian package: apt-get install php-curl" >&2; exit 2; }
+	npm install --prefix build/clients --ignore-scripts --no-audit --no-fund --no-save $(CLIENTS)
+	$(BIN)/pytest -m clients tests/clients
 
 audit: .venv/installed-dev
 	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.lock

@@ -14,7 +14,8 @@ import aiohttp
 
 from imges.catalog import open_catalog
 from imges.cli.check_findings import Finding, good, note, wrong
-from imges.cli.check_public_client import Answer, PublicSite, new_picture, open_site, zeros
+from imges.cli.check_public_client import Answer, PublicSite, new_picture, open_site, path_of, zeros
+from imges.cli.check_public_proxy import FOR_LINE, HOST_LINE, PROTO_LINE, ProxyProbes, changed_path, name_line
 from imges.errors import ImgesError
 from imges.settings import Settings
 
@@ -82,6 +83,9 @@ async def _visited(site: PublicSite, settings: Settings) -> AsyncGenerator[Findi
     if (answer := stored.json()) is None or stored.status != 200:
         yield _refused(stored, answer)
         return
+    if "image" not in answer:
+        yield changed_path()
+        return
     yield good("a picture was uploaded")
     async for finding in _looked_at(site, settings, key, answer["image"]):
         yield finding
@@ -97,14 +101,17 @@ def _another_answers(site: PublicSite, alive: Answer, settings: Settings) -> Fin
 
 async def _looked_at(site: PublicSite, settings: Settings, key: str, image: dict[str, Any]) -> AsyncGenerator[Finding]:
     """What the stored *image* shows. It is deleted at the end, also if something fails."""
+    visit, proxy = _Visit(site, settings, key, image), ProxyProbes(site, key, image)
+    probes = (visit.name, visit.form, visit.body_limits, visit.address, visit.caching)
     try:
-        visit = _Visit(site, settings, key, image)
-        for shown in (visit.name, visit.form, visit.body_limits, visit.address, visit.caching):
+        for shown in (*probes, proxy.keys, proxy.origin, proxy.plain, proxy.picture):
             async for finding in shown():
                 yield finding
     finally:
-        deleted = await site.ask("POST", image["delete_url"], headers={"Accept": "application/json"})
+        deleted = await site.delete(image)
     yield await _deletion(site, image, deleted)
+    async for finding in proxy.pages():
+        yield finding
 
 
 def _guest_key(settings: Settings) -> str | None:
@@ -124,9 +131,13 @@ def _refused(told: Answer, answer: dict[str, Any] | None) -> Finding:
         )
     if answer is not None:
         error: dict[str, Any] = answer.get("error", {})
+        if error.get("context") in {"UnknownVersion", "UnknownAction"}:
+            return changed_path()
         return wrong(
             f"an upload is refused: {error.get('message', told.status)}", breaks="nobody can upload", change="see there"
         )
+    if told.status in {404, 405} and b"pictures are uploaded to" in told.body:
+        return changed_path()
     return wrong(
         f"an upload is answered with {told.status}, and not by imges",
         breaks="nobody can upload",
@@ -149,7 +160,8 @@ class _Visit:
             yield wrong(
                 f"the server makes addresses as {self._image['url']}, not below {self._site.base}",
                 breaks="links in answers and on pages lead elsewhere",
-                change=f"server: {{public_url: {self._site.base}}} in the settings it runs with; restart it",
+                change=f"server: {{public_url: {self._site.base}}} in the settings it runs with, and restart it; or "
+                f"in the proxy, {name_line(self._image['url'], self._site.base)}",
             )
         else:
             yield good(f"addresses begin with {self._site.base}")
@@ -165,10 +177,10 @@ class _Visit:
             yield wrong(
                 f"the form of the upload page is refused: {error.get('message', told.status)}",
                 breaks="nobody can upload on the page",
-                change="nginx: proxy_set_header Host $http_host; proxy_set_header X-Forwarded-Proto $scheme;",
+                change=f"{HOST_LINE}; {PROTO_LINE}",
             )
             return
-        await self._site.ask("POST", answer["image"]["delete_url"], headers={"Accept": "application/json"})
+        await self._site.delete(answer["image"])
         yield good("the upload page's form is accepted")
 
     async def body_limits(self) -> AsyncGenerator[Finding]:
@@ -198,7 +210,8 @@ class _Visit:
             f"an upload of {sent / 2**20:.0f} MB is {seen}; images.max_size is "
             f"{self._settings.images.max_size / 2**20:g} MB",
             breaks="large pictures fail, with words that no client understands",
-            change="nginx: client_max_body_size 0; proxy_request_buffering off;",
+            change="nginx: client_max_body_size 0; Caddy: no `max_size` in request_body; haproxy: no rule that "
+            "denies by Content-Length",
         )
 
     async def address(self) -> AsyncGenerator[Finding]:
@@ -216,7 +229,7 @@ class _Visit:
 
     async def caching(self) -> AsyncGenerator[Finding]:
         """The picture arrives as it was sent, with headers that let browsers keep it and not run it."""
-        told = await self._site.ask("GET", self._image["url"])
+        told = await self._site.ask("GET", path_of(self._image["url"]))
         if (other := _sent_otherwise(told, self._image["size"])) is not None:
             yield other
             return
@@ -227,7 +240,8 @@ class _Visit:
     async def _revalidated(self, told: Answer) -> list[Finding]:
         """A browser that has the picture is not sent it again."""
         etag = told.headers.get("ETag", "")
-        again = await self._site.ask("GET", self._image["url"], headers={"If-None-Match": etag} if etag else {})
+        known = {"If-None-Match": etag} if etag else {}
+        again = await self._site.ask("GET", path_of(self._image["url"]), headers=known)
         if not etag or again.status == 304:
             return []
         return [
@@ -250,13 +264,13 @@ def _judged_address(settings: Settings, *, ours: str, seen: str | None) -> Findi
         return wrong(
             "the server believes what a client says about its address",
             breaks="limits, blocks and the addresses that are kept can be evaded by anybody",
-            change="nginx: proxy_set_header X-Forwarded-For $remote_addr;",
+            change=FOR_LINE,
         )
     if seen is None or _is_trusted(settings, seen):
         return wrong(
             f"the server sees the proxy ({seen or 'by its socket'}) and not the client",
             breaks="all clients share one limit, and blocking one blocks all",
-            change="nginx: proxy_set_header X-Forwarded-For $remote_addr;",
+            change=FOR_LINE,
         )
     if seen != ours and ip_address(seen).is_private:
         return wrong(
@@ -302,7 +316,7 @@ def _missing_headers(told: Answer) -> Iterator[Finding]:
 
 
 async def _deletion(site: PublicSite, image: dict[str, Any], deleted: Answer) -> Finding:
-    gone = await site.ask("GET", image["url"])
+    gone = await site.ask("GET", path_of(image["url"]))
     if deleted.status != 200:
         return wrong(
             f"deleting is answered with {deleted.status}",

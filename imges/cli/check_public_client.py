@@ -5,13 +5,14 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import Any, BinaryIO, cast
 
 import aiohttp
+from multidict import CIMultiDictProxy
 from yarl import URL
 
 PATIENCE = 60.0
@@ -21,7 +22,7 @@ PATIENCE = 60.0
 @dataclass(frozen=True)
 class Answer:
     status: int
-    headers: Mapping[str, str]
+    headers: CIMultiDictProxy[str]
     body: bytes
 
     def json(self) -> dict[str, Any] | None:
@@ -41,10 +42,17 @@ class PublicSite:
         self._session = session
 
     async def ask(self, method: str, path: str, **options: Any) -> Answer:
-        """Raises `aiohttp.ClientError` or `TimeoutError` if the request fails."""
+        """Asks for the *path* of the site, or for another address.
+
+        Raises `aiohttp.ClientError` or `TimeoutError` if the request fails.
+        """
         url = path if path.startswith("http") else self.base + path
         async with self._session.request(method, url, allow_redirects=False, **options) as answer:
             return Answer(answer.status, answer.headers, await answer.read())
+
+    async def delete(self, image: dict[str, Any]) -> Answer:
+        """Deletes the picture of an upload's answer, whatever name its addresses have."""
+        return await self.ask("POST", path_of(image["delete_url"]), headers={"Accept": "application/json"})
 
     async def own_address(self) -> str:
         """Returns the address that our connections to the site come from. Raises `OSError` if it cannot connect."""
@@ -56,16 +64,28 @@ class PublicSite:
             writer.close()
             await writer.wait_closed()
 
-    async def upload(self, key: str, content: bytes | BinaryIO, **headers: str) -> Answer:
-        """Uploads a picture. It expires in ten minutes, in case the check cannot delete it."""
+    async def upload(self, key: str | None, content: bytes | BinaryIO, **headers: str) -> Answer:
+        """Uploads a picture. It expires in ten minutes, in case the check cannot delete it.
+
+        Without *key* one of *headers* holds the API key.
+        """
         form = _form(content)
-        form.add_field("key", key)
+        if key is not None:
+            form.add_field("key", key)
         return await self.ask("POST", "/api/1/upload", data=form, headers=headers)
 
-    async def send_form(self, content: bytes) -> Answer:
-        """Sends the form of the upload page as a browser does. Over plain http browsers send no `Sec-Fetch-Site`."""
-        headers = {"Origin": str(URL(self.base).origin()), "Accept": "application/json"}
+    async def send_form(self, content: bytes, *, origin: str | None = None) -> Answer:
+        """Sends the form of the upload page as a browser does. Over plain http browsers send no `Sec-Fetch-Site`.
+
+        *origin* is that of another site's page.
+        """
+        headers = {"Origin": origin or str(URL(self.base).origin()), "Accept": "application/json"}
         return await self.ask("POST", "/", data=_form(content), headers=headers)
+
+
+def path_of(address: str) -> str:
+    """Returns the path of an address that the server has made; its scheme and name may be wrong."""
+    return URL(address).raw_path
 
 
 def _form(content: bytes | BinaryIO) -> aiohttp.FormData:

@@ -3,7 +3,9 @@
 docs/clients.md has them as they are run here.
 """
 
+import http.client
 import json
+import socket
 import subprocess
 from collections.abc import Generator
 from urllib.parse import urlsplit
@@ -114,6 +116,56 @@ def test_commands(served: Served, command: str) -> None:
     )
     assert ran.returncode == 0, ran.stderr
     assert_shows_the_picture(served, ran.stdout.decode())
+
+
+JAVA = {
+    "Apache HttpClient 4.5": (
+        (
+            "Content-Type: multipart/form-data; boundary=bR7k; charset=ISO-8859-1\r\n"
+            "User-Agent: Apache-HttpClient/4.5.14 (Java/17.0.15)\r\nAccept-Encoding: gzip,deflate\r\n"
+        ),
+        "Content-Type: text/plain; charset=ISO-8859-1\r\nContent-Transfer-Encoding: 8bit\r\n",
+        "Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n",
+    ),
+    "Apache HttpClient 5": (
+        (
+            "Content-Type: multipart/form-data; charset=ISO-8859-1; boundary=bR7k\r\n"
+            "User-Agent: Apache-HttpClient/5.3 (Java/17.0.15)\r\nAccept-Encoding: gzip, x-gzip, deflate\r\n"
+        ),
+        "Content-Type: text/plain; charset=ISO-8859-1\r\n",
+        "Content-Type: image/png\r\n",
+    ),
+    "java.net.http": (
+        (
+            "Connection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA\r\n"
+            "Upgrade: h2c\r\nUser-Agent: Java-http-client/17\r\nContent-Type: multipart/form-data; boundary=bR7k\r\n"
+        ),
+        "",
+        "Content-Type: image/png\r\n",
+    ),
+}
+"""The bytes that they send: headers of the request, of a part of text, and of the file's part."""
+
+
+@pytest.mark.parametrize("client", JAVA)
+def test_javas_clients_by_their_bytes(served: Served, client: str) -> None:
+    headers, text, file = JAVA[client]
+    head = (
+        f'--bR7k\r\nContent-Disposition: form-data; name="title"\r\n{text}\r\nGr\xfc\xdfe\r\n'
+        f'--bR7k\r\nContent-Disposition: form-data; name="source"; filename="x.png"\r\n{file}\r\n'
+    )
+    body = head.encode("latin-1" if "8859-1" in text else "utf-8") + PICTURE + b"\r\n--bR7k--\r\n"
+    request = (
+        f"POST /api/1/upload HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nX-API-Key: {served.key}\r\n{headers}"
+        f"Content-Length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", served.port), timeout=90) as connection:
+        connection.sendall(request.encode() + body)
+        answer = http.client.HTTPResponse(connection, method="POST")
+        answer.begin()
+        told = json.loads(answer.read())
+    assert (answer.status, told["image"]["title"]) == (200, "Gr\u00fc\u00dfe"), told
+    assert_shows_the_picture(served, told["image"]["url"])
 
 
 def test_names_that_aiohttp_percent_encodes(served: Served, mapping: Mapping) -> None:

@@ -124,13 +124,18 @@ def _wait_until_it_accepts(process: subprocess.Popen[bytes], port: int, log: Pat
 
 
 @contextmanager
-def running_proxy(kind: str, folder: Path, imges: int, images: Path) -> Generator[Site]:
-    """Runs the proxy *kind* in front of the imges at port *imges*. It writes below *folder* alone."""
+def running_proxy(kind: str, folder: Path, imges: int, images: Path, *wrong: tuple[str, str]) -> Generator[Site]:
+    """Runs the proxy *kind* in front of the imges at port *imges*. It writes below *folder* alone.
+
+    Each of *wrong* is made in its file: a regular expression and its replacement.
+    """
     folder.mkdir()
     folder.chmod(0o755)
     https, http = free_ports(2)
     site = Site(folder, imges, images, https, http)
     command = PROXIES[kind](site)
+    file = next(each for each in map(Path, command) if each.parent == folder and each.is_file())
+    file.write_text(changed(file.read_text(), *wrong))
     path = f"{os.environ.get('PATH', '')}:/usr/sbin"
     program = shutil.which(str(command[0]), path=path)
     assert program is not None, f"{command[0]} is not installed; `make tools` does it"

@@ -17,13 +17,18 @@ def error_message(error: ImgesError) -> str:
     return f"{error.message} (request {request})" if request and error.status >= 500 else error.message
 
 
-def error_object(error: ImgesError) -> dict[str, object]:
-    """Returns *error* as the JSON object of API v1.
+def error_object(error: ImgesError, message: str | None = None) -> dict[str, object]:
+    """Returns *error* as the JSON object of API v1. *message* is that of *error* in another language.
 
     `context` and `details` are for programs: together they make the sentence again, in any language.
     """
     details = error.details if error.retry_after is None else {"retry_after": error.retry_after} | error.details
-    told = {"message": error_message(error), "code": error.code, "context": type(error).__name__, "details": details}
+    told = {
+        "message": message or error_message(error),
+        "code": error.code,
+        "context": type(error).__name__,
+        "details": details,
+    }
     return {
         "status_code": error.status,
         "error": told,
@@ -31,6 +36,6 @@ def error_object(error: ImgesError) -> dict[str, object]:
     }
 
 
-def error_json(error: ImgesError) -> web.Response:
-    """Returns an answer with *error* as the JSON object of API v1."""
-    return web.json_response(error_object(error), status=error.status)
+def error_json(error: ImgesError, message: str | None = None) -> web.Response:
+    """Returns an answer with *error*, or its *message* in another language, as the JSON object of API v1."""
+    return web.json_response(error_object(error, message), status=error.status)

@@ -13,7 +13,8 @@ from imges.errors import BodyTooSlow, Busy, FetchFailed, ImgesError, Internal, M
 from imges.log import log_request
 from imges.web.api_errors import FORMAT, error_json, error_message
 from imges.web.app_keys import SETTINGS
-from imges.web.pages.rendering import render
+from imges.web.pages.rendering import language, render
+from imges.web.pages.sentences import in_language
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +93,8 @@ def _body(request: web.Request, error: ImgesError) -> web.Response:
     accept = request.headers.get("Accept", "")
     form = request.get(FORMAT) or ("json" if "application/json" in accept else "page")
     if form == "json":
-        return error_json(error)
+        is_page = request.path == "/" and FORMAT not in request
+        return error_json(error, in_language(error, language(request)) if is_page else None)
     if form == "page" and "text/html" in accept:
         phrase = HTTPStatus(error.status).phrase
         return render(

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ from babel.messages.extract import DEFAULT_KEYWORDS, extract_from_file
 from babel.messages.pofile import read_po
 from jinja2 import Environment
 
-from imges.errors import SettingsError
+from imges.errors import ImgesError, SettingsError
 from imges.web.pages.languages import Language, find, open_languages
+from imges.web.pages.sentences import SENTENCES
 from tests import drawn
 from tests.web.conftest import Server, Start
 
@@ -172,6 +174,31 @@ async def test_errors_and_their_page_speak_it_too_but_the_api_does_not(imges: Se
     assert (page.status, "Hier ist nichts" in page.text) == (404, True)
     told = await imges.get("/api/1/upload", headers=german)
     assert "the API key is missing" in told.json["error"]["message"]
+
+
+async def test_the_pages_form_is_refused_in_the_visitors_language_and_the_api_is_not(imges: Server):
+    headers = {"Accept": "application/json", "Accept-Language": "de-AT, en;q=0.5"}
+    refused = await imges.post("/", data={"source": BytesIO(bytes(51 * 2**20))}, headers=headers)
+    assert refused.error == (413, 313)
+    limit = refused.json["error"]["details"]["limit"]
+    assert refused.json["error"]["message"] == (
+        f"Die Datei ist zu groß. Diese Website nimmt bis zu {limit >> 20} MB an."
+    )
+    refused = await imges.post("/", data={"source": BytesIO(b"no picture")}, headers=headers)
+    assert refused.json["error"]["message"] == "Die Datei ist kein Bild, oder sie ist beschädigt."
+    english = headers | {"Accept-Language": "en"}
+    refused = await imges.post("/", data={"source": BytesIO(b"no picture")}, headers=english)
+    message = refused.json["error"]["message"]
+    assert "that came as `source` is a text that begins with" in message
+    by_api = await imges.post(data={"source": BytesIO(b"no picture"), "key": imges.key}, headers=headers)
+    assert by_api.json["error"]["message"] == message
+
+
+def test_sentences_are_of_errors_that_there_are():
+    def classes(kind: type[ImgesError]) -> set[str]:
+        return {kind.__name__}.union(*map(classes, kind.__subclasses__()))
+
+    assert set(SENTENCES) <= classes(ImgesError)
 
 
 async def test_numbers_and_dates_are_written_as_the_language_does(imges: Server):

@@ -68,14 +68,15 @@ class Limits:
         """Raises `TooLargeImage` if *header* is beyond a limit. The formats are not checked here."""
         pixels = header.width * header.height
         for found, limit, what in (
-            (max(header.width, header.height), self.side, "pixels a side"),
-            (pixels, self.pixels, "pixels"),
-            (header.frames, self.frames, "frames"),
-            (pixels * header.frames, self.total_pixels, "pixels in all frames"),
+            (header.displayed[0], self.side, "is {:,} pixels wide"),
+            (header.displayed[1], self.side, "is {:,} pixels high"),
+            (pixels, self.pixels, "has {:,} pixels"),
+            (header.frames, self.frames, "has {:,} frames"),
+            (pixels * header.frames, self.total_pixels, "has {:,} pixels in all frames"),
         ):
             if found > limit:
-                message = f"the image has {found:,} {what}; this site takes up to {limit:,}"
-                raise TooLargeImage(message, what=what, found=found, limit=limit)
+                message = f"the image {what.format(found)}; this site takes up to {limit:,}"
+                raise TooLargeImage(message, what=what.partition("{:,} ")[2], found=found, limit=limit)
 
 
 @dataclass(frozen=True, slots=True)

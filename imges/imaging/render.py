@@ -6,7 +6,8 @@ from pathlib import Path
 
 from imges.errors import FormatRefused, NotAnImage, TooLargeImage
 from imges.imaging import cost, endings, formats, metadata, pillow, sizes
-from imges.imaging.formats.parts import Parts, unchanged
+from imges.imaging.formats.parts import Filtered, Parts, unchanged
+from imges.imaging.formats.removed import in_order
 from imges.imaging.sizes import Size
 from imges.imaging.types import Given, Header, Picture, Processor, Quality, Recipe, Rendition, Renditions
 
@@ -24,7 +25,7 @@ def render(processor: Processor, source: Given, header: Header, recipe: Recipe, 
     Raises `NotAnImage` if it is damaged, `FormatRefused` if the library for HEIC is missing, and `OSError`.
     """
     exif = metadata.described(source.path) if recipe.keep_metadata else None
-    original, header = received(source, header, recipe, folder)
+    original, header, removed = received(source, header, recipe, folder)
     if recipe.width is not None and recipe.width < header.displayed[0]:
         if header.frames > 1 and not cost.is_animated(header, recipe):
             raise TooLargeImage("this animation cannot be resized; send it without `width`")
@@ -40,23 +41,30 @@ def render(processor: Processor, source: Given, header: Header, recipe: Recipe, 
         written(folder, "medium", [medium], formats.read(header.format, medium)) if medium else None,
         header.frames,
         exif,
+        removed,
     )
 
 
-def received(source: Given, header: Header, recipe: Recipe, folder: Path) -> tuple[Rendition, Header]:
-    """The original and its header: *source* converted, or filtered, or itself if it is ours and nothing comes off."""
+def received(source: Given, header: Header, recipe: Recipe, folder: Path) -> tuple[Rendition, Header, tuple[str, ...]]:
+    """The original, its header, and what was taken out of it.
+
+    It is *source* converted, or filtered, or itself if it is ours and nothing comes off.
+    """
+    data = source.path.read_bytes()
     if header.format in formats.CONVERTED:
+        found = in_order(formats.about(header.format, data))
         name, converted = convert(source.path, header)
         header = formats.read(name, converted)
-        return written(folder, "original", [converted], header), header
-    data = source.path.read_bytes()
+        return written(folder, "original", [converted], header), header, found
     filtered = formats.strip(data, header)  # also where metadata is kept: it finds that a file is cut
     if header.format == "jpg" and filtered.mended and endings.is_cut(b"".join(filtered.parts), header):
         raise NotAnImage(formats.jpeg.CUT)
-    parts: Parts = [data] if recipe.keep_metadata and not filtered.mended else filtered.parts
-    if source.ours and unchanged(parts, data):
-        return rendition(source.path, [data], header), header
-    return written(folder, "original", parts, header), header
+    if recipe.keep_metadata and not filtered.mended:
+        filtered = Filtered([data])
+    found = in_order(filtered.removed)
+    if source.ours and unchanged(filtered.parts, data):
+        return rendition(source.path, [data], header), header, found
+    return written(folder, "original", filtered.parts, header), header, found
 
 
 def convert(source: Path, header: Header) -> tuple[str, bytes]:

@@ -140,13 +140,17 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True)
 class Renditions:
-    """All files of one picture; the *frames* of its original; and its *exif*, value by tag, if metadata is kept."""
+    """All files of one picture; the *frames* of its original; and its *exif*, value by tag, if metadata is kept.
+
+    *removed* is what was taken out of it: kinds of `imges.imaging.formats.removed`.
+    """
 
     original: Rendition
     thumb: Rendition
     medium: Rendition | None
     frames: int
     exif: dict[str, str] | None = None
+    removed: tuple[str, ...] = ()
 
 
 class Picture(Protocol):

@@ -17,6 +17,8 @@ LARGEST_THUMB = 28 * 1024
 """Bytes above which the thumb of a PNG is written in 256 colours."""
 JPEG_QUALITY = 92
 """The quality of HEIC and TIFF that become JPEG on arrival: people look closely at a stored original."""
+PNG_LEVEL = 2
+"""The compression of what becomes PNG on arrival. 24 megapixels take 1.5 s; level 6 takes 6.6 s for a sixth less."""
 
 
 def render(processor: Processor, source: Given, header: Header, recipe: Recipe, folder: Path) -> Renditions:
@@ -78,7 +80,7 @@ def convert(source: Path, header: Header) -> tuple[str, bytes]:
     displayed = replace(header, width=width, height=height, orientation=1)  # Pillow turns these formats by itself
     picture = pillow.as_it_is(source, displayed)
     name = "png" if header.format == "bmp" or picture.image.has_transparency_data else "jpg"
-    return name, picture.encode(replace(displayed, format=name), Quality(jpeg=JPEG_QUALITY))
+    return name, picture.encode(replace(displayed, format=name), Quality(jpeg=JPEG_QUALITY, png=PNG_LEVEL))
 
 
 def load_heic() -> None:

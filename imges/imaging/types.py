@@ -40,7 +40,11 @@ class Header:
     channels: int | None = None
     """Components as API v1 reports them: 1, 3 or 4 for JPEG, 3 for GIF, else `None`."""
     progressive: bool = False
-    """Whether it is a progressive JPEG or an interlaced PNG: a decoder holds all of it in memory."""
+    """Whether it is a progressive JPEG, an interlaced PNG or a lossless WebP: a decoder holds all of it in memory."""
+    samples: float = 3
+    """Of a JPEG: values a pixel, 1.5 if the colours have half the width and height."""
+    is_masked: bool = False
+    """Whether it is a PNG with a transparent value (tRNS)."""
     palette: bool = False
     """Whether it is a PNG with a palette, of at most 256 colours."""
     file_size: int = 0

@@ -130,8 +130,22 @@ def read(data: bytes) -> Header:
     bits, height, width, channels = struct.unpack_from(">BHHB", data, frame.body)
     orientation = exif.orientation(exif_block or b"")
     return Header(
-        "jpg", width, height, orientation, bits=bits, channels=channels, progressive=frame.marker in PROGRESSIVE
+        "jpg",
+        width,
+        height,
+        orientation,
+        bits=bits,
+        channels=channels,
+        progressive=frame.marker in PROGRESSIVE,
+        samples=_samples(data[frame.body + FRAME_HEADER + 1 : frame.stop : 3]),
     )
+
+
+def _samples(factors: bytes) -> float:
+    """Values a pixel, of each component's factors across (upper 4 bits) and down (T.81, A.1.1)."""
+    across, down = [factor >> 4 for factor in factors], [factor & 15 for factor in factors]
+    most = max(across, default=0) * max(down, default=0)
+    return sum(a * b for a, b in zip(across, down, strict=True)) / most if most else 3
 
 
 def _is_exif(data: bytes, segment: Segment) -> bool:

@@ -113,6 +113,7 @@ def read(data: bytes) -> Header:
         bits=bits,
         progressive=interlace == ADAM7,
         palette=colour == PALETTE,
+        is_masked=any(chunk.kind == b"tRNS" for chunk in chunks),
         colour=_colour(data, chunks),
     )
 

@@ -64,6 +64,7 @@ def read(data: bytes) -> Header:
         "webp",
         width,
         height,
+        progressive=any(chunk.kind == LOSSLESS for chunk in chunks),
         frames=max(1, sum(chunk.kind == FRAME for chunk in chunks)) if animated else 1,
     )
 

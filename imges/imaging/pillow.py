@@ -113,6 +113,12 @@ class PillowPicture:
         self.image.save(file, "PNG", compress_level=9)
         return file.getvalue()
 
+    def png_of_16_colours(self) -> bytes:
+        file = BytesIO()
+        few = self.image.convert("RGB").quantize(16, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        few.save(file, "PNG", bits=4, compress_level=9)
+        return file.getvalue()
+
 
 class PillowProcessor:
     """See `imges.imaging.types.Processor`."""

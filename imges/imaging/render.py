@@ -122,9 +122,16 @@ def derived(processor: Processor, file: Path, header: Header, recipe: Recipe) ->
 
 
 def _medium(picture: Picture, header: Header, quality: Quality, most: int) -> bytes:
-    """The medium; a PNG of more than *most* bytes is tried with filters too."""
+    """The medium. A PNG of more than *most* bytes is tried with filters too.
+
+    That of a scan, which has few colours itself and smooth edges only in the medium, is tried in 16 colours.
+    """
     made = picture.encode(header, quality)
-    return picture.filtered_png() if len(made) > most and header.format == "png" else made
+    if len(made) > most and header.format == "png":
+        made = picture.filtered_png()
+    if len(made) > most and header.format == "png" and header.bits < 8 and not header.is_masked:
+        made = picture.png_of_16_colours()
+    return made
 
 
 def _thumb(picture: Picture, header: Header, quality: Quality) -> bytes:

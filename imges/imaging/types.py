@@ -181,6 +181,10 @@ class Picture(Protocol):
         """The picture as a PNG with filters. Smooth ones become far smaller by them, but it takes longer."""
         ...
 
+    def png_of_16_colours(self) -> bytes:
+        """The picture as a PNG of 16 colours, 4 bits a pixel. It has to be opaque."""
+        ...
+
 
 class Processor(Protocol):
     """Decodes and encodes. It runs in a worker process, so it may block, and hold a picture in memory.

@@ -1,4 +1,4 @@
-"""What the answer's `removed` says of a file: each kind of thing that a filter takes out."""
+"""The answer's `removed` names each kind of thing that a filter takes out."""
 
 import struct
 

@@ -21,7 +21,7 @@ TAGS = {
 }
 """Tags of EXIF's first directory (CIPA DC-008)."""
 MOST_TAGS = 200
-"""Most tags that are looked at."""
+"""Most tags that are read."""
 WORDS = (
     (POSITION, (b"gps",)),
     (CAMERA, (b"tiff:make", b"tiff:model", b"serialnumber")),
@@ -32,7 +32,7 @@ WORDS = (
 )
 """What names in XMP, and keywords of texts in PNGs, are about."""
 LOOKED_AT = 2**16
-"""Bytes of a text in which words are looked for."""
+"""Bytes of a text that are searched for words."""
 IPTC = ((AUTHOR, b"\x1c\x02\x50"), (AUTHOR, b"\x1c\x02\x74"), (TEXT, b"\x1c\x02\x78"), (TEXT, b"\x1c\x02\x19"))
 """By-line, copyright, caption and keywords (IPTC IIM, record 2)."""
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from imges.errors import NotAnImage
-from imges.imaging import formats, header, pillow
+from imges.imaging import formats, header, palettes, pillow
 from imges.imaging.formats.gif import Frame
 from imges.imaging.pillow import PillowPicture, PillowProcessor
 from imges.imaging.types import MEDIA_TYPES, Header, Quality

@@ -22,7 +22,7 @@ from tests.web.conftest import Answer, Server, Start
 PNG = drawn.png()
 BASE64 = base64.b64encode(PNG).decode()
 BEHIND = str(int((datetime(9999, 12, 31, 23, tzinfo=UTC) - datetime.now(UTC)).total_seconds()))
-LARGE = BytesIO(b"source=" + b"A" * (45 * 2**20))
+LARGE = BytesIO(b"source=" + b"A" * (105 * 2**20))
 URLENCODED = {"Content-Type": "application/x-www-form-urlencoded"}
 BOUND = {"Content-Type": "multipart/form-data; boundary=x"}
 

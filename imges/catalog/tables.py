@@ -126,6 +126,7 @@ upload_ids = Table(
     Column("content", Digest, nullable=False),  # of what came with it: the same id with another is refused
     Column("salt", LargeBinary, nullable=False),  # of the picture's delete token, which is derived and not stored
     Column("created", Moment, nullable=False, index=True),
+    Column("removed", Text, nullable=False),  # words of the answer, which are in no row of a picture
     Column("image", RowNumber, ForeignKey(images.c.number, ondelete="SET NULL"), index=True),  # NULL: deleted
     sqlite_with_rowid=False,
 )

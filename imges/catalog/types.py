@@ -174,6 +174,8 @@ class UploadId:
     created: datetime
     delete_token: str
     """The picture's, derived from the id. It is not stored."""
+    removed: tuple[str, ...] = ()
+    """What was taken out of the picture, for the answer."""
 
 
 @dataclass(frozen=True, slots=True)

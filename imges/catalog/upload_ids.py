@@ -26,7 +26,7 @@ TOKEN_SIZE = 24
 """Bytes of a delete token."""
 
 _BY_HASH = (
-    select(upload_ids.c.content, upload_ids.c.salt, *IMAGE)
+    select(upload_ids.c.content, upload_ids.c.salt, upload_ids.c.removed, *IMAGE)
     .select_from(upload_ids.outerjoin(images))
     .where(upload_ids.c.hash == bindparam("wanted"))
 )
@@ -38,6 +38,7 @@ class Earlier:
 
     content: str
     delete_token: str
+    removed: tuple[str, ...]
     image: Image | None
 
 
@@ -66,7 +67,7 @@ class UploadIds:
         if row is None:
             return None
         image = None if row["number"] is None else image_of(row)
-        return Earlier(row["content"], self._token(api_key, text, row["salt"]), image)
+        return Earlier(row["content"], self._token(api_key, text, row["salt"]), tuple(row["removed"].split()), image)
 
     async def forget(self, before: datetime) -> None:
         """Delete the ids that came *before*. They are free again."""
@@ -90,6 +91,7 @@ def take_upload_id(connection: Connection, number: int, upload_id: UploadId) -> 
         "content": upload_id.content,
         "salt": upload_id.salt,
         "created": upload_id.created,
+        "removed": " ".join(upload_id.removed),
         "image": number,
     }
     if connection.execute(insert_or_skip(connection, upload_ids), row).first() is None:

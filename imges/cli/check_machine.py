@@ -20,6 +20,8 @@ from imges.settings import Server, Settings, prepare_data_dir
 
 PROCESS = 150 * 2**20
 """Bytes that a process of ours takes, besides what decoding takes."""
+PHOTOGRAPH = 24 * 10**6
+"""Pixels of a telephone's photograph."""
 FEW_FILES = 1024
 """Open files of a process: each connection takes one, and each picture that is sent takes another."""
 RELEASED = 1_767_225_600
@@ -168,20 +170,25 @@ def _memory_there() -> int | None:
 
 
 def _too_large_to_decode(settings: Settings) -> Iterable[Finding]:
-    """Names the formats whose largest allowed pictures do not fit into images.memory."""
+    """Names the formats in which a telephone's photograph is allowed, but does not fit into images.memory.
+
+    Larger ones may be refused for their memory: the default of images.max_pixels lets it decide.
+    """
     images = settings.images
-    side = min(images.max_side, round(images.max_pixels**0.5))
+    side = min(images.max_side, round(min(images.max_pixels, PHOTOGRAPH) ** 0.5))
     refused: list[str] = []
     for name in images.formats:
-        header = Header(format=name, width=side, height=side, channels=3, file_size=images.max_size)
+        header = Header(
+            format=name, width=side, height=side, channels=3, file_size=min(images.max_size, PHOTOGRAPH // 2)
+        )
         if memory_of("pillow" if images.processor == "pillow" else "vips", header, Recipe()) > images.memory:
             refused.append(name)
     if refused:
         yield note(
-            f"{', '.join(refused)} of {images.max_pixels / 1e6:g} megapixels take more than images.memory "
+            f"{', '.join(refused)} of {side * side / 1e6:.0f} megapixels take more than images.memory "
             f"({size_formatted(images.memory)})",
             breaks="such pictures are refused (413), though images.max_pixels allows them",
-            change="images: {memory: ...} larger, or {max_pixels: ...} smaller",
+            change="images: {memory: ...} larger",
         )
 
 

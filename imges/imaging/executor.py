@@ -15,6 +15,7 @@ from typing import Literal
 
 from imges.errors import TooLargeImage
 from imges.imaging import cage, cost, worker
+from imges.imaging.formats.removed import in_order
 from imges.imaging.handover import checked_header, copied, honest, measured, number
 from imges.imaging.slots import Budget, SharedSlots, Slots
 from imges.imaging.types import Given, Header, Limits, Recipe, Renditions
@@ -261,6 +262,7 @@ def taken_out(made: Renditions, file: Given, one: Worker, folder: Path) -> Rendi
             None if made.medium is None else copied(made.medium, one.work, folder),
             number(made.frames, 1),
             None if made.exif is None else {str(tag): str(value) for tag, value in made.exif.items()},
+            in_order(map(str, made.removed)),
         )
 
 

@@ -55,7 +55,9 @@ def checked_header(found: Header) -> Header:
         number(found.file_size)
         if found.orientation > 8 or found.channels not in {None, 1, 3, 4}:
             raise ValueError("a worker reported an impossible picture")
-        for flag in (found.progressive, found.palette):
+        if type(found.samples) not in {int, float} or not 0 <= found.samples <= 4:
+            raise ValueError("a worker reported an impossible picture")
+        for flag in (found.progressive, found.palette, found.is_masked):
             if type(flag) is not bool:
                 raise ValueError("a worker reported what is no truth value")
         return found

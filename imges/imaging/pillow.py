@@ -16,6 +16,7 @@ from imges.imaging import colour, sizes
 from imges.imaging.formats import gif, png
 from imges.imaging.formats.parts import MAX_ICC
 from imges.imaging.gif_canvas import CLEAR, STAYS, canvases
+from imges.imaging.palettes import mapped, of_16_colours, with_palette
 from imges.imaging.sizes import Size
 from imges.imaging.types import Header, Quality
 
@@ -59,8 +60,6 @@ WEBP_LESS = 1
 """By how much the quality is lowered at that method. Files are then 5 % larger than at method 4, instead of 9 %."""
 SAMPLE = 128
 """Width and height, in pixels, of the sample in which colours are searched."""
-UNPAINTED = [255 if alpha < 128 else 0 for alpha in range(256)]
-"""For each alpha, whether a palette leaves the pixel unpainted: it knows no half transparency."""
 
 
 @contextmanager
@@ -111,6 +110,11 @@ class PillowPicture:
     def filtered_png(self) -> bytes:
         file = BytesIO()
         self.image.save(file, "PNG", compress_level=9)
+        return file.getvalue()
+
+    def png_of_16_colours(self) -> bytes:
+        file = BytesIO()
+        of_16_colours(self.image).save(file, "PNG", bits=4, compress_level=9)
         return file.getvalue()
 
 
@@ -223,17 +227,13 @@ def plain(image: Image.Image) -> Image.Image:
 def _grey(image: Image.Image) -> Image.Image:
     """Pillow reads 16 bits of grey as numbers, which `convert` would clip."""
     if image.mode.startswith("I"):
-        image = _mapped(image.convert("I"), _high_byte)
+        image = mapped(image.convert("I"), _high_byte)
     return image.convert("L")
 
 
 def _high_byte(value: Any) -> Any:
     """The upper 8 of 16 bits. Pillow calls this with an expression of its own to find the factor."""
     return value * (1 / 256)
-
-
-def _mapped(image: Image.Image, function: Any) -> Image.Image:
-    return image.point(function)  # pyright: ignore[reportUnknownMemberType] - numpy's
 
 
 def profile_of(header: Header, found: bytes | None) -> bytes | None:
@@ -288,32 +288,6 @@ def _options(format: str, quality: Quality) -> dict[str, Any]:
         "webp": {"quality": quality.webp, "method": WEBP_METHOD},
         "avif": {"quality": quality.avif, "speed": AVIF_SPEED, "max_threads": 1},
     }[format]
-
-
-# Palettes
-
-
-def with_palette(image: Image.Image, palette: bytes | None = None) -> Image.Image:
-    """*image* in 256 colours: those of *palette* (RGB triples), else the best ones.
-
-    Pixels that are at least half transparent become fully so.
-    """
-    mask = _mapped(image.getchannel("A"), UNPAINTED) if "A" in image.getbands() else None
-    colours = 256 if mask is None or not mask.getbbox() else 255
-    rgb = image.convert("RGB")
-    if palette is None:
-        result = rgb.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    else:
-        given = Image.new("P", (1, 1))
-        given.putpalette(palette[: 3 * colours])
-        result = rgb.quantize(palette=given, dither=Image.Dither.NONE)
-    if mask is not None and colours == 255:
-        entries = result.getpalette() or []
-        nothing = len(entries) // 3  # an entry of its own: writers drop an index that the palette does not have
-        result.putpalette([*entries, 0, 0, 0])
-        result.paste(nothing, mask=mask)
-        result.info["transparency"] = nothing
-    return result
 
 
 # Animations

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from imges import metrics
+from imges.bytesize import size_formatted
 from imges.errors import Busy, TooLargeImage
 
 PATIENCE = 5.0
@@ -61,7 +62,14 @@ class Slots:
         Raises `TooLargeImage` if there is not so much memory at all, and `Busy` if it does not become free in time.
         """
         if memory > self._memory:
-            raise TooLargeImage("the image would take more memory than this site gives to one; send it smaller")
+            found, limit = size_formatted(memory), size_formatted(self._memory)
+            raise TooLargeImage(
+                f"decoding the image would take {found} of memory; this site has {limit} for it (images.memory); "
+                "send it smaller",
+                what="memory",
+                found=memory,
+                limit=self._memory,
+            )
         if self._waiting or not self._has_room(memory):
             await self._wait(memory, size, client)
         else:

@@ -40,7 +40,11 @@ class Header:
     channels: int | None = None
     """Components as API v1 reports them: 1, 3 or 4 for JPEG, 3 for GIF, else `None`."""
     progressive: bool = False
-    """Whether it is a progressive JPEG or an interlaced PNG: a decoder holds all of it in memory."""
+    """Whether it is a progressive JPEG, an interlaced PNG or a lossless WebP: a decoder holds all of it in memory."""
+    samples: float = 3
+    """Of a JPEG: values a pixel, 1.5 if the colours have half the width and height."""
+    is_masked: bool = False
+    """Whether it is a PNG with a transparent value (tRNS)."""
     palette: bool = False
     """Whether it is a PNG with a palette, of at most 256 colours."""
     file_size: int = 0
@@ -68,14 +72,15 @@ class Limits:
         """Raises `TooLargeImage` if *header* is beyond a limit. The formats are not checked here."""
         pixels = header.width * header.height
         for found, limit, what in (
-            (max(header.width, header.height), self.side, "pixels a side"),
-            (pixels, self.pixels, "pixels"),
-            (header.frames, self.frames, "frames"),
-            (pixels * header.frames, self.total_pixels, "pixels in all frames"),
+            (header.displayed[0], self.side, "is {:,} pixels wide"),
+            (header.displayed[1], self.side, "is {:,} pixels high"),
+            (pixels, self.pixels, "has {:,} pixels"),
+            (header.frames, self.frames, "has {:,} frames"),
+            (pixels * header.frames, self.total_pixels, "has {:,} pixels in all frames"),
         ):
             if found > limit:
-                message = f"the image has {found:,} {what}; this site takes up to {limit:,}"
-                raise TooLargeImage(message, what=what, found=found, limit=limit)
+                message = f"the image {what.format(found)}; this site takes up to {limit:,}"
+                raise TooLargeImage(message, what=what.partition("{:,} ")[2], found=found, limit=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +144,17 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True)
 class Renditions:
-    """All files of one picture; the *frames* of its original; and its *exif*, value by tag, if metadata is kept."""
+    """All files of one picture; the *frames* of its original; and its *exif*, value by tag, if metadata is kept.
+
+    *removed* is what was taken out of it: kinds of `imges.imaging.formats.removed`.
+    """
 
     original: Rendition
     thumb: Rendition
     medium: Rendition | None
     frames: int
     exif: dict[str, str] | None = None
+    removed: tuple[str, ...] = ()
 
 
 class Picture(Protocol):
@@ -170,6 +179,10 @@ class Picture(Protocol):
 
     def filtered_png(self) -> bytes:
         """The picture as a PNG with filters. Smooth ones become far smaller by them, but it takes longer."""
+        ...
+
+    def png_of_16_colours(self) -> bytes:
+        """The picture as a PNG of 16 colours, 4 bits a pixel. It has to be opaque."""
         ...
 
 

@@ -105,6 +105,9 @@ class VipsPicture:
     def filtered_png(self) -> bytes:
         return PillowPicture(in_pillow(self.image)).filtered_png()
 
+    def png_of_16_colours(self) -> bytes:
+        return PillowPicture(in_pillow(self.image)).png_of_16_colours()
+
 
 @dataclass(frozen=True, slots=True)
 class SmallPicture(PillowPicture):

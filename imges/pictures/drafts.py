@@ -41,6 +41,8 @@ class Uploaded:
 
     image: Image
     delete_token: str | None
+    removed: tuple[str, ...] = ()
+    """What was taken out of the file, in the words of `imges.imaging.formats.removed`."""
     repeated: bool = False
     """Whether an earlier request with the same upload id stored it."""
 

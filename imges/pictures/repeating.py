@@ -50,7 +50,7 @@ class Repeating:
             if found.content != content:
                 raise UploadIdReused
             if found.image is None or found.image.state not in _UNDER_WAY:
-                return Uploaded(self._as_answered(found.image), found.delete_token, repeated=True)
+                return Uploaded(self._as_answered(found.image), found.delete_token, found.removed, repeated=True)
             if asyncio.get_running_loop().time() > patient_until:
                 raise Busy
             await asyncio.sleep(CHECK_EVERY)

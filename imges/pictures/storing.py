@@ -106,12 +106,13 @@ class Storing:
             renditions = await self._rendering.render_upload(received, options.width, folder, uploader.address)
         await self.refuse_blocked(renditions.original.md5)
         if duplicate := await self._duplicate(renditions.original, uploader):
-            return Uploaded(duplicate, None)
+            return Uploaded(duplicate, None, renditions.removed)
+        upload_id = upload_id and replace(upload_id, removed=renditions.removed)
         token = upload_id.delete_token if upload_id else secrets.token_urlsafe(24)
         draft = Draft(renditions, options, self._kept(uploader), created, expires, token, upload_id)
         date = created.astimezone(self._settings.site.time_zone)
         names = Names(received.name, renditions.original.format, date, self._settings.images.naming)
-        return Uploaded(await self._store(draft, names), draft.token)
+        return Uploaded(await self._store(draft, names), draft.token, renditions.removed)
 
     def _expires(self, created: datetime, asked: timedelta | None) -> datetime | None:
         """Return when the picture ends. Raises `BadParameter` for less than a minute or more than the site allows."""

@@ -108,11 +108,11 @@ class Expire(Section):
 class Images(Section):
     processor: Literal["auto", "vips", "pillow"] = "auto"
     formats: Annotated[tuple[Format, ...], A_LIST, DISTINCT] = ("jpg", "png", "gif", "webp", "avif")
-    max_size: SomeBytes = 20 * 2**20
-    max_pixels: SomePixels = 40 * 10**6
-    max_side: Count = 16384
-    max_frames: Count = 500
-    max_total_pixels: SomePixels = 200 * 10**6
+    max_size: SomeBytes = 50 * 2**20
+    max_pixels: SomePixels = 250 * 10**6
+    max_side: Count = 65535
+    max_frames: Count = 2000
+    max_total_pixels: SomePixels = 600 * 10**6
     thumb: Thumb = Thumb()
     medium: Medium = Medium()
     quality: Quality = Quality()

@@ -199,7 +199,7 @@ def test_a_format_that_is_off_is_refused_by_name(inspect, format):
         pytest.param(samples.png_bomb, (30000, 30000), id="PNG"),
         pytest.param(samples.jpeg_bomb, (65500, 65500), id="progressive JPEG"),
         pytest.param(samples.gif_bomb, (65535, 65535), id="GIF"),
-        pytest.param(lambda: samples.gif_bomb(100_000), (65535, 65535), id="GIF of 100,000 frames"),
+        pytest.param(lambda: samples.gif_bomb(40_000), (65535, 65535), id="GIF of 40,000 frames"),
         pytest.param(samples.bmp_bomb, (100_000, 100_000), id="BMP"),
         pytest.param(samples.tiff_bomb, (2**32 - 1, 2**32 - 1), id="TIFF"),
         pytest.param(lambda: samples.png_of(samples.png_header(2**31, 2**31)), (2**31, 2**31), id="PNG, 2^31"),

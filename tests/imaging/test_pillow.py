@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from imges.errors import NotAnImage
-from imges.imaging import formats, header, pillow
+from imges.imaging import formats, header, palettes, pillow
 from imges.imaging.formats.gif import Frame
 from imges.imaging.pillow import PillowPicture, PillowProcessor
 from imges.imaging.types import MEDIA_TYPES, Header, Quality
@@ -124,7 +124,7 @@ def test_enlarging_does_not_ring_and_nothing_but_pixels_is_left():
 def test_a_palette_knows_no_half_transparency(alpha: int, seen: bool):
     image = Image.new("RGBA", (8, 8), (*RED, 255))
     image.paste((*BLUE, alpha), (0, 0, 4, 8))
-    result = pillow.with_palette(image)
+    result = palettes.with_palette(image)
     assert ("transparency" in result.info) is not seen
     shown = result.convert("RGBA")
     assert shown.getpixel((6, 4)) == (*RED, 255)
@@ -133,12 +133,12 @@ def test_a_palette_knows_no_half_transparency(alpha: int, seen: bool):
 
 def test_a_palette_that_is_given_is_used():
     palette = bytes([*RED, *BLUE])
-    result = pillow.with_palette(quarters(8, 8), palette)
+    result = palettes.with_palette(quarters(8, 8), palette)
     assert {colour for _, colour in result.convert("RGB").getcolors() or []} <= {RED, BLUE}
     many = bytes(range(256)) * 3
-    assert len(pillow.with_palette(noise(16, 16), many).getpalette() or []) == 768
+    assert len(palettes.with_palette(noise(16, 16), many).getpalette() or []) == 768
     see_through = Image.merge("RGBA", [*noise(16, 16).split(), Image.new("L", (16, 16), 0)])
-    assert pillow.with_palette(see_through, many).info["transparency"] == 255
+    assert palettes.with_palette(see_through, many).info["transparency"] == 255
 
 
 def test_the_transparent_entry_of_a_palette_is_no_colour():

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable
 
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageStat
 
 from imges.errors import FormatRefused, NotAnImage, TooLargeImage
 from imges.imaging.header import recognise
@@ -487,11 +487,24 @@ def test_a_gif_shows_nothing_where_no_frame_was_painted(rendered: Rendered):
 
 
 def test_a_medium_has_no_more_bytes_than_its_original(rendered: Rendered):
-    dithered = noise(700, 400).convert("1")
-    assert rendered(encoded(dithered, "PNG")).medium is None
+    assert rendered(encoded(noise(700, 400).convert("1"), "PNG"), medium=699).medium is None
     small = rendered(encoded(Image.new("1", (700, 400)), "PNG")).medium
     assert small
     assert small.size < 24 * 1024
+
+
+def test_the_medium_of_a_scan_has_16_colours_if_more_would_be_too_large(rendered: Rendered):
+    scan = encoded(noise(1200, 800).convert("1"), "PNG")
+    made = rendered(scan)
+    assert made.medium
+    assert made.medium.size < len(scan)
+    grey = opened(made.medium.path)
+    assert 8 < len(grey.convert("L").getcolors() or ()) <= 16
+    assert abs(mean(grey) - mean(opened(scan))) < 3
+
+
+def mean(image: Image.Image) -> float:
+    return ImageStat.Stat(image.convert("L")).mean[0]
 
 
 def test_a_thumb_has_at_most_28_kilobytes(rendered: Rendered):

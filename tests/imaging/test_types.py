@@ -26,8 +26,8 @@ def test_a_picture_may_be_as_large_as_the_limits(header):
 @pytest.mark.parametrize(
     ("header", "words"),
     [
-        pytest.param(Header("gif", 101, 1), "101 pixels a side; this site takes up to 100", id="width"),
-        pytest.param(Header("gif", 1, 101), "101 pixels a side; this site takes up to 100", id="height"),
+        pytest.param(Header("gif", 101, 1), "is 101 pixels wide; this site takes up to 100", id="width"),
+        pytest.param(Header("gif", 1, 101), "is 101 pixels high; this site takes up to 100", id="height"),
         pytest.param(Header("gif", 73, 69), "5,037 pixels; this site takes up to 5,000", id="pixels"),
         pytest.param(Header("gif", 10, 10, frames=11), "11 frames; this site takes up to 10", id="frames"),
         pytest.param(

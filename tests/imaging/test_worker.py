@@ -103,7 +103,7 @@ def given(folder: Path, data: bytes) -> Given:
 @pytest.mark.usefixtures("pillow")
 def test_a_picture_is_made_at_once_if_its_share_is_enough(tmp_path: Path):
     file = given(tmp_path, drawn.jpeg())
-    header = Header("jpg", 640, 480, channels=3, file_size=file.size)
+    header = Header("jpg", 640, 480, channels=3, file_size=file.size, samples=1.5)
     needed = cost.memory("pillow", header, Recipe())
     found, made = worker.take(file, LIMITS, Recipe(), tmp_path, needed)
     assert found == header

@@ -25,7 +25,7 @@ def test_the_defaults_are_those_of_the_contract():
     assert (settings.server.host, settings.server.port, settings.server.workers) == ("127.0.0.1", 8080, 1)
     assert settings.server.trusted_proxies == (ip_network("127.0.0.0/8"), ip_network("::1"))
     assert settings.storages == {"disk": {"type": "datefolder", "root": Path("data/images")}}
-    assert (settings.images.max_size, settings.images.max_pixels) == (20 * 2**20, 40 * 10**6)
+    assert (settings.images.max_size, settings.images.max_pixels) == (50 * 2**20, 250 * 10**6)
     assert settings.limits.uploads == Rate(100, timedelta(minutes=1))
     assert settings.privacy.keep_addresses == timedelta(days=30)
     assert settings.site.time_zone.key == "UTC"

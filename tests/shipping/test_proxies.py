@@ -150,7 +150,7 @@ async def test_a_client_cannot_set_the_request_id(behind: tuple[Server, Proxy]):
 
 async def test_imges_itself_refuses_a_file_that_is_too_large(behind: tuple[Server, Proxy]):
     imges, _ = behind
-    answer = await imges.upload(bytes(21 * 2**20))
+    answer = await imges.upload(bytes(51 * 2**20))
     assert answer.error == (413, 313)
     almost = await imges.upload(bytes(19 * 2**20))
     assert almost.error == (415, 311)

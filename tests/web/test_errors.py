@@ -22,7 +22,7 @@ from tests.web.conftest import Answer, Server, Start
 PNG = drawn.png()
 BASE64 = base64.b64encode(PNG).decode()
 BEHIND = str(int((datetime(9999, 12, 31, 23, tzinfo=UTC) - datetime.now(UTC)).total_seconds()))
-LARGE = BytesIO(b"source=" + b"A" * (45 * 2**20))
+LARGE = BytesIO(b"source=" + b"A" * (105 * 2**20))
 URLENCODED = {"Content-Type": "application/x-www-form-urlencoded"}
 BOUND = {"Content-Type": "multipart/form-data; boundary=x"}
 
@@ -55,7 +55,7 @@ SOURCES = [
     pytest.param(drawn.encoded(drawn.gradient(9, 9), "TIFF"), 415, 314, id="format-off"),
     pytest.param(png_header(30000, 30000), 413, 315, id="sides"),
     pytest.param(png_header(16000, 16000), 413, 315, id="pixels"),
-    pytest.param(b"\xff\xd8\xff\xe0" + bytes(21 * 2**20), 413, 313, id="too-large"),
+    pytest.param(b"\xff\xd8\xff\xe0" + bytes(51 * 2**20), 413, 313, id="too-large"),
 ]
 
 

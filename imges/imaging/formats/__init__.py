@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 
 from imges.errors import NotAnImage
-from imges.imaging.formats import bmp, gif, heif, heif_filter, jpeg, png, tiff, webp
+from imges.imaging.formats import bmp, gif, heif, heif_boxes, heif_filter, heif_items, jpeg, png, removed, tiff, webp
 from imges.imaging.formats.parts import Filtered
 from imges.imaging.types import Header
 
@@ -46,6 +46,14 @@ def read(format: str, data: bytes) -> Header:
     if min(header.width, header.height) < 1:
         raise NotAnImage("the image has no pixels")
     return header
+
+
+def about(format: str, data: bytes) -> set[str]:
+    """What a file that is converted has beside its picture: kinds of `imges.imaging.formats.removed`."""
+    if format == "heic":
+        with _hostile_bytes():
+            return heif_items.about(data, heif_items.read_meta(data, heif_boxes.top_boxes(data)))
+    return removed.in_exif(data) if format == "tiff" else set()
 
 
 def strip(data: bytes, header: Header) -> Filtered:

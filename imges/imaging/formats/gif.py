@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from imges.errors import NotAnImage
+from imges.imaging.formats import removed
 from imges.imaging.formats.parts import Filtered, Parts
 from imges.imaging.types import Header
 
@@ -16,7 +17,9 @@ MAX_SUB_BLOCKS = 1_000_000
 EXTENSION, IMAGE, TRAILER = 0x21, 0x2C, 0x3B
 INTERLACED = 0x40
 """The flag of a frame whose rows stand in another order."""
-PLAIN_TEXT, GRAPHIC_CONTROL, APPLICATION = 0x01, 0xF9, 0xFF
+PLAIN_TEXT, GRAPHIC_CONTROL, COMMENT, APPLICATION = 0x01, 0xF9, 0xFE, 0xFF
+XMP = b"\x0bXMP DataXMP"
+"""An application block of XMP."""
 LOOPS = (b"\x0bNETSCAPE2.0", b"\x0bANIMEXTS1.0")
 """Application blocks that say how often an animation runs: the length of the name, and the name."""
 
@@ -213,4 +216,15 @@ def strip(data: bytes, _orientation: int) -> Filtered:
             control = None
     parts.append(b"\x3b")
     mended = canvas != data[6:10] or data[blocks[-1].stop :][:1] != b"\x3b"
-    return Filtered(parts, mended)
+    gone = [_about(data, block) for block in blocks if block.label not in (None, GRAPHIC_CONTROL)]
+    behind = {removed.OTHER} if len(data) > blocks[-1].stop + 1 else set[str]()
+    return Filtered(parts, mended, frozenset(behind.union(*gone)))
+
+
+def _about(data: bytes, block: Block) -> set[str]:
+    """What is taken out with an extension that does not stay."""
+    if block.label == APPLICATION and data.startswith(LOOPS, block.start + 2):
+        return set()
+    if block.label == APPLICATION and data.startswith(XMP, block.start + 2):
+        return removed.in_text(data[block.start : min(block.stop, block.start + removed.LOOKED_AT)])
+    return {{COMMENT: removed.COMMENTS, PLAIN_TEXT: removed.TEXT}.get(block.label or 0, removed.OTHER)}

@@ -11,6 +11,7 @@ from itertools import chain
 from types import MappingProxyType
 
 from imges.errors import NotAnImage
+from imges.imaging.formats import removed
 from imges.imaging.formats.heif import ANY_BRANDS, AVIF_BRANDS, HEIC_BRANDS
 from imges.imaging.formats.heif_boxes import (
     DAMAGED,
@@ -24,7 +25,7 @@ from imges.imaging.formats.heif_boxes import (
     top_boxes,
 )
 from imges.imaging.formats.heif_copy import NOTHING, Copy
-from imges.imaging.formats.heif_items import Meta, entries_of, read_meta
+from imges.imaging.formats.heif_items import Meta, about, entries_of, read_meta
 from imges.imaging.formats.heif_movie import HANDLER, copy_movie
 from imges.imaging.formats.heif_shown import Shown, read_shown
 from imges.imaging.formats.parts import Filtered
@@ -63,7 +64,9 @@ def strip(data: bytes, _orientation: int) -> Filtered:
     media = [box for box in top if box.kind == MEDIA]
     media += [meta.boxes[b"idat"]] if b"idat" in meta.boxes else []
     kept = {*first.values(), *_copy_media(copy, sorted(media, key=lambda box: box.start), used)}
-    return Filtered([memoryview(copy.clean)[: _copy_heads(copy, top, kept)]])
+    end = _copy_heads(copy, top, kept)
+    behind = {removed.OTHER} if len(data) > end else set[str]()
+    return Filtered([memoryview(copy.clean)[:end]], removed=frozenset(behind | about(data, meta)))
 
 
 def _copy_heads(copy: Copy, top: list[Box], kept: set[Box]) -> int:

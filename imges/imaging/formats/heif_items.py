@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imges.errors import NotAnImage
+from imges.imaging.formats import removed
 from imges.imaging.formats.heif_boxes import DAMAGED, INCOMPLETE, MAX_ENTRIES, Box, Reader, boxes_in, needed_child
 
 MAX_EXTENTS = 10_000
@@ -89,6 +90,20 @@ def read_meta(data: bytes, boxes: list[Box]) -> Meta:
         list(boxes_in(data, ipco.body, ipco.stop)),
         _associations(data, inside[b"iprp"]),
     )
+
+
+def about(data: bytes, meta: Meta) -> set[str]:
+    """What the items that are not pictures tell: kinds of `imges.imaging.formats.removed`."""
+    found: set[str] = set()
+    for item, kind in meta.kinds.items():
+        if kind not in (b"Exif", b"mime"):
+            continue
+        content = b"".join(data[start:stop] for start, stop in meta.locations.extents.get(item, ())[:1])
+        if kind == b"mime":
+            found |= removed.in_text(content)
+        elif len(content) > 4:  # it begins with where the TIFF stands
+            found |= removed.in_exif(content[4 + int.from_bytes(content[:4]) :])
+    return found
 
 
 def entries_of(data: bytes, iinf: Box) -> Iterator[Box]:

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imges.errors import NotAnImage
-from imges.imaging.formats import exif
+from imges.imaging.formats import exif, removed
 from imges.imaging.formats.parts import MAX_ICC, Filtered, Parts
 from imges.imaging.types import Header
 
 SOI, EOI = 0xD8, 0xD9
 SOS = 0xDA
-APP0, APP1, APP2, APP14 = 0xE0, 0xE1, 0xE2, 0xEE
+APP0, APP1, APP2, APP13, APP14, COMMENT = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 """SOF0 to SOF15: the frame header, which says the size (T.81, table B.1)."""
 FRAME_HEADER = 6
@@ -34,6 +34,7 @@ END_OF_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 EXIF = b"Exif\0\0"
 EXIF_NAME = b"Exif\0"
 """What browsers recognise an EXIF segment by; they do not read the byte behind it."""
+XMP = b"http://ns.adobe.com/"
 ICC = b"ICC_PROFILE\0"
 MAX_SEGMENTS = 5000
 """Most segments. Real files have up to some hundreds; one can be four bytes long, so a file can claim millions."""
@@ -129,8 +130,22 @@ def read(data: bytes) -> Header:
     bits, height, width, channels = struct.unpack_from(">BHHB", data, frame.body)
     orientation = exif.orientation(exif_block or b"")
     return Header(
-        "jpg", width, height, orientation, bits=bits, channels=channels, progressive=frame.marker in PROGRESSIVE
+        "jpg",
+        width,
+        height,
+        orientation,
+        bits=bits,
+        channels=channels,
+        progressive=frame.marker in PROGRESSIVE,
+        samples=_samples(data[frame.body + FRAME_HEADER + 1 : frame.stop : 3]),
     )
+
+
+def _samples(factors: bytes) -> float:
+    """Values a pixel, of each component's factors across (upper 4 bits) and down (T.81, A.1.1)."""
+    across, down = [factor >> 4 for factor in factors], [factor & 15 for factor in factors]
+    most = max(across, default=0) * max(down, default=0)
+    return sum(a * b for a, b in zip(across, down, strict=True)) / most if most else 3
 
 
 def _is_exif(data: bytes, segment: Segment) -> bool:
@@ -150,6 +165,7 @@ def _check_frame(frame: Segment, before: Segment | None) -> None:
 def strip(data: bytes, orientation: int) -> Filtered:
     """What decoders need; JFIF without its thumbnail, Adobe's colour transform, the ICC profile, the orientation."""
     segments = list(_segments(data))
+    end = segments[-1].stop
     mended = segments[-1].marker != EOI
     segments = segments if mended else segments[:-1]
     if sum(segment.marker == SOS for segment in segments) > MAX_SCANS:
@@ -167,7 +183,26 @@ def strip(data: bytes, orientation: int) -> Filtered:
         elif _is_adobe(data, segment):
             parts.append(b"\xff\xee\0\x0e" + data[segment.body : segment.body + ADOBE_HEADER])
     parts.append(b"\xff\xd9")
-    return Filtered(parts, mended)
+    gone = [_about(data, segment) for segment in segments if segment.marker in DROPPED and segment not in profile]
+    behind = {removed.OTHER} if data[end:].strip(b"\0") else set[str]()
+    return Filtered(parts, mended, frozenset(behind.union(*gone)))
+
+
+def _about(data: bytes, segment: Segment) -> set[str]:
+    """What is taken out with a segment that does not stay as it is."""
+    body = data[segment.body : segment.stop]
+    if segment.marker == APP1 and body.startswith(EXIF_NAME):
+        return removed.in_exif(body[len(EXIF) :])
+    if segment.marker == APP1 and body.startswith(XMP):
+        return removed.in_text(body)
+    if segment.marker == APP13:
+        return removed.in_iptc(body)
+    if segment.marker == APP0:
+        small = body.startswith(b"JFXX") or len(body) > JFIF_HEADER
+        return {removed.THUMBNAIL} if small else set()
+    if segment.marker == APP14 and body.startswith(b"Adobe"):
+        return set()
+    return {removed.COMMENTS if segment.marker == COMMENT else removed.OTHER}
 
 
 def _has_all_scans(data: bytes, segments: list[Segment]) -> bool:

@@ -20,6 +20,8 @@ class Filtered(NamedTuple):
     parts: Parts
     mended: bool = False
     """Whether something was wrong that browsers overlook, such as an ending that is missing, and now is right."""
+    removed: frozenset[str] = frozenset()
+    """What was taken out: kinds of `imges.imaging.formats.removed`."""
 
 
 def unchanged(parts: Parts, data: bytes) -> bool:

@@ -9,7 +9,7 @@ import deflate
 
 from imges.errors import NotAnImage
 from imges.imaging.colour import Chromaticities, Colour, coded, measured
-from imges.imaging.formats import exif
+from imges.imaging.formats import exif, removed
 from imges.imaging.formats.parts import MAX_CHUNKS, MAX_ICC, Filtered, Parts
 from imges.imaging.types import Header
 
@@ -34,6 +34,8 @@ DISPLAY = {
 """Chunks that say how to show the picture, and their most bytes. Each is kept once; a longer one is something else."""
 PROFILE_START = b"ICC\0\0"
 """What a profile's chunk begins with here: a name, which could be any text in a received file, and the compression."""
+TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
+"""Chunks of a keyword and a text (section 11.3.3)."""
 STILL = {b"IHDR", b"PLTE", *DISPLAY}
 """Chunks that a still needs beside its pixels."""
 PALETTE = 3
@@ -111,6 +113,7 @@ def read(data: bytes) -> Header:
         bits=bits,
         progressive=interlace == ADAM7,
         palette=colour == PALETTE,
+        is_masked=any(chunk.kind == b"tRNS" for chunk in chunks),
         colour=_colour(data, chunks),
     )
 
@@ -223,7 +226,21 @@ def strip(data: bytes, orientation: int) -> Filtered:
             parts.append(view[chunk.start : chunk.stop] if chunk.kind != PROFILE else _profile(data[chunk.body]))
         if chunk.kind == b"IHDR" and orientation != 1:
             parts.append(_chunk(b"eXIf", exif.minimal(orientation)))
-    return Filtered([*parts, END], mended)
+    gone = [_about(data, chunk) for chunk in chunks[:-1] if chunk.kind not in PICTURE and chunk.kind not in DISPLAY]
+    behind = {removed.OTHER} if len(data) > chunks[-1].start + len(END) else set[str]()
+    return Filtered([*parts, END], mended, frozenset(behind.union(*gone)))
+
+
+def _about(data: bytes, chunk: Chunk) -> set[str]:
+    """What is taken out with *chunk*."""
+    if chunk.kind == b"eXIf":
+        return removed.in_exif(data[chunk.body])
+    start = data[chunk.body.start : chunk.body.stop][: removed.LOOKED_AT]
+    if chunk.kind not in TEXTS:
+        return {removed.OTHER}
+    keyword = start.partition(b"\0")[0]
+    found = removed.in_text(start if keyword.endswith(b"xmp") else keyword)
+    return {removed.TEXT} if found == {removed.OTHER} else found
 
 
 def _is_kept(chunk: Chunk, seen: set[bytes]) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from imges.errors import NotAnImage
+from imges.imaging.formats import removed
 from imges.imaging.formats.parts import MAX_CHUNKS, MAX_ICC, Filtered, Parts
 from imges.imaging.types import Header
 
@@ -63,6 +64,7 @@ def read(data: bytes) -> Header:
         "webp",
         width,
         height,
+        progressive=any(chunk.kind == LOSSLESS for chunk in chunks),
         frames=max(1, sum(chunk.kind == FRAME for chunk in chunks)) if animated else 1,
     )
 
@@ -90,14 +92,26 @@ def strip(data: bytes, _orientation: int) -> Filtered:
     chunks = _all_chunks(data)
     profile = next((c for c in chunks if c.kind == b"ICCP" and c.stop - c.start <= MAX_ICC), None)
     parts: Parts = []
-    for chunk in _shown(data, chunks, profile):
+    shown = _shown(data, chunks, profile)
+    for chunk in shown:
         if chunk.kind == EXTENDED:
             parts += _extended(data, chunk, has_profile=profile is not None)
         elif chunk.kind == FRAME:
             parts += _frame(data, chunk)
         else:
             parts += _chunk(chunk.kind, [memoryview(data)[chunk.start : chunk.stop]])
-    return Filtered([struct.pack("<4sI4s", b"RIFF", 4 + sum(map(len, parts)), b"WEBP"), *parts])
+    gone = [_about(data, chunk) for chunk in chunks if chunk not in shown]
+    behind = {removed.OTHER} if len(data) > 8 + struct.unpack_from("<I", data, 4)[0] + 1 else set[str]()
+    head = struct.pack("<4sI4s", b"RIFF", 4 + sum(map(len, parts)), b"WEBP")
+    return Filtered([head, *parts], removed=frozenset(behind.union(*gone)))
+
+
+def _about(data: bytes, chunk: Chunk) -> set[str]:
+    """What is taken out with *chunk*."""
+    body = data[chunk.start : chunk.stop]
+    if chunk.kind == b"EXIF":
+        return removed.in_exif(body.removeprefix(b"Exif\0\0"))
+    return removed.in_text(body) if chunk.kind == b"XMP " else {removed.OTHER}
 
 
 def _shown(data: bytes, chunks: list[Chunk], profile: Chunk | None) -> list[Chunk]:

@@ -32,10 +32,20 @@ class SiteAddresses:
 
 
 def answer(
-    image: Image, site: SiteAddresses, *, kind: str, token: str | None, now: datetime, imgbb: bool
+    image: Image,
+    site: SiteAddresses,
+    *,
+    kind: str,
+    token: str | None,
+    now: datetime,
+    imgbb: bool,
+    removed: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Returns the JSON answer to an upload; in ImgBB's shape if the picture came in ImgBB's field."""
-    described = image_object(image, site, kind=kind, token=token, now=now)
+    """Returns the JSON answer to an upload; in ImgBB's shape if the picture came in ImgBB's field.
+
+    *removed* is what was taken out of the file that came.
+    """
+    described = image_object(image, site, kind=kind, token=token, now=now) | {"removed": list(removed)}
     if imgbb:
         data = _imgbb_data(image, described)
         return {"data": data, "success": True, "status": 200, "status_code": 200, "status_txt": "OK"}

@@ -93,5 +93,6 @@ def json_answer(request: web.Request, form: UploadForm, uploaded: Uploaded) -> w
         token=uploaded.delete_token,
         now=image.created if uploaded.repeated else datetime.now(UTC),
         imgbb=form.is_imgbb,
+        removed=uploaded.removed,
     )
     return web.json_response(answer)

@@ -77,7 +77,9 @@ def _example(request: web.Request, where: picture_json.SiteAddresses) -> dict[st
     settings = request.app[SETTINGS]
     image = _example_image(settings)
     kind = request.app[FINDING].storage_type(image)
-    return picture_json.answer(image, where, kind=kind, token="T" * 32, now=image.created, imgbb=False)
+    return picture_json.answer(
+        image, where, kind=kind, token="T" * 32, now=image.created, imgbb=False, removed=("position", "camera")
+    )
 
 
 def _example_image(settings: Settings) -> Image:

@@ -34,6 +34,13 @@ async def send(
     return await server.post(data=form, headers={"Idempotency-Key": upload_id})
 
 
+async def test_what_was_taken_out_is_said_again(imges: Server):
+    upload_id = new_id()
+    first, again = [await send(imges, upload_id, drawn.jpeg()) for _ in range(2)]
+    assert first.json == again.json
+    assert again.json["image"]["removed"] == ["position", "camera"]
+
+
 async def test_a_repeated_upload_gets_the_same_answer(imges: Server):
     upload_id = new_id()
     first = await send(imges, upload_id, title="A")

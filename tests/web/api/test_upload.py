@@ -118,6 +118,7 @@ async def test_the_additions_of_chevereto(imges: Server):
             "tags",
             "image",
             "delete_url",
+            "removed",
         ]
     )
     assert (image["title"], image["tags"], image["nsfw"], image["description"]) == ("A <b>", ["one", "two"], "1", "D")
@@ -125,6 +126,11 @@ async def test_the_additions_of_chevereto(imges: Server):
     assert image["url_short"] == image["url_viewer"]
     assert list(image["image"]) == ["filename", "name", "mime", "extension", "url", "size"]
     assert re.fullmatch(re.escape(image["url_viewer"]) + r"/delete/[\w-]{32}", image["delete_url"])
+
+
+async def test_the_answer_says_what_was_taken_out(imges: Server):
+    assert (await imges.uploaded(drawn.png()))["removed"] == []
+    assert (await imges.uploaded(drawn.jpeg()))["removed"] == ["position", "camera"]
 
 
 async def test_a_small_picture_has_no_medium_but_its_keys(imges: Server):

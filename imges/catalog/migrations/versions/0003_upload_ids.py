@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("content", sa.LargeBinary, nullable=False),
         sa.Column("salt", sa.LargeBinary, nullable=False),
         sa.Column("created", sa.BigInteger, nullable=False),
+        sa.Column("removed", sa.Text, nullable=False),
         sa.Column("image", NUMBER),
         sa.PrimaryKeyConstraint("hash", name="upload_ids_pk"),
         sa.ForeignKeyConstraint(["image"], ["images.number"], name="upload_ids_image_fk", ondelete="SET NULL"),

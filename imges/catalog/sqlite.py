@@ -28,7 +28,7 @@ from imges.catalog.database import Run
 from imges.catalog.group_commit import GroupCommit
 from imges.catalog.readers import Readers
 from imges.catalog.types import DamagedDatabase
-from imges.durable import move_over
+from imges.durable import NETWORK, PRIVATE, move_over, open_shared
 from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
 
 log = logging.getLogger(__name__)
@@ -44,11 +44,10 @@ READERS = 4
 SMALL = 32 * 2**20
 """Bytes. A start checks the whole of a smaller database, in some hundredths of a second."""
 
-PRIVATE = 0o600
-"""The database contains secrets and the addresses of clients. SQLite gives its other files the same mode."""
-
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+UNSHARED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL}
+"""What SQLite says of a file system that has no locks, or no memory that processes share."""
 BUGS = {0, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_MISUSE}
 """Codes of faults in our statements, not in the file."""
 
@@ -176,7 +175,7 @@ class SqliteDatabase:
     def _connect(self, *, waits: bool) -> sqlite3.Connection:
         """Open the file, which only the first call makes. If SQLite does not wait for locks, `_patiently` does."""
         if self._file is None:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+            self._file = open_shared(self._path, PRIVATE)
         address = f"file:{quote(str(self._path.absolute()))}?mode=rw"
         driver = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         driver.execute("PRAGMA synchronous = FULL")
@@ -192,7 +191,7 @@ class SqliteDatabase:
         deadline = time.monotonic() + PATIENCE
         mode = _patiently(lambda: driver.execute("PRAGMA journal_mode = WAL").fetchone(), deadline)
         if mode != ("wal",):
-            raise SettingsError(f"catalog.url: {self._path} is on a file system where SQLite has no WAL")
+            raise SettingsError(f"catalog.url: {self._path} is on a file system where SQLite has no WAL; {NETWORK}")
         if self._path.stat().st_size <= SMALL:
             (found,) = driver.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
@@ -296,7 +295,8 @@ def copy_sqlite(path: Path, copy: Path) -> None:
     `CatalogFull` and `OSError`.
     """
     part = copy.with_name(f"{copy.name}.part")
-    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE))
+    part.unlink(missing_ok=True)
+    os.close(open_shared(part, PRIVATE))  # SQLite gives its other files the same mode
     with _translated(), closing(sqlite3.connect(path, timeout=PATIENCE)) as driver:
         driver.execute("VACUUM INTO ?", [str(part)])
     move_over(part, copy)
@@ -337,7 +337,8 @@ def _usable(path: Path) -> Generator[None]:
             raise _damaged(path, str(cause)) from error
         if code in BUSY or isinstance(error, CatalogFull):
             raise
-        raise SettingsError(f"catalog.url: {path} cannot be used: {cause}") from error
+        hint = f"; {NETWORK}" if code in UNSHARED else ""
+        raise SettingsError(f"catalog.url: {path} cannot be used: {cause}{hint}") from error
     except OSError as error:
         raise SettingsError(f"catalog.url: {path} cannot be used: {error.strerror}") from error
 

@@ -6,10 +6,11 @@ from contextlib import ExitStack
 import click
 
 from imges.catalog import copy_catalog, upgrade_catalog
+from imges.cli.owner import prepare
 from imges.cli.progress import Bar
 from imges.cli.settings_option import settings_option
 from imges.processes.lock import held
-from imges.settings import Settings, prepare_data_dir
+from imges.settings import Settings
 
 
 @click.group()
@@ -26,9 +27,9 @@ def copy(settings: Settings, to: str) -> None:
     No server may run meanwhile. If it is interrupted, nothing is copied: run it again. A password need not stand on the
     command line: PostgreSQL's ~/.pgpass and PGPASSWORD count. Exits with 1 if the copy is not the same.
     """
-    prepare_data_dir(settings)
+    prepare(settings)
     with ExitStack() as stack:
-        stack.enter_context(held(settings.data_dir))
+        stack.enter_context(held(settings.data_dir, command="catalog copy"))
         bar = stack.enter_context(Bar())
         copied = asyncio.run(copy_catalog(settings.catalog_url, to, bar.stage, bar.advance))
     for table, rows in copied.items():
@@ -44,7 +45,7 @@ def upgrade(settings: Settings) -> None:
     Do it with the first node that is updated, before its server starts; nodes of the version before go on. (SQLite
     needs no such step: it is migrated at the start, after a copy.)
     """
-    prepare_data_dir(settings)
+    prepare(settings)
     before, now = asyncio.run(upgrade_catalog(settings.catalog_url))
     if before == now:
         click.echo(f"the catalog is up to date (schema {now})")

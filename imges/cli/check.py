@@ -13,6 +13,7 @@ import click
 from imges.cli import check_machine, check_parts, check_public, check_settings
 from imges.cli.check_findings import Finding, Probe, print_findings
 from imges.cli.check_print import FILES, printed
+from imges.cli.owner import become_owner
 from imges.cli.settings_option import settings_option
 from imges.settings import Settings
 
@@ -29,6 +30,7 @@ def check(settings: Settings, *, public: bool, kind: str | None) -> None:
     if kind is not None:
         click.echo(printed(kind, settings), nl=False)
         return
+    become_owner(settings.data_dir)
     path: Path | None = click.get_current_context().params["settings_path"]
     if not asyncio.run(_all_good(settings, path, public=public)):
         raise SystemExit(1)

@@ -1,5 +1,6 @@
 """How commands report errors: as one sentence each, with an exit status, without a traceback."""
 
+import logging
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -12,7 +13,11 @@ from imges.errors import ImgesError, SettingsError
 
 @contextmanager
 def reporting_errors() -> Generator[None]:
-    """Prints the sentences of a `SettingsError` and exits with 2; prints any other error of ours and exits with 1."""
+    """Prints the sentences of a `SettingsError` and exits with 2; prints any other error and exits with 1.
+
+    An error of the system is one that the operator can mend, such as a full disk. If `log.level` is debug, the log has
+    its traceback.
+    """
     try:
         yield
     except SettingsError as error:
@@ -21,6 +26,13 @@ def reporting_errors() -> Generator[None]:
         sys.exit(2)
     except ImgesError as error:
         click.echo(f"Error: {error.message}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:
+        raise  # nobody reads the output any more: click ends the command
+    except OSError as error:
+        logging.getLogger(__name__).debug("a call of the system failed", exc_info=error)
+        where = f"{error.filename}: " if error.filename is not None else ""
+        click.echo(f"Error: {where}{error.strerror or error}", err=True)
         sys.exit(1)
 
 

@@ -10,6 +10,7 @@ import click
 
 from imges.catalog import Catalog, DamagedDatabase, open_catalog
 from imges.cli.opening import sqlite_file, with_context
+from imges.cli.owner import prepare
 from imges.cli.settings_option import settings_option
 from imges.errors import SettingsError
 from imges.maintenance.context import Context
@@ -17,7 +18,7 @@ from imges.maintenance.fsck import Checks
 from imges.maintenance.fsck import fsck as check
 from imges.maintenance.fsck_findings import Findings
 from imges.processes.lock import held
-from imges.settings import Settings, prepare_data_dir
+from imges.settings import Settings
 
 
 @click.command()
@@ -69,7 +70,7 @@ async def _end_dead_leases(context: Context) -> None:
     Does nothing while a server runs on the data folder: that one renews its own.
     """
     try:
-        with held(context.settings.data_dir) as lock:
+        with held(context.settings.data_dir, command="fsck") as lock:
             for lease in lock.former_leases:
                 await context.catalog.leases.give_back(lease)
     except SettingsError:
@@ -91,8 +92,8 @@ def _empty_catalog(settings: Settings) -> Generator[None]:
     Moves a damaged database aside. Raises `SettingsError` if a server runs on the data folder, or if the catalog has
     pictures.
     """
-    prepare_data_dir(settings)
-    with held(settings.data_dir):
+    prepare(settings)
+    with held(settings.data_dir, command="fsck --rebuild"):
         try:
             pictures = asyncio.run(_count(settings))
         except DamagedDatabase:

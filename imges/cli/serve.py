@@ -3,6 +3,7 @@
 import asyncio
 import os
 import resource
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import click
 from imges import cpus, log
 from imges.access.access import Access
 from imges.app import create_app
+from imges.cli.owner import prepare
 from imges.cli.reload import on_hangup, reload_app
 from imges.cli.serve_process import Stop, run, watched
 from imges.cli.settings_option import settings_option
@@ -34,10 +36,13 @@ def serve(settings: Settings) -> None:
     """
     path: Path | None = click.get_current_context().params["settings_path"]
     log.configure(settings.log.level, settings.log.format)
-    prepare_data_dir(settings)
     _allow_many_files()
     passed = passed_sockets(os.environ)
-    with held(settings.data_dir, patience=DYING) as lock, bound(settings.server, passed) as listening:
+    with ExitStack() as stack:
+        prepare_data_dir(settings)
+        lock = stack.enter_context(held(settings.data_dir, patience=DYING))
+        listening = stack.enter_context(bound(settings.server, passed))
+        prepare(settings)  # only now, because root alone may open port 80
         if settings.server.workers > 1:
             status = asyncio.run(supervise(settings, lock, listening, path))
         else:

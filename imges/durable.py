@@ -23,8 +23,8 @@ NETWORK = "it looks like a network file system; keep data_dir on a local disk"
 def shared(mode: int, folder: Path | int) -> int:
     """Returns the *mode* of what is made in *folder*: if that is shared, the group gets the rights of the owner.
 
-    A folder is shared if its group alone may write it too, and it is setgid or belongs to group 0. So OpenShift gives volumes
-    to containers, which run with another user at each start and with group 0 always. *folder* is a path, or a
+    A folder is shared if its group alone may write it too, and it is setgid or belongs to group 0. So OpenShift gives
+    volumes to containers, which run with another user at each start and with group 0 always. *folder* is a path, or a
     descriptor.
     """
     try:

@@ -11,6 +11,7 @@ from imges.cli.progress import Bar
 from imges.cli.settings_option import settings_option
 from imges.processes.lock import held
 from imges.settings import Settings
+from imges.settings.values import catalog_url
 
 
 @click.group()
@@ -18,8 +19,23 @@ def catalog() -> None:
     """Copy the catalog to another database, or bring its schema up to date."""
 
 
+def _url(ctx: click.Context, param: click.Parameter, text: str) -> str:  # noqa: ARG001  (click's)
+    """The callback of `--to`."""
+    try:
+        return catalog_url(text)
+    except ValueError as error:
+        raise click.BadParameter(f"it {error}") from None
+
+
 @catalog.command()
-@click.option("--to", "to", required=True, metavar="URL", help="postgresql://USER@HOST/NAME, or sqlite:///PATH; empty.")
+@click.option(
+    "--to",
+    "to",
+    required=True,
+    callback=_url,
+    metavar="URL",
+    help="postgresql://USER@HOST/NAME or sqlite:///PATH.",
+)
 @settings_option
 def copy(settings: Settings, to: str) -> None:
     """Copy everything to an empty database and compare it: pictures, keys, secrets, what was deleted.

@@ -1,7 +1,6 @@
 """Probes of `imges check` for this machine: data folder, disk, clock, memory, open files, address to listen at."""
 
 import ctypes
-import errno
 import os
 import resource
 import socket
@@ -13,10 +12,14 @@ from pathlib import Path
 from imges.access.disk import free_bytes
 from imges.app import decoders
 from imges.bytesize import size_formatted
-from imges.cli.check_findings import Finding, good, note, wrong
+from imges.cli.check_findings import Finding, good, note, stops, wrong
+from imges.durable import PRIVATE, shared
+from imges.errors import SettingsError
 from imges.imaging import Header, Recipe
 from imges.imaging.cost import memory as memory_of
 from imges.settings import Server, Settings, prepare_data_dir
+from imges.settings.model import disk_roots
+from imges.web.connection.sockets import bound
 
 PROCESS = 150 * 2**20
 """Bytes that a process of ours takes, besides what decoding takes."""
@@ -55,23 +58,17 @@ def _passable_for_nginx(settings: Settings) -> Iterator[Finding]:
 
 def _private(file: Path) -> Iterator[Finding]:
     mode = file.stat().st_mode
-    if mode & 0o077:
+    if mode & 0o077 & ~shared(PRIVATE, file.parent):
         yield wrong(
             f"{file} can be read by others (mode {stat.S_IMODE(mode):04o})",
             breaks="who reads it can upload or delete in the name of others",
             change=f"chmod 0600 {file}",
         )
-    if not os.access(file, os.R_OK | os.W_OK):
-        yield wrong(
-            f"{file} belongs to another user, and cannot be written",
-            breaks="the server does not start",
-            change=f"chown {os.geteuid()} {file}, or run imges as the user that it belongs to",
-        )
 
 
 def disk(settings: Settings) -> Iterable[Finding]:
     reserve = settings.limits.disk_reserve
-    roots = [Path(place["root"]) for place in settings.storages.values() if place["type"] == "datefolder"]
+    roots = disk_roots(settings.storages).values()
     for folder in {_device(folder): folder for folder in (*roots, settings.data_dir)}.values():
         free = free_bytes(folder)
         if free < reserve:
@@ -198,7 +195,7 @@ def _unix_socket(path: Path) -> Finding:
     folder = path.absolute().parent
     if os.access(folder, os.W_OK):
         return good(f"unix:{path}")
-    return wrong(
+    return stops(
         f"server.unix_socket is {path}: no socket can be made in {folder}",
         breaks="the server does not start",
         change="server: {unix_socket: /run/imges/imges.sock}, in a folder that imges may write",
@@ -207,24 +204,14 @@ def _unix_socket(path: Path) -> Finding:
 
 def _port(server: Server) -> Finding:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        return _not_free(server, error)
+        with bound(server, []):
+            pass
+    except SettingsError as error:
+        if _is_ours(server.host, server.port):
+            return good(f"imges serves on {server.host}, port {server.port}")
+        change = "{host: 127.0.0.1}" if "server.host" in error.message else "{port: 8081}"
+        return stops(error.message, breaks="the server does not start", change=f"server: {change}")
     return good(f"port {server.port} of {server.host} is free")
-
-
-def _not_free(server: Server, error: OSError) -> Finding:
-    if _is_ours(server.host, server.port):
-        return good(f"imges serves on {server.host}, port {server.port}")
-    setting = "host" if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL else "port"
-    return wrong(
-        f"server.{setting} is {getattr(server, setting)}: cannot listen there: {error.strerror}",
-        breaks="the server does not start",
-        change=f"server: {{{setting}: {'127.0.0.1' if setting == 'host' else 8081}}}",
-    )
 
 
 def _is_ours(host: str, port: int) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from imges.bytesize import size_formatted
 from imges.errors import SettingsError
 from imges.settings import Settings
+from imges.settings.model import disk_roots
 
 FILES = {"nginx": "nginx.conf", "caddy": "Caddyfile", "systemd": "imges.service"}
 
@@ -54,7 +55,7 @@ def _sent(settings: Settings) -> str:
     location = settings.server.accel_redirect
     if location is None:
         return ""
-    roots = {name: Path(place["root"]) for name, place in settings.storages.items() if place["type"] == "datefolder"}
+    roots = disk_roots(settings.storages)
     return "".join(
         _filled("nginx-sent.conf", {"PLACE": name, "LOCATION": location, "ROOT": str(root.absolute())})
         for name, root in sorted(roots.items())

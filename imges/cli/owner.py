@@ -6,6 +6,7 @@ A file that root leaves in the folder of a service cannot be written by the serv
 import ctypes
 import os
 import pwd
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -59,6 +60,12 @@ def become_owner(data_dir: Path, outside: Outside = "nothing") -> None:
             f"({error.strerror}); run `sudo -u '{user}' imges …`"
         ) from error
     os.environ["HOME"] = home
+    program = next((file for file in (__file__, os.__file__, sys.executable) if not os.access(file, os.R_OK)), None)
+    if program is not None:
+        raise SettingsError(
+            f"data_dir is '{data_dir}', which belongs to {name or owner.st_uid}, and that user cannot read {program}: "
+            "install imges where all users can read it, such as /usr/local/lib/imges"
+        )
     if KEPT[outside]:
         _keep(libc, KEPT[outside])
 

@@ -1,6 +1,7 @@
 """`imges serve`: prepares the data folder and the sockets, and serves with one process or several."""
 
 import asyncio
+import logging
 import os
 import resource
 from contextlib import ExitStack
@@ -20,7 +21,7 @@ from imges.cli.supervisor import supervise
 from imges.cli.systemd import notify, passed_sockets
 from imges.imaging import workers
 from imges.processes.lock import DYING, DataLock, held
-from imges.settings import Settings, prepare_data_dir
+from imges.settings import Settings, prepare_data_dir, unread_variables
 from imges.web.connection.sockets import Bound, bound
 
 FILES = 65_536
@@ -36,6 +37,8 @@ def serve(settings: Settings) -> None:
     """
     path: Path | None = click.get_current_context().params["settings_path"]
     log.configure(settings.log.level, settings.log.format)
+    for sentence in unread_variables():
+        logging.getLogger(__name__).warning(sentence)
     _allow_many_files()
     passed = passed_sockets(os.environ)
     with ExitStack() as stack:

@@ -30,10 +30,11 @@ def printed(kind: str, settings: Settings) -> str:
         values["SENT"] = _sent(settings)
     if kind == "systemd":
         values["STATE"] = _state_directory(settings.data_dir)
-    return _filled(FILES[kind], values)
+    return filled(FILES[kind], values)
 
 
-def _filled(name: str, values: dict[str, str]) -> str:
+def filled(name: str, values: dict[str, str]) -> str:
+    """Returns the file *name* of `printed/`, with each `@KEY@` replaced by its value."""
     text = files("imges.cli").joinpath("printed", name).read_text()
     for key, value in values.items():
         text = text.replace(f"@{key}@", value)
@@ -57,7 +58,7 @@ def _sent(settings: Settings) -> str:
         return ""
     roots = disk_roots(settings.storages)
     return "".join(
-        _filled("nginx-sent.conf", {"PLACE": name, "LOCATION": location, "ROOT": str(root.absolute())})
+        filled("nginx-sent.conf", {"PLACE": name, "LOCATION": location, "ROOT": str(root.absolute())})
         for name, root in sorted(roots.items())
     ).rstrip("\n")
 

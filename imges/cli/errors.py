@@ -44,5 +44,7 @@ def reporting_os_errors(where: Path) -> Generator[None]:
     """
     try:
         yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise ImgesError(f"{error.filename or where}: {error.strerror or error}") from error

@@ -12,6 +12,7 @@ import click
 COMMANDS = {
     "serve": "serve:serve",
     "check": "check:check",
+    "setup": "setup:setup",
     "keys": "keys:keys",
     "upload": "upload:upload",
     "delete": "delete:delete",

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 READ = {"IMGES_KEY", "IMGES_SERVER", "IMGES_PLUGINS"}
 """Variables of other names that imges reads."""
 
-OF_KUBERNETES = re.compile(r"IMGES_(?:[A-Z0-9_]+_)?(?:SERVICE_|PORT(?:$|_\d))")
+OF_KUBERNETES = re.compile(r"IMGES_(?:[A-Z0-9_]+_)?(?:SERVICE_(?:HOST|PORT)|PORT_\d)|IMGES_(?:SERVICE_|PORT)")
 """What Kubernetes sets in each container for a service named imges, such as `IMGES_PORT_8080_TCP`."""
 
 LIKE_OURS = re.compile(r"(?:imges|images?|imgs?|imge)__.|imges_", re.IGNORECASE)

@@ -63,6 +63,7 @@ class SqliteDatabase:
         self._path = path
         self._file: int | None = None
         """Kept open, and closed last, because closing any descriptor of the file ends SQLite's locks on it."""
+        self._is_lost = False
         engine = _engine(path)
         self._writer = ConnectionThread("catalog-writer", partial(self._connect, waits=False), engine)
         self._reading_threads = [
@@ -108,7 +109,7 @@ class SqliteDatabase:
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Return the result of *work*, which only reads. Each of its statements sees what was committed before it."""
         with metrics.catalog("read", CatalogUnavailable):
-            return await self._readers.run(partial(_look, work))
+            return await self._readers.run(partial(self._look, work))
 
     @asynccontextmanager
     async def long_transaction(self) -> AsyncGenerator[Run]:
@@ -130,6 +131,12 @@ class SqliteDatabase:
         """Finish what was begun, and close the file."""
         await asyncio.to_thread(self._close)
 
+    def _look(self, work: Callable[[Connection], T], thread: ConnectionThread) -> T:
+        with _translated(), thread.used() as connection:
+            if not self._path.parent.exists():  # the data folder has vanished, and pictures with it
+                self._refuse_a_lost_file()
+            return work(connection)
+
     @contextmanager
     def _transaction(self, deadline: float) -> Generator[Connection]:
         with _translated(), self._transacting(deadline) as connection:
@@ -150,8 +157,12 @@ class SqliteDatabase:
 
     def _refuse_a_lost_file(self) -> None:
         """Raises `CatalogUnavailable` if somebody took the file away: its rows would be gone when this process ends."""
-        if self._file is not None and (not os.fstat(self._file).st_nlink or not self._path.exists()):
-            log.error("the catalog's file %s is gone; put it back, and restart", self._path)
+        if self._file is None:
+            return
+        was_lost, self._is_lost = self._is_lost, not os.fstat(self._file).st_nlink or not self._path.exists()
+        if self._is_lost:
+            if not was_lost:
+                log.error("the catalog's file %s is gone; put it back, and restart", self._path)
             raise CatalogUnavailable
 
     def _close(self) -> None:
@@ -246,11 +257,6 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 def _use(work: Callable[[Connection], T], thread: ConnectionThread) -> T:
     with thread.used() as connection:
-        return work(connection)
-
-
-def _look(work: Callable[[Connection], T], thread: ConnectionThread) -> T:
-    with _translated(), thread.used() as connection:
         return work(connection)
 
 

@@ -15,7 +15,7 @@ from imges.access.access import Access
 from imges.app import create_app
 from imges.cli.owner import prepare
 from imges.cli.reload import on_hangup, reload_app
-from imges.cli.serve_process import Stop, run, watched
+from imges.cli.serve_process import Stop, run, tell_key, watched
 from imges.cli.settings_option import settings_option
 from imges.cli.supervisor import supervise
 from imges.cli.systemd import notify, passed_sockets
@@ -64,16 +64,18 @@ def _allow_many_files() -> None:
 
 
 async def _serve(settings: Settings, lock: DataLock, listening: Bound, path: Path | None) -> int:
-    def tell_new_key(access: Access) -> None:
-        if access.new_key_file is not None:
-            click.echo(f"the API key was made and is in {access.new_key_file}")
+    made: list[Path] = []
+
+    def note_new_key(access: Access) -> None:
+        made.extend([access.new_key_file] if access.new_key_file is not None else [])
 
     def serving() -> None:
         click.echo(f"imges serves on {listening.address}")
+        tell_key(settings, listening.address, made[0] if made else None)
         notify("READY=1", f"STATUS=serves on {listening.address}")
 
     stop = Stop.by_signals()
-    app = create_app(settings, lock, started=tell_new_key)
+    app = create_app(settings, lock, started=note_new_key)
     on_hangup(partial(reload_app, app, path))
     async with watched(stop):
         await run(

@@ -30,7 +30,7 @@ from imges.access.hits import LocalHits
 from imges.app import Member, create_app, decoders
 from imges.cli.errors import reporting_errors
 from imges.cli.reload import on_hangup, reload, reload_app
-from imges.cli.serve_process import Stop, run, watched
+from imges.cli.serve_process import Stop, run, tell_key, watched
 from imges.cli.systemd import notify
 from imges.imaging import workers
 from imges.imaging.slots import Slots
@@ -101,6 +101,7 @@ async def _tell_start(children: list["_Child"], address: str) -> None:
     for child in children:
         await child.serves.wait()
     click.echo(f"imges serves on {address}, with {len(children)} processes")
+    tell_key(children[0].settings, address, None)
     notify("READY=1", f"STATUS=serves on {address}")
 
 
@@ -115,7 +116,7 @@ class _Child:
     def __init__(self, number: int, settings: Settings, lock: DataLock, listening: Bound, hub: Hub) -> None:
         self.serves = asyncio.Event()
         self._number = number
-        self._settings = settings
+        self.settings = settings
         self._lock = lock
         self._listening = listening
         self._hub = hub
@@ -152,7 +153,7 @@ class _Child:
         former = [self._lease] if self._lease else self._lock.former_leases if self._number == 0 else []
         process = multiprocessing.get_context("spawn").Process(
             target=serve_as_child,
-            args=(self._settings, self._number, self._lock.passed(former), self._listening.sockets, theirs),
+            args=(self.settings, self._number, self._lock.passed(former), self._listening.sockets, theirs),
         )
         attending = asyncio.create_task(self._hub.attend(ours, self._heard))
         with theirs:

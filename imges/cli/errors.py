@@ -22,7 +22,7 @@ def reporting_errors() -> Generator[None]:
         yield
     except SettingsError as error:
         for problem in error.problems:
-            click.echo(f"imges: {problem}", err=True)
+            click.echo(f"Error: {problem}", err=True)
         sys.exit(2)
     except ImgesError as error:
         click.echo(f"Error: {error.message}", err=True)
@@ -40,11 +40,12 @@ def reporting_errors() -> Generator[None]:
 def reporting_os_errors(where: Path) -> Generator[None]:
     """Raises `ImgesError` for an `OSError` of the block, with the file that it names.
 
-    The error of a full disk names no file: then the message names *where*.
+    The error of a full disk names no file, and others name a temporary file: then the message names *where*.
     """
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise ImgesError(f"{error.filename or where}: {error.strerror or error}") from error
+        is_temporary = error.filename is None or Path(str(error.filename)).name.startswith(".")
+        raise ImgesError(f"{where if is_temporary else error.filename}: {error.strerror or error}") from error

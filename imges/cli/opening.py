@@ -58,10 +58,16 @@ def with_pictures(settings: Settings, use: Callable[["Pictures"], Awaitable[T]])
     return asyncio.run(run())
 
 
-def with_context(settings: Settings, use: Callable[["Context"], Awaitable[T]], outside: Outside = "nothing") -> T:
+def with_context(
+    settings: Settings,
+    use: Callable[["Context"], Awaitable[T]],
+    outside: Outside = "nothing",
+    *,
+    lines_on_stderr: bool = False,
+) -> T:
     """Returns the result of *use*, called with the context of a maintenance command, which shows its progress.
 
-    *outside* is what the command does outside the data folder and the places.
+    *outside* is what the command does outside the data folder and the places. *lines_on_stderr*: see `Bar`.
     """
 
     async def run() -> T:
@@ -70,7 +76,7 @@ def with_context(settings: Settings, use: Callable[["Context"], Awaitable[T]], o
         from imges.maintenance.context import Context
         from imges.maintenance.work_folders import WorkFolder
 
-        with Bar() as bar, WorkFolder.open(settings.data_dir) as work_folder:
+        with Bar(lines_on_stderr=lines_on_stderr) as bar, WorkFolder.open(settings.data_dir) as work_folder:
             async with (
                 open_pictures(settings, spool=work_folder.spool) as pictures,
                 Context.open(settings, pictures, work_folder, bar) as context,

@@ -24,8 +24,6 @@ from prometheus_client import (
     values,
 )
 
-from imges.durable import make_folders
-
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -104,7 +102,7 @@ _info = Gauge("imges_info", "1, labelled with the version.", ["version"], multip
 
 def share(folder: Path) -> None:
     """Stores the counts of this process in *folder*, beside those of the others. Call it before anything is counted."""
-    make_folders(folder, 0o700)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.environ[FOLDER] = str(folder)
     values.ValueClass = values.get_value_class()
 

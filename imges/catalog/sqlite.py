@@ -47,7 +47,7 @@ SMALL = 32 * 2**20
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 UNSHARED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL}
-"""What SQLite says of a file system that has no locks, or no memory that processes share."""
+"""Codes that a file system causes if it has no locks, or no memory that processes share."""
 BUGS = {0, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_MISUSE}
 """Codes of faults in our statements, not in the file."""
 

@@ -40,34 +40,36 @@ def become_owner(data_dir: Path, outside: Outside = "nothing") -> None:
     What the command does *outside* it can still do: it keeps the capabilities for that. Processes that it starts do not
     have them. Raises `SettingsError` if the system does not let us become that user.
     """
-    if os.geteuid() != 0 or not data_dir.is_dir() or (owner := data_dir.stat()).st_uid == 0:
+    if os.geteuid() != 0 or not data_dir.is_dir() or (folder := data_dir.stat()).st_uid == 0:
         return
     try:
-        name, home = pwd.getpwuid(owner.st_uid).pw_name, pwd.getpwuid(owner.st_uid).pw_dir
+        user = pwd.getpwuid(folder.st_uid)
+        name, home, groups = user.pw_name, user.pw_dir, os.getgrouplist(user.pw_name, folder.st_gid)
     except KeyError:
-        name, home = None, "/"
-    groups = [owner.st_gid] if name is None else os.getgrouplist(name, owner.st_gid)
+        name, home, groups = f"#{folder.st_uid}", "/", [folder.st_gid]
     libc = ctypes.CDLL(None)
     try:
         libc.prctl(PR_SET_KEEPCAPS, 1 if KEPT[outside] else 0, 0, 0, 0)
         os.setgroups(groups)
-        os.setresgid(owner.st_gid, owner.st_gid, owner.st_gid)
-        os.setresuid(owner.st_uid, owner.st_uid, owner.st_uid)
+        os.setresgid(folder.st_gid, folder.st_gid, folder.st_gid)
+        os.setresuid(folder.st_uid, folder.st_uid, folder.st_uid)
     except OSError as error:
-        user = name or f"#{owner.st_uid}"
-        raise SettingsError(
-            f"data_dir is '{data_dir}', which belongs to {user}: this process may not become that user "
-            f"({error.strerror}); run `sudo -u '{user}' imges …`"
-        ) from error
+        advice = f"this process may not become that user ({error.strerror}); run `sudo -u '{name}' imges …`"
+        raise SettingsError(f"data_dir is '{data_dir}', which belongs to {name}: {advice}") from error
     os.environ["HOME"] = home
-    program = next((file for file in (__file__, os.__file__, sys.executable) if not os.access(file, os.R_OK)), None)
-    if program is not None:
-        raise SettingsError(
-            f"data_dir is '{data_dir}', which belongs to {name or owner.st_uid}, and that user cannot read {program}: "
-            "install imges where all users can read it, such as /usr/local/lib/imges"
-        )
+    _refuse_unreadable_program(data_dir, name)
     if KEPT[outside]:
         _keep(libc, KEPT[outside])
+
+
+def _refuse_unreadable_program(data_dir: Path, name: str) -> None:
+    """Raises `SettingsError` if this process, which has become the user *name*, cannot read its own program."""
+    for program in (__file__, os.__file__, sys.executable):
+        if not os.access(program, os.R_OK):
+            advice = "install imges where all users can read it, such as /usr/local/lib/imges"
+            raise SettingsError(
+                f"data_dir is '{data_dir}', which belongs to {name}, and that user cannot read {program}: {advice}"
+            )
 
 
 def _keep(libc: ctypes.CDLL, capabilities: int) -> None:

@@ -32,6 +32,7 @@ from imges.cli.errors import reporting_errors
 from imges.cli.reload import on_hangup, reload, reload_app
 from imges.cli.serve_process import Stop, run, tell_key, watched
 from imges.cli.systemd import notify
+from imges.durable import make_folders
 from imges.imaging import workers
 from imges.imaging.slots import Slots
 from imges.processes.hub import Hub
@@ -59,6 +60,7 @@ async def supervise(settings: Settings, lock: DataLock, listening: Bound, path: 
     """
     counted = settings.data_dir / "metrics"
     metrics.clear(counted)
+    make_folders(counted, 0o700)
     metrics.share(counted)
     shutil.rmtree(settings.data_dir / "spool", ignore_errors=True)
     hub = Hub(Slots(decoders(settings), settings.images.memory), LocalHits(time.monotonic))

@@ -60,7 +60,7 @@ def _advice(folder: Path, error: OSError) -> str:
     try:
         there = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.exists())
         user = _user(there)
-    except OSError:  # not even the folder above can be looked at
+    except OSError:  # not even the folder above can be read
         return f"; run this as the user that it belongs to, or as root: chown {os.geteuid()} {folder}"
     return f"; {there} belongs to {user}: run this as that user (sudo -u '{user}'), or name another folder"
 

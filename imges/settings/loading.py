@@ -177,13 +177,14 @@ def _put(given: dict[str, Any], loc: Loc, value: Any) -> None:
 
     If the file has a scalar where a section belongs, it stays: the model refuses it.
     """
-    inner: Any = given
+    inner = given
     for name in loc[:-1]:
         if inner.get(name) is None:
             inner[name] = {}
-        inner = inner[name]
-        if not isinstance(inner, dict):
+        below = inner[name]
+        if not isinstance(below, dict):
             return
+        inner = cast("dict[str, Any]", below)
     if isinstance(value, dict) and isinstance(inner.get(loc[-1]), dict):
         for name, part in cast("dict[str, Any]", value).items():
             _put(inner[loc[-1]], (name,), part)

@@ -1,7 +1,7 @@
 """Runs many commands in one process: `python -m tests.cli.walking`.
 
 Standard input has a list of `[arguments, variables]` as JSON. Standard output gets `[status, output, error]` of each;
-*error* names what was raised and not told in words.
+*error* names an exception that the command has not caught.
 """
 
 import json

@@ -123,9 +123,9 @@ async def test_a_call_whose_caller_is_cancelled_is_ended(one: Worker, caplog: py
 async def test_workers_that_are_closed_while_they_start_are_no_deaths(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, wait: float
 ):
-    limits = {"limit": timedelta(seconds=8), "memory": 2**28, "spool": tmp_path / "spool"}
     for _ in range(4):
-        async with open_imaging("pillow", workers=2, **limits):
+        limit = timedelta(seconds=8)
+        async with open_imaging("pillow", workers=2, limit=limit, memory=2**28, spool=tmp_path / "spool"):
             await asyncio.sleep(wait)
     assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
 

@@ -52,7 +52,7 @@ def test_a_wrong_line_of_secrets_is_named_by_its_number(tmp_path: Path, monkeypa
     assert "hunter2" not in problem
 
 
-def test_a_wrong_value_is_told_with_the_file_of_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_wrong_value_is_named_with_the_file_of_secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     secrets = tmp_path / "secrets.env"
     secrets.write_text("IMGES__SERVER__PORT=x\n")
     monkeypatch.setattr(loading, "SECRETS", secrets)
@@ -75,7 +75,7 @@ def test_addresses_of_catalogs(url: str):
 
 
 @pytest.mark.parametrize("password", ["p@ss", "pa/ss", "[pass", "pass]", "100%", "pa:ss", "pa#ss", "pa?ss@x", "1/2"])
-def test_a_password_that_has_to_be_escaped_is_told_how(password: str):
+def test_a_password_that_has_to_be_escaped_is_refused_with_advice(password: str):
     with pytest.raises(ValueError, match="write %40 for @") as refused:
         catalog_url(f"postgresql://me:{password}@host/name")
     assert password not in str(refused.value)

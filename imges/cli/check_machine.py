@@ -10,26 +10,28 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from imges.access.disk import free_bytes
-from imges.app import decoders
+from imges.app import decoders, decoders_memory
 from imges.bytesize import size_formatted
 from imges.cli.check_findings import Finding, good, note, stops, wrong
 from imges.durable import PRIVATE, shared
 from imges.errors import SettingsError
 from imges.imaging import Header, Recipe
 from imges.imaging.cost import memory as memory_of
+from imges.processes import machine
 from imges.settings import Server, Settings, prepare_data_dir
 from imges.settings.model import disk_roots
 from imges.web.connection.sockets import bound
 
 PROCESS = 150 * 2**20
-"""Bytes that a process of ours takes, besides what decoding takes."""
+"""Bytes that a serving process takes."""
+WORKER = 40 * 2**20
+"""Bytes that a decoding process takes by itself. The most of it is shared with the others."""
 FEW_FILES = 1024
 """Open files of a process: each connection takes one, and each picture that is sent takes another."""
 RELEASED = 1_767_225_600
 """Seconds since 1970, the beginning of 2026: a clock that shows an earlier time is wrong."""
 UNSYNCHRONISED = 0x40
 """STA_UNSYNC of adjtimex(2)."""
-LIMITED_BY = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 # Folders, disk, clock
@@ -127,10 +129,11 @@ def _kernel_says_unsynchronised() -> bool:
 
 def memory(settings: Settings) -> Iterable[Finding]:
     processes = settings.server.workers + decoders(settings)
-    needed, there = settings.images.memory + processes * PROCESS, _memory_there()
+    given, there = decoders_memory(settings), machine.memory()
+    needed = given + settings.server.workers * PROCESS + decoders(settings) * WORKER
     if there is not None and needed > there:
         yield wrong(
-            f"images.memory ({size_formatted(settings.images.memory)}) and {processes} processes take up to "
+            f"images.memory ({size_formatted(given)}) and {processes} processes take up to "
             f"{size_formatted(needed)}, and there are {size_formatted(there)}",
             breaks="the system ends processes when large pictures come together",
             change=f"images: {{memory: {max(64, (there // 2) >> 20)} MB}}",
@@ -151,32 +154,19 @@ def _open_files() -> Iterator[Finding]:
         )
 
 
-def _memory_there() -> int | None:
-    """Returns the bytes of memory that this machine or its container has; `None` if the system does not say."""
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for file in LIMITED_BY:
-        try:
-            text = file.read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            found.append(int(text))
-    return min(found) if found[0] > 0 else None
-
-
 def _too_large_to_decode(settings: Settings) -> Iterable[Finding]:
     """Names the formats whose largest allowed pictures do not fit into images.memory."""
-    images = settings.images
+    images, given = settings.images, decoders_memory(settings)
     side = min(images.max_side, round(images.max_pixels**0.5))
     refused: list[str] = []
     for name in images.formats:
         header = Header(format=name, width=side, height=side, channels=3, file_size=images.max_size)
-        if memory_of("pillow" if images.processor == "pillow" else "vips", header, Recipe()) > images.memory:
+        if memory_of("pillow" if images.processor == "pillow" else "vips", header, Recipe()) > given:
             refused.append(name)
     if refused:
         yield note(
             f"{', '.join(refused)} of {images.max_pixels / 1e6:g} megapixels take more than images.memory "
-            f"({size_formatted(images.memory)})",
+            f"({size_formatted(given)})",
             breaks="such pictures are refused (413), though images.max_pixels allows them",
             change="images: {memory: ...} larger, or {max_pixels: ...} smaller",
         )

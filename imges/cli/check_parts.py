@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 
+from imges.app import decoders_memory
 from imges.catalog import open_catalog
 from imges.cli.check_findings import Finding, good, note, stops, wrong
 from imges.errors import ImgesError, SettingsError
@@ -67,11 +68,15 @@ async def redis(settings: Settings) -> Iterable[Finding]:
 
 
 async def images(settings: Settings) -> Iterable[Finding]:
-    images = settings.images
+    images, given = settings.images, decoders_memory(settings)
     with tempfile.TemporaryDirectory(prefix="check-", dir=settings.data_dir) as name:
         folder = Path(name)
         async with open_imaging(
-            images.processor, workers=1, limit=images.timeout, memory=images.memory, spool=folder / "workers"
+            images.processor,
+            workers=1,
+            limit=images.timeout,
+            memory=given,
+            spool=folder / "workers",
         ) as imaging:
             cage, processor = await imaging.cage(), await imaging.ready()
             escapes = await imaging.escapes(await asyncio.to_thread(_own_file, folder))

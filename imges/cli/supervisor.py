@@ -27,7 +27,7 @@ from imges import cpus, metrics
 from imges import log as logs
 from imges.access.access import Access
 from imges.access.hits import LocalHits
-from imges.app import Member, create_app, decoders
+from imges.app import Member, create_app, decoders, decoders_memory
 from imges.cli.errors import reporting_errors
 from imges.cli.reload import on_hangup, reload, reload_app
 from imges.cli.serve_process import Stop, run, tell_key, watched
@@ -63,7 +63,7 @@ async def supervise(settings: Settings, lock: DataLock, listening: Bound, path: 
     make_folders(counted, 0o700)
     metrics.share(counted)
     shutil.rmtree(settings.data_dir / "spool", ignore_errors=True)
-    hub = Hub(Slots(decoders(settings), settings.images.memory), LocalHits(time.monotonic))
+    hub = Hub(Slots(decoders(settings), decoders_memory(settings)), LocalHits(time.monotonic))
     stop = Stop.by_signals()
     on_hangup(partial(_reload, settings, path, hub))
     children = [_Child(number, settings, lock, listening, hub) for number in range(settings.server.workers)]

@@ -124,7 +124,7 @@ class Images(Section):
     expire: Expire = Expire()
     workers: Annotated[int, Field(ge=1, le=1024)] | None = None
     timeout: SomeTime = timedelta(seconds=8)
-    memory: SomeBytes = 512 * 2**20
+    memory: SomeBytes | None = None
 
 
 class Urls(Section):

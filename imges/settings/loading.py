@@ -177,14 +177,14 @@ def _put(given: dict[str, Any], loc: Loc, value: Any) -> None:
 
     If the file has a scalar where a section belongs, it stays: the model refuses it.
     """
-    inner = given
+    inner: dict[Any, Any] = given
     for name in loc[:-1]:
         if inner.get(name) is None:
             inner[name] = {}
         below = inner[name]
         if not isinstance(below, dict):
             return
-        inner = cast("dict[str, Any]", below)
+        inner = cast("dict[Any, Any]", below)
     if isinstance(value, dict) and isinstance(inner.get(loc[-1]), dict):
         for name, part in cast("dict[str, Any]", value).items():
             _put(inner[loc[-1]], (name,), part)

@@ -63,6 +63,7 @@ class SqliteDatabase:
         self._path = path
         self._file: int | None = None
         """Kept open, and closed last, because closing any descriptor of the file ends SQLite's locks on it."""
+        self._folder: tuple[int, int] | None = None
         self._is_lost = False
         engine = _engine(path)
         self._writer = ConnectionThread("catalog-writer", partial(self._connect, waits=False), engine)
@@ -133,7 +134,7 @@ class SqliteDatabase:
 
     def _look(self, work: Callable[[Connection], T], thread: ConnectionThread) -> T:
         with _translated(), thread.used() as connection:
-            if not self._path.parent.exists():  # the data folder has vanished, and pictures with it
+            if self._folder != _identity(self._path.parent):  # the data folder has vanished, and pictures with it
                 self._refuse_a_lost_file()
             return work(connection)
 
@@ -187,6 +188,7 @@ class SqliteDatabase:
         """Open the file, which only the first call makes. If SQLite does not wait for locks, `_patiently` does."""
         if self._file is None:
             self._file = open_shared(self._path, PRIVATE)
+            self._folder = _identity(self._path.parent)
         address = f"file:{quote(str(self._path.absolute()))}?mode=rw"
         driver = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         driver.execute("PRAGMA synchronous = FULL")
@@ -250,6 +252,15 @@ class _Compiler(SQLiteCompiler):
 
 def _driver(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.driver_connection)
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Returns what distinguishes *folder* from another of the same name; `None` if there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 # In the threads

@@ -119,7 +119,7 @@ def test_a_restore_beside_a_running_server_is_refused(backed_up: Path):
         (backed_up / "data/imges.db").rename(backed_up / "data/moved.db")
         restored = run(backed_up, "restore", "backup.tar.gz")
         assert restored.returncode == 2
-        assert "another `imges serve` runs" in restored.stderr
+        assert "another `imges serve` (process" in restored.stderr
 
 
 def test_a_refused_restore_changes_nothing(backed_up: Path, tmp_path_factory: pytest.TempPathFactory):

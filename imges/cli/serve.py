@@ -12,16 +12,14 @@ import click
 
 from imges import cpus, log
 from imges.access.access import Access
-from imges.app import create_app, decoders, decoders_memory
-from imges.bytesize import size_formatted
+from imges.app import create_app
 from imges.cli.owner import prepare
 from imges.cli.reload import on_hangup, reload_app
-from imges.cli.serve_process import Stop, run, tell_key, watched
+from imges.cli.serve_process import Stop, log_decoders, run, tell_key, watched
 from imges.cli.settings_option import settings_option
 from imges.cli.supervisor import supervise
 from imges.cli.systemd import notify, passed_sockets
 from imges.imaging import workers
-from imges.processes import machine
 from imges.processes.lock import DYING, DataLock, held
 from imges.settings import Settings, prepare_data_dir, unread_variables
 from imges.web.connection.sockets import Bound, bound
@@ -41,12 +39,6 @@ def serve(settings: Settings) -> None:
     log.configure(settings.log.level, settings.log.format)
     for sentence in unread_variables():
         logging.getLogger(__name__).warning(sentence)
-    there = machine.memory()
-    logging.getLogger(__name__).info(
-        "decoders: %d processes and %s of memory together%s; see images.workers and images.memory",
-        decoders(settings), size_formatted(decoders_memory(settings)),
-        f", of {size_formatted(there)}" if there else "",
-    )  # fmt: skip
     _allow_many_files()
     passed = passed_sockets(os.environ)
     with ExitStack() as stack:
@@ -79,6 +71,7 @@ async def _serve(settings: Settings, lock: DataLock, listening: Bound, path: Pat
 
     def serving() -> None:
         click.echo(f"imges serves on {listening.address}")
+        log_decoders(settings)
         tell_key(settings, listening.address, made[0] if made else None)
         notify("READY=1", f"STATUS=serves on {listening.address}")
 

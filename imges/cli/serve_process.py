@@ -1,6 +1,7 @@
 """One process that serves: from the start of its application to the last request that it finishes."""
 
 import asyncio
+import logging
 import shlex
 import signal
 import sys
@@ -14,10 +15,15 @@ from socket import socket
 import click
 from aiohttp import web
 
+from imges.app import decoders, decoders_memory
+from imges.bytesize import size_formatted
 from imges.cli import systemd
+from imges.processes import machine
 from imges.settings import Settings
 from imges.web.connection.drain import drain
 from imges.web.connection.server import listening
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -63,6 +69,16 @@ async def watched(stop: Stop) -> AsyncGenerator[None]:
     finally:
         for task in tasks:
             task.cancel()
+
+
+def log_decoders(settings: Settings) -> None:
+    """Logs how many pictures are decoded at once, and the memory for them, as the machine or the settings have it."""
+    there = machine.memory()
+    log.info(
+        "decoders: %d processes and %s of memory together%s; see images.workers and images.memory",
+        decoders(settings), size_formatted(decoders_memory(settings)),
+        f", of {size_formatted(there)}" if there else "",
+    )  # fmt: skip
 
 
 def tell_key(settings: Settings, address: str, made: Path | None) -> None:

@@ -30,7 +30,7 @@ from imges.access.hits import LocalHits
 from imges.app import Member, create_app, decoders, decoders_memory
 from imges.cli.errors import reporting_errors
 from imges.cli.reload import on_hangup, reload, reload_app
-from imges.cli.serve_process import Stop, run, tell_key, watched
+from imges.cli.serve_process import Stop, log_decoders, run, tell_key, watched
 from imges.cli.systemd import notify
 from imges.durable import make_folders
 from imges.imaging import workers
@@ -103,6 +103,7 @@ async def _tell_start(children: list["_Child"], address: str) -> None:
     for child in children:
         await child.serves.wait()
     click.echo(f"imges serves on {address}, with {len(children)} processes")
+    log_decoders(children[0].settings)
     tell_key(children[0].settings, address, None)
     notify("READY=1", f"STATUS=serves on {address}")
 

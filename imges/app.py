@@ -21,6 +21,7 @@ from imges.catalog import open_catalog
 from imges.imaging import open_imaging
 from imges.pictures import Pictures
 from imges.pictures.sweeping import LEASE_LIFE
+from imges.processes import machine
 from imges.processes.hits import SharedHits
 from imges.processes.jobs import running_jobs
 from imges.processes.link import Link
@@ -152,7 +153,7 @@ async def open_pictures(
                 settings.images.processor,
                 workers=math.ceil(decoders(settings) / processes),
                 limit=settings.images.timeout,
-                memory=settings.images.memory,
+                memory=decoders_memory(settings),
                 spool=spool or spool_folder(settings, member),
                 budget=member and member.link,
                 most=settings.images.max_size,
@@ -194,4 +195,9 @@ def decoders(settings: Settings) -> int:
 
     One more than there are cores: while one hands over what it made, another works.
     """
-    return settings.images.workers or (os.cpu_count() or 1) + 1
+    return settings.images.workers or machine.cores() + 1
+
+
+def decoders_memory(settings: Settings) -> int:
+    """The bytes that all decoders of this machine together may take."""
+    return settings.images.memory or machine.decoders_memory(machine.memory())

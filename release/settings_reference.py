@@ -23,8 +23,9 @@ Everything has a default: imges runs without any file. Write your changes into a
 
 The environment wins over the file: `IMGES__SERVER__PORT=9000` is `server.port`,
 `IMGES__STORAGES__S3__BUCKET=pictures` is the `bucket` of the place `s3`, and `IMGES__API__KEY__FILE=/run/secrets/key`
-reads `api.key` from a file. In the environment text needs no quotes; other values are YAML (`off`, `[80, 443]`).
-Relative paths start at the working directory. 1 KB is 1024 bytes, 1 MP is 1,000,000 pixels.
+reads `api.key` from a file. Secrets may stand in `/etc/imges/secrets.env`, a line `NAME=VALUE` for each. They win
+over the settings file, and the environment wins over them. In the environment text needs no quotes; other values are
+YAML (`off`, `[80, 443]`). Relative paths start at the working directory. 1 KB is 1024 bytes, 1 MP is 1,000,000 pixels.
 
 An unknown name or a wrong value stops the start, and the message says what would be right. `imges check` finds further
 problems. `systemctl reload imges`, or SIGHUP, reloads most settings. The log names those that need a restart.

@@ -17,7 +17,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from imges.storage import KeyExists
+from imges.storage import KeyExists, shared
 
 from .tree import AS_FILE, AS_FOLDER, STAGING, Tree, descriptor_of
 
@@ -83,7 +83,7 @@ def _linked(file: Path, folder: int, name: str, key: str) -> bool:
     """Syncs *file* and links it; `False` if it cannot be linked from where it is. Raises `KeyExists`."""
     try:
         with descriptor_of(file, AS_FILE) as descriptor:
-            _sync(descriptor)
+            _sync(descriptor, folder)
         os.link(file, name, dst_dir_fd=folder)
     except FileExistsError:
         raise KeyExists(key) from None
@@ -116,7 +116,7 @@ def _staged(file: Path, root: int) -> Generator[tuple[int, str]]:
         try:
             _link_or_copy(file, staging, name)
             with descriptor_of(name, AS_FILE, staging) as descriptor:
-                _sync(descriptor)
+                _sync(descriptor, staging)
             yield staging, name
         finally:
             with suppress(OSError):  # the sweep deletes it later
@@ -137,14 +137,14 @@ def _copy(file: Path, staging: int, name: str) -> None:
         shutil.copyfileobj(source, target, CHUNK)
 
 
-def _sync(descriptor: int) -> None:
-    """Syncs a file, with the mode that a proxy needs, and with the time of now as its mtime.
+def _sync(descriptor: int, folder: int) -> None:
+    """Syncs a file that goes to *folder*, with the mode that a proxy needs, and with the time of now as its mtime.
 
     `stat` and scans show that time as the object's; the spooled file may still have the time of a client's file. The
     sweep goes by ctime, which these calls set to now as well.
     """
     with suppress(PermissionError):  # a file system that has no modes
-        os.fchmod(descriptor, 0o644)
+        os.fchmod(descriptor, shared(0o644, folder))
     os.utime(descriptor)
     os.fsync(descriptor)
 

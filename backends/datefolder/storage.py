@@ -136,6 +136,7 @@ class DatefolderStorage(Storage):
         return None
 
     async def check(self) -> None:
+        await self._run(starting.refuse_foreign, self._tree.root)
         await round_trip(self)
 
     # To the threads and back

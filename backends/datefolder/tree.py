@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from stat import S_ISDIR
 
-from imges.storage import KeyMissing
+from imges.storage import KeyMissing, shared
 
 STAGING = ".staging"
 """The folder in the root for copies and claims: on the root's file system, so that a copy can be linked from there. No
@@ -92,7 +92,7 @@ def _made(parent: int, name: str) -> int:
     folder = _enter(parent, name)
     try:
         if is_new:
-            os.fchmod(folder, 0o755)  # whatever the umask, so that a proxy may pass
+            os.fchmod(folder, shared(0o755, parent))  # whatever the umask, so that a proxy may pass
         os.fsync(parent)
     except OSError:
         os.close(folder)

@@ -128,6 +128,10 @@ class Access:
             for _ in range(EXPENSIVE - 1):
                 await self._uploads.hit(address)
 
+    async def check_room(self) -> None:
+        """Raises `DiskReserve` if too little room is free for uploads, and `SpoolUnavailable`."""
+        await self._disk.check()
+
     def room(self, size: int) -> AbstractAsyncContextManager[Room]:
         """See `DiskRoom.room`."""
         return self._disk.room(size)

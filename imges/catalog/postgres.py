@@ -257,18 +257,22 @@ def _set_up(connection: Connection, *, upgrade: bool) -> None:
 # The address
 
 
+MALFORMED = "catalog.url should be postgresql://USER:PASSWORD@HOST/NAME; write what is special in the password as %XX"
+
+
 def _shown(url: str) -> URL:
     """Return *url* without user and password, for SQLAlchemy and for messages.
 
     Raises `SettingsError` if it is not an address.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # a bracket without its other one, as in a password
+        raise SettingsError(MALFORMED) from None
     hosts = parts.netloc.rpartition("@")[2]
     ports = [port for host in hosts.split(",") if (port := host.rpartition("]")[2].partition(":")[2])]
     if not all(port.isdigit() for port in ports):
-        raise SettingsError(
-            "catalog.url should be postgresql://USER:PASSWORD@HOST/NAME; write what is special in the password as %XX"
-        )
+        raise SettingsError(MALFORMED)
     if not hosts:
         hosts = parse_qs(parts.query).get("host", [""])[-1]
     host, port = (hosts.rpartition(":")[0], int(ports[0])) if len(ports) == 1 and "," not in hosts else (hosts, None)

@@ -28,7 +28,7 @@ from imges.catalog.database import Run
 from imges.catalog.group_commit import GroupCommit
 from imges.catalog.readers import Readers
 from imges.catalog.types import DamagedDatabase
-from imges.durable import move_over
+from imges.durable import NETWORK, PRIVATE, move_over, open_shared
 from imges.errors import CatalogFull, CatalogUnavailable, SettingsError
 
 log = logging.getLogger(__name__)
@@ -44,11 +44,10 @@ READERS = 4
 SMALL = 32 * 2**20
 """Bytes. A start checks the whole of a smaller database, in some hundredths of a second."""
 
-PRIVATE = 0o600
-"""The database contains secrets and the addresses of clients. SQLite gives its other files the same mode."""
-
 BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+UNSHARED = {sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL}
+"""Codes that a file system causes if it has no locks, or no memory that processes share."""
 BUGS = {0, sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_MISUSE}
 """Codes of faults in our statements, not in the file."""
 
@@ -64,6 +63,8 @@ class SqliteDatabase:
         self._path = path
         self._file: int | None = None
         """Kept open, and closed last, because closing any descriptor of the file ends SQLite's locks on it."""
+        self._folder: tuple[int, int] | None = None
+        self._is_lost = False
         engine = _engine(path)
         self._writer = ConnectionThread("catalog-writer", partial(self._connect, waits=False), engine)
         self._reading_threads = [
@@ -109,7 +110,7 @@ class SqliteDatabase:
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Return the result of *work*, which only reads. Each of its statements sees what was committed before it."""
         with metrics.catalog("read", CatalogUnavailable):
-            return await self._readers.run(partial(_look, work))
+            return await self._readers.run(partial(self._look, work))
 
     @asynccontextmanager
     async def long_transaction(self) -> AsyncGenerator[Run]:
@@ -131,6 +132,12 @@ class SqliteDatabase:
         """Finish what was begun, and close the file."""
         await asyncio.to_thread(self._close)
 
+    def _look(self, work: Callable[[Connection], T], thread: ConnectionThread) -> T:
+        with _translated(), thread.used() as connection:
+            if self._folder != _identity(self._path.parent):  # the data folder has vanished, and pictures with it
+                self._refuse_a_lost_file()
+            return work(connection)
+
     @contextmanager
     def _transaction(self, deadline: float) -> Generator[Connection]:
         with _translated(), self._transacting(deadline) as connection:
@@ -151,8 +158,12 @@ class SqliteDatabase:
 
     def _refuse_a_lost_file(self) -> None:
         """Raises `CatalogUnavailable` if somebody took the file away: its rows would be gone when this process ends."""
-        if self._file is not None and (not os.fstat(self._file).st_nlink or not self._path.exists()):
-            log.error("the catalog's file %s is gone; put it back, and restart", self._path)
+        if self._file is None:
+            return
+        was_lost, self._is_lost = self._is_lost, not os.fstat(self._file).st_nlink or not self._path.exists()
+        if self._is_lost:
+            if not was_lost:
+                log.error("the catalog's file %s is gone; put it back, and restart", self._path)
             raise CatalogUnavailable
 
     def _close(self) -> None:
@@ -176,7 +187,8 @@ class SqliteDatabase:
     def _connect(self, *, waits: bool) -> sqlite3.Connection:
         """Open the file, which only the first call makes. If SQLite does not wait for locks, `_patiently` does."""
         if self._file is None:
-            self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, PRIVATE)
+            self._file = open_shared(self._path, PRIVATE)
+            self._folder = _identity(self._path.parent)
         address = f"file:{quote(str(self._path.absolute()))}?mode=rw"
         driver = sqlite3.connect(address, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
         driver.execute("PRAGMA synchronous = FULL")
@@ -192,7 +204,7 @@ class SqliteDatabase:
         deadline = time.monotonic() + PATIENCE
         mode = _patiently(lambda: driver.execute("PRAGMA journal_mode = WAL").fetchone(), deadline)
         if mode != ("wal",):
-            raise SettingsError(f"catalog.url: {self._path} is on a file system where SQLite has no WAL")
+            raise SettingsError(f"catalog.url: {self._path} is on a file system where SQLite has no WAL; {NETWORK}")
         if self._path.stat().st_size <= SMALL:
             (found,) = driver.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
@@ -242,16 +254,20 @@ def _driver(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Returns what distinguishes *folder* from another of the same name; `None` if there is none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 # In the threads
 
 
 def _use(work: Callable[[Connection], T], thread: ConnectionThread) -> T:
     with thread.used() as connection:
-        return work(connection)
-
-
-def _look(work: Callable[[Connection], T], thread: ConnectionThread) -> T:
-    with _translated(), thread.used() as connection:
         return work(connection)
 
 
@@ -296,7 +312,8 @@ def copy_sqlite(path: Path, copy: Path) -> None:
     `CatalogFull` and `OSError`.
     """
     part = copy.with_name(f"{copy.name}.part")
-    os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, PRIVATE))
+    part.unlink(missing_ok=True)
+    os.close(open_shared(part, PRIVATE))  # SQLite gives its other files the same mode
     with _translated(), closing(sqlite3.connect(path, timeout=PATIENCE)) as driver:
         driver.execute("VACUUM INTO ?", [str(part)])
     move_over(part, copy)
@@ -337,7 +354,8 @@ def _usable(path: Path) -> Generator[None]:
             raise _damaged(path, str(cause)) from error
         if code in BUSY or isinstance(error, CatalogFull):
             raise
-        raise SettingsError(f"catalog.url: {path} cannot be used: {cause}") from error
+        hint = f"; {NETWORK}" if code in UNSHARED else ""
+        raise SettingsError(f"catalog.url: {path} cannot be used: {cause}{hint}") from error
     except OSError as error:
         raise SettingsError(f"catalog.url: {path} cannot be used: {error.strerror}") from error
 

@@ -11,13 +11,14 @@ import click
 from imges.catalog import open_catalog
 from imges.cli.errors import reporting_os_errors
 from imges.cli.opening import sqlite_file
+from imges.cli.owner import become_owner, prepare
 from imges.cli.settings_option import settings_option
 from imges.durable import move_over
 from imges.errors import SettingsError
 from imges.maintenance.backup import Backup, back_up, opened, put_in_place, read_settings
 from imges.maintenance.work_folders import folder_beside
 from imges.processes.lock import held
-from imges.settings import PREFIX, Settings, load_settings, prepare_data_dir, settings_file
+from imges.settings import PREFIX, Settings, load_settings, settings_file
 
 
 @click.command()
@@ -32,6 +33,7 @@ def backup(settings: Settings, file: Path) -> None:
     database = _database(settings, "back it up with `pg_dump --format=custom --file FILE`")
     if not database.is_file():
         raise SettingsError(f"there is no catalog at {database} to back up")
+    become_owner(settings.data_dir, "write")
     with reporting_os_errors(file):
         back_up(
             file,
@@ -59,8 +61,8 @@ def restore(settings: Settings, file: Path) -> None:
         if settings_of_backup is not None:
             settings = load_settings(settings_of_backup)
         database = _database(settings, otherwise)
-        prepare_data_dir(settings)
-        with held(settings.data_dir):
+        prepare(settings, "write")
+        with held(settings.data_dir, command="restore"):
             if database.exists():
                 raise SettingsError(f"there is a catalog at {database} already; stop the server and move it away first")
             with opened(file, database.parent.absolute()) as found:

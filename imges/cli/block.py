@@ -1,5 +1,7 @@
 """`imges block`: pictures and addresses that uploads are refused of."""
 
+import json
+
 import click
 
 from imges.catalog import Catalog, Deed, block_text
@@ -22,19 +24,25 @@ def _blocks(ctx: click.Context, param: click.Parameter, texts: tuple[str, ...]) 
 @click.argument("what", nargs=-1, metavar="[DIGEST|NET]...", callback=_blocks)
 @click.option("--remove", is_flag=True, help="Take it again.")
 @click.option("--list", "list_", is_flag=True, help="List what is blocked.")
+@click.option("--json", "as_json", is_flag=True, help="With --list: print JSON.")
 @settings_option
-def block(settings: Settings, what: list[str], *, remove: bool, list_: bool) -> None:
+def block(settings: Settings, what: list[str], *, remove: bool, list_: bool, as_json: bool) -> None:
     """Refuse a picture by the MD5 DIGEST of its stored original, or uploads from an address or network.
 
     Running servers apply it within seconds. Stored pictures stay: see `imges delete`.
     """
     if list_ == bool(what) or (list_ and remove):
         raise click.UsageError("Name digests or networks, or ask for the --list.")
+    if as_json and not list_:
+        raise click.UsageError("--json goes with --list.")
 
     async def use(catalog: Catalog) -> bool:
         if list_:
-            for found in await catalog.blocks.all():
-                click.echo(f"{found.what}\tsince {found.created:%Y-%m-%d}")
+            blocks = await catalog.blocks.all()
+            if as_json:
+                click.echo(json.dumps([{"what": each.what, "since": each.created.isoformat()} for each in blocks]))
+            for each in () if as_json else blocks:
+                click.echo(f"{each.what}\tsince {each.created:%Y-%m-%d}")
             return True
         results = [await _change(catalog, text, remove=remove) for text in what]
         return all(results)

@@ -20,6 +20,8 @@ class Finding:
     found: str
     breaks: str = ""
     change: str = ""
+    status: int = 0
+    """The exit status of `imges check`: 2 if `imges serve` would end with 2, 1 if something else is wrong."""
 
 
 Probe = Callable[[], Awaitable[Iterable[Finding]]]
@@ -36,26 +38,32 @@ def note(found: str, *, breaks: str = "", change: str = "") -> Finding:
 
 
 def wrong(found: str, *, breaks: str, change: str) -> Finding:
-    return Finding("WRONG", found, breaks, change)
+    return Finding("WRONG", found, breaks, change, 1)
 
 
-async def print_findings(part: str, probe: Probe, *, breaks: str = "") -> bool:
-    """Prints what *probe* finds of a *part*, and returns whether nothing of it is wrong.
+def stops(found: str, *, breaks: str, change: str = "") -> Finding:
+    """A setting with which `imges serve` does not start."""
+    return Finding("WRONG", found, breaks, change, 2)
 
-    An `ImgesError` of the probe is printed as a finding. It *breaks* what the caller says.
+
+async def found_by(probe: Probe, *, breaks: str = "") -> list[Finding]:
+    """Returns what *probe* finds.
+
+    An `ImgesError` of the probe is a finding, and an error of the system as well. It *breaks* what the caller says.
     """
     try:
-        findings = list(await probe())
+        return list(await probe())
     except SettingsError as error:
-        findings = [wrong(problem, breaks=breaks, change="") for problem in error.problems]
+        return [stops(problem, breaks=breaks) for problem in error.problems]
     except ImgesError as error:
-        findings = [wrong(error.message, breaks=breaks, change="")]
-    for finding in findings:
-        _print(part, finding)
-    return all(finding.grade != "WRONG" for finding in findings)
+        return [wrong(error.message, breaks=breaks, change="")]
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return [wrong(f"{where}{error.strerror or error}", breaks=breaks, change="")]
 
 
-def _print(part: str, finding: Finding) -> None:
+def print_finding(part: str, finding: Finding) -> None:
+    """Prints a finding about a *part* of the installation."""
     colour = {"good": "green", "note": "yellow", "WRONG": "red"}[finding.grade]
     separator = ", " if finding.grade == "good" and finding.found else ": " if finding.found else ""
     click.echo(f"{part}: {click.style(finding.grade, fg=colour)}{separator}{finding.found}")

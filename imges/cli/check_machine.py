@@ -1,7 +1,6 @@
 """Probes of `imges check` for this machine: data folder, disk, clock, memory, open files, address to listen at."""
 
 import ctypes
-import errno
 import os
 import resource
 import socket
@@ -11,15 +10,22 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from imges.access.disk import free_bytes
-from imges.app import decoders
+from imges.app import decoders, decoders_memory
 from imges.bytesize import size_formatted
-from imges.cli.check_findings import Finding, good, note, wrong
+from imges.cli.check_findings import Finding, good, note, stops, wrong
+from imges.durable import PRIVATE, shared
+from imges.errors import SettingsError
 from imges.imaging import Header, Recipe
 from imges.imaging.cost import memory as memory_of
+from imges.processes import machine
 from imges.settings import Server, Settings, prepare_data_dir
+from imges.settings.model import disk_roots
+from imges.web.connection.sockets import bound
 
 PROCESS = 150 * 2**20
-"""Bytes that a process of ours takes, besides what decoding takes."""
+"""Bytes that a serving process takes."""
+WORKER = 40 * 2**20
+"""Bytes that a decoding process takes by itself. The most of it is shared with the others."""
 PHOTOGRAPH = 24 * 10**6
 """Pixels of a telephone's photograph."""
 FEW_FILES = 1024
@@ -28,7 +34,6 @@ RELEASED = 1_767_225_600
 """Seconds since 1970, the beginning of 2026: a clock that shows an earlier time is wrong."""
 UNSYNCHRONISED = 0x40
 """STA_UNSYNC of adjtimex(2)."""
-LIMITED_BY = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
 # Folders, disk, clock
@@ -57,23 +62,17 @@ def _passable_for_nginx(settings: Settings) -> Iterator[Finding]:
 
 def _private(file: Path) -> Iterator[Finding]:
     mode = file.stat().st_mode
-    if mode & 0o077:
+    if mode & 0o077 & ~shared(PRIVATE, file.parent):
         yield wrong(
             f"{file} can be read by others (mode {stat.S_IMODE(mode):04o})",
             breaks="who reads it can upload or delete in the name of others",
             change=f"chmod 0600 {file}",
         )
-    if not os.access(file, os.R_OK | os.W_OK):
-        yield wrong(
-            f"{file} belongs to another user, and cannot be written",
-            breaks="the server does not start",
-            change=f"chown {os.geteuid()} {file}, or run imges as the user that it belongs to",
-        )
 
 
 def disk(settings: Settings) -> Iterable[Finding]:
     reserve = settings.limits.disk_reserve
-    roots = [Path(place["root"]) for place in settings.storages.values() if place["type"] == "datefolder"]
+    roots = disk_roots(settings.storages).values()
     for folder in {_device(folder): folder for folder in (*roots, settings.data_dir)}.values():
         free = free_bytes(folder)
         if free < reserve:
@@ -132,10 +131,11 @@ def _kernel_says_unsynchronised() -> bool:
 
 def memory(settings: Settings) -> Iterable[Finding]:
     processes = settings.server.workers + decoders(settings)
-    needed, there = settings.images.memory + processes * PROCESS, _memory_there()
+    given, there = decoders_memory(settings), machine.memory()
+    needed = given + settings.server.workers * PROCESS + decoders(settings) * WORKER
     if there is not None and needed > there:
         yield wrong(
-            f"images.memory ({size_formatted(settings.images.memory)}) and {processes} processes take up to "
+            f"images.memory ({size_formatted(given)}) and {processes} processes take up to "
             f"{size_formatted(needed)}, and there are {size_formatted(there)}",
             breaks="the system ends processes when large pictures come together",
             change=f"images: {{memory: {max(64, (there // 2) >> 20)} MB}}",
@@ -156,37 +156,24 @@ def _open_files() -> Iterator[Finding]:
         )
 
 
-def _memory_there() -> int | None:
-    """Returns the bytes of memory that this machine or its container has; `None` if the system does not say."""
-    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    for file in LIMITED_BY:
-        try:
-            text = file.read_text().strip()
-        except OSError:
-            continue
-        if text.isdigit():
-            found.append(int(text))
-    return min(found) if found[0] > 0 else None
-
-
 def _too_large_to_decode(settings: Settings) -> Iterable[Finding]:
     """Names the formats in which a telephone's photograph is allowed, but does not fit into images.memory.
 
     Larger ones may be refused for their memory: the default of images.max_pixels lets it decide.
     """
-    images = settings.images
+    images, given = settings.images, decoders_memory(settings)
     side = min(images.max_side, round(min(images.max_pixels, PHOTOGRAPH) ** 0.5))
     refused: list[str] = []
     for name in images.formats:
         header = Header(
             format=name, width=side, height=side, channels=3, file_size=min(images.max_size, PHOTOGRAPH // 2)
         )
-        if memory_of("pillow" if images.processor == "pillow" else "vips", header, Recipe()) > images.memory:
+        if memory_of("pillow" if images.processor == "pillow" else "vips", header, Recipe()) > given:
             refused.append(name)
     if refused:
         yield note(
             f"{', '.join(refused)} of {side * side / 1e6:.0f} megapixels take more than images.memory "
-            f"({size_formatted(images.memory)})",
+            f"({size_formatted(given)})",
             breaks="such pictures are refused (413), though images.max_pixels allows them",
             change="images: {memory: ...} larger",
         )
@@ -205,7 +192,7 @@ def _unix_socket(path: Path) -> Finding:
     folder = path.absolute().parent
     if os.access(folder, os.W_OK):
         return good(f"unix:{path}")
-    return wrong(
+    return stops(
         f"server.unix_socket is {path}: no socket can be made in {folder}",
         breaks="the server does not start",
         change="server: {unix_socket: /run/imges/imges.sock}, in a folder that imges may write",
@@ -214,24 +201,14 @@ def _unix_socket(path: Path) -> Finding:
 
 def _port(server: Server) -> Finding:
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(server.host, server.port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        return _not_free(server, error)
+        with bound(server, []):
+            pass
+    except SettingsError as error:
+        if _is_ours(server.host, server.port):
+            return good(f"imges serves on {server.host}, port {server.port}")
+        change = "{host: 127.0.0.1}" if "server.host" in error.message else "{port: 8081}"
+        return stops(error.message, breaks="the server does not start", change=f"server: {change}")
     return good(f"port {server.port} of {server.host} is free")
-
-
-def _not_free(server: Server, error: OSError) -> Finding:
-    if _is_ours(server.host, server.port):
-        return good(f"imges serves on {server.host}, port {server.port}")
-    setting = "host" if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL else "port"
-    return wrong(
-        f"server.{setting} is {getattr(server, setting)}: cannot listen there: {error.strerror}",
-        breaks="the server does not start",
-        change=f"server: {{{setting}: {'127.0.0.1' if setting == 'host' else 8081}}}",
-    )
 
 
 def _is_ours(host: str, port: int) -> bool:

@@ -7,12 +7,13 @@ from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
 
+from imges.app import decoders_memory
 from imges.catalog import open_catalog
-from imges.cli.check_findings import Finding, good, note, wrong
+from imges.cli.check_findings import Finding, good, note, stops, wrong
 from imges.errors import ImgesError, SettingsError
 from imges.imaging import Imaging, Recipe, open_imaging
 from imges.settings import Settings
-from imges.storage import StorageError, open_storage
+from imges.storage import StorageError, StorageRefused, open_storage
 from imges.storage.places import none_lost
 
 
@@ -29,7 +30,9 @@ async def storage(settings: Settings, name: str) -> Iterable[Finding]:
             await storage.close()
     except StorageError as error:
         told = error.for_owner(name, settings.storages[name])
-        return [wrong(told, breaks=storage_breaks(settings, name), change=f"storages: {{{name}: ...}}, as it says")]
+        refuses = isinstance(error, StorageRefused) and name == settings.storage
+        grade = stops if refuses else wrong
+        return [grade(told, breaks=storage_breaks(settings, name), change=f"storages: {{{name}: ...}}, as it says")]
     new = " (new pictures go here)" if name == settings.storage else ""
     return [good(f"an object was put, read, compared and deleted{new}")]
 
@@ -65,11 +68,15 @@ async def redis(settings: Settings) -> Iterable[Finding]:
 
 
 async def images(settings: Settings) -> Iterable[Finding]:
-    images = settings.images
+    images, given = settings.images, decoders_memory(settings)
     with tempfile.TemporaryDirectory(prefix="check-", dir=settings.data_dir) as name:
         folder = Path(name)
         async with open_imaging(
-            images.processor, workers=1, limit=images.timeout, memory=images.memory, spool=folder / "workers"
+            images.processor,
+            workers=1,
+            limit=images.timeout,
+            memory=given,
+            spool=folder / "workers",
         ) as imaging:
             cage, processor = await imaging.cage(), await imaging.ready()
             escapes = await imaging.escapes(await asyncio.to_thread(_own_file, folder))

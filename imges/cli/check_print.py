@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from imges.bytesize import size_formatted
 from imges.errors import SettingsError
 from imges.settings import Settings
+from imges.settings.model import disk_roots
 
 FILES = {"nginx": "nginx.conf", "caddy": "Caddyfile", "systemd": "imges.service"}
 
@@ -29,10 +30,11 @@ def printed(kind: str, settings: Settings) -> str:
         values["SENT"] = _sent(settings)
     if kind == "systemd":
         values["STATE"] = _state_directory(settings.data_dir)
-    return _filled(FILES[kind], values)
+    return filled(FILES[kind], values)
 
 
-def _filled(name: str, values: dict[str, str]) -> str:
+def filled(name: str, values: dict[str, str]) -> str:
+    """Returns the file *name* of `printed/`, with each `@KEY@` replaced by its value."""
     text = files("imges.cli").joinpath("printed", name).read_text()
     for key, value in values.items():
         text = text.replace(f"@{key}@", value)
@@ -54,9 +56,9 @@ def _sent(settings: Settings) -> str:
     location = settings.server.accel_redirect
     if location is None:
         return ""
-    roots = {name: Path(place["root"]) for name, place in settings.storages.items() if place["type"] == "datefolder"}
+    roots = disk_roots(settings.storages)
     return "".join(
-        _filled("nginx-sent.conf", {"PLACE": name, "LOCATION": location, "ROOT": str(root.absolute())})
+        filled("nginx-sent.conf", {"PLACE": name, "LOCATION": location, "ROOT": str(root.absolute())})
         for name, root in sorted(roots.items())
     ).rstrip("\n")
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from imges.cli.check_findings import Finding, good, note, wrong
-from imges.settings import Server, Settings, settings_file
+from imges.settings import SECRETS, Server, Settings, settings_file, unread_variables
+from imges.web.pages.languages import open_languages
 
 SHORT_KEY, GUESSED_KEY = 16, 8
 """An API key with fewer characters may be guessed; with fewer than the second number it soon is."""
@@ -15,14 +16,35 @@ MANY_WORKERS = 4
 
 
 def findings(settings: Settings, path: Path | None) -> Iterable[Finding]:
-    """*path* is the settings file, if `--settings` named one."""
+    """*path*: of the settings file, if it was given. Raises `SettingsError` if pages do not speak the language."""
+    open_languages(settings.site.language)  # raises what `serve` raises
     found = [
+        *_variables(),
+        *_secrets(SECRETS),
         *_trusted_proxies(settings.server),
         *_public_url(settings.server),
         *_api_key(settings.api.key, settings_file(path)),
         *_workers(settings),
     ]
     return found or [good("")]
+
+
+def _variables() -> Iterator[Finding]:
+    for sentence in unread_variables():
+        yield note(sentence)
+
+
+def _secrets(file: Path) -> Iterator[Finding]:
+    try:
+        mode = file.stat().st_mode
+    except OSError:
+        return
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield wrong(
+            f"{file} can be read by others (mode {stat.S_IMODE(mode):04o})",
+            breaks="who reads it has the passwords in it",
+            change=f"chmod 0600 {file}",
+        )
 
 
 def _trusted_proxies(server: Server) -> Iterator[Finding]:

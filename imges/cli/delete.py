@@ -5,7 +5,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import click
 
-from imges.catalog import Deed, Search
+from imges.catalog import Deed, NoSuchApiKey, Search
 from imges.cli.opening import note_command, with_pictures
 from imges.cli.progress import Bar
 from imges.cli.settings_option import settings_option
@@ -58,10 +58,19 @@ def delete(
         if ids:
             return await _delete_by_id(pictures, ids)
         day = before and before.replace(tzinfo=UTC)
+        if key is not None:
+            await _refuse_unknown(pictures, key)
         return await _delete_all(pictures, Search(api_key=key, network=address, before=day))
 
     if not with_pictures(settings, use):
         raise SystemExit(1)
+
+
+async def _refuse_unknown(pictures: Pictures, key: str) -> None:
+    """Raises `NoSuchApiKey` if no key has the name *key*, and no picture of a revoked key either."""
+    is_known = any(known.name == key for known in await pictures.catalog.keys.all())
+    if not is_known and not await pictures.catalog.search.count(Search(api_key=key)):
+        raise NoSuchApiKey(key)
 
 
 async def _delete_by_id(pictures: Pictures, ids: tuple[str, ...]) -> bool:

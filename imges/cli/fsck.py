@@ -1,6 +1,7 @@
 """`imges fsck`: checks whether every picture has its files and every file its picture, and mends that."""
 
 import asyncio
+import json
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import click
 
 from imges.catalog import Catalog, DamagedDatabase, open_catalog
 from imges.cli.opening import sqlite_file, with_context
+from imges.cli.owner import prepare
 from imges.cli.settings_option import settings_option
 from imges.errors import SettingsError
 from imges.maintenance.context import Context
@@ -17,7 +19,7 @@ from imges.maintenance.fsck import Checks
 from imges.maintenance.fsck import fsck as check
 from imges.maintenance.fsck_findings import Findings
 from imges.processes.lock import held
-from imges.settings import Settings, prepare_data_dir
+from imges.settings import Settings
 
 
 @click.command()
@@ -26,8 +28,11 @@ from imges.settings import Settings, prepare_data_dir
 @click.option("--give-up", is_flag=True, help="With --repair, give pictures up even where most of a storage are lost.")
 @click.option("--restored", is_flag=True, help="With --repair, right after pg_restore and before a server starts.")
 @click.option("--rebuild", is_flag=True, help="Make a new catalog of the pictures, where the database is gone.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON; findings are lines on stderr.")
 @settings_option
-def fsck(settings: Settings, *, repair: bool, digests: bool, give_up: bool, restored: bool, rebuild: bool) -> None:
+def fsck(
+    settings: Settings, *, repair: bool, digests: bool, give_up: bool, restored: bool, rebuild: bool, as_json: bool
+) -> None:
     """Compare the catalog with the storages, both ways. May run beside a running server.
 
     With --restored, uploads that were under way when the catalog was copied are forgotten before, so that their files
@@ -47,8 +52,12 @@ def fsck(settings: Settings, *, repair: bool, digests: bool, give_up: bool, rest
         return findings, await _pictures(context.catalog)
 
     with _empty_catalog(settings) if rebuild else nullcontext():
-        findings, pictures = with_context(settings, use)
-    _report(findings, pictures if rebuild else None)
+        findings, pictures = with_context(settings, use, lines_on_stderr=as_json)
+    if as_json:
+        told = {"wrong": findings.left, "mended": findings.mended, "notes": dict(findings.notes), "pictures": pictures}
+        click.echo(json.dumps(told))
+    else:
+        _report(findings, pictures if rebuild else None)
     if findings.left:
         raise SystemExit(1)
 
@@ -69,7 +78,7 @@ async def _end_dead_leases(context: Context) -> None:
     Does nothing while a server runs on the data folder: that one renews its own.
     """
     try:
-        with held(context.settings.data_dir) as lock:
+        with held(context.settings.data_dir, command="fsck") as lock:
             for lease in lock.former_leases:
                 await context.catalog.leases.give_back(lease)
     except SettingsError:
@@ -91,8 +100,8 @@ def _empty_catalog(settings: Settings) -> Generator[None]:
     Moves a damaged database aside. Raises `SettingsError` if a server runs on the data folder, or if the catalog has
     pictures.
     """
-    prepare_data_dir(settings)
-    with held(settings.data_dir):
+    prepare(settings)
+    with held(settings.data_dir, command="fsck --rebuild"):
         try:
             pictures = asyncio.run(_count(settings))
         except DamagedDatabase:

@@ -43,7 +43,7 @@ def import_(settings: Settings, folder: Path, *, strip: bool, dump: Path | None,
         return await bring_in(context, Wanted(folder, strip=strip, dump=dump, api_key=key, parallel=_workers(settings)))
 
     with reporting_os_errors(folder):
-        done = with_context(settings, use)
+        done = with_context(settings, use, outside="read")
     metadata = "without their metadata" if strip else "as they were"
     click.echo(f"{done.pictures} pictures came in ({size_formatted(done.size)}), {metadata}")
     for count, what in (
@@ -72,7 +72,7 @@ def export(settings: Settings, folder: Path) -> None:
         return await take_out(context, folder, parallel=4)
 
     with reporting_os_errors(folder):
-        done = with_context(settings, use)
+        done = with_context(settings, use, outside="write")
     click.echo(f"{done.pictures} pictures ({size_formatted(done.size)}) are in {click.format_filename(folder)}")
     if done.failed:
         click.echo(f"{done.failed} could not be written", err=True)

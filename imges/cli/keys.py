@@ -1,17 +1,21 @@
 """`imges keys`: the API keys, which allow uploads."""
 
+import json
+from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from imges.access.api_keys import KeyRing, check_key_name
+from imges.access.guest_key import generated_key, key_file
 from imges.bytesize import size_formatted
-from imges.catalog import ApiKey, Catalog, Deed, Scope
+from imges.catalog import GUEST, ApiKey, Catalog, Deed, Scope, utc_now
 from imges.cli.opening import note_command, with_catalog
 from imges.cli.settings_option import settings_option
-from imges.errors import BadParameter
+from imges.errors import BadParameter, ImgesError
 from imges.settings import Settings
 from imges.settings.units import MOST_BYTES, size
 
@@ -64,6 +68,11 @@ def add(
     expires: datetime | None,
 ) -> None:
     """Add a key and print it: it is stored hashed, and cannot be shown again."""
+    if expires is not None and expires.replace(tzinfo=UTC) <= utc_now():
+        raise click.BadParameter(f"{expires:%Y-%m-%d} is over: the key would never work", param_hint="--expires")
+    if name == GUEST:
+        click.echo(with_catalog(settings, partial(_guests, settings)))
+        return
     pictures, quota_bytes = quota
     if pictures is not None and quota_pictures is not None:
         raise click.UsageError("--quota is a number of pictures already; with --quota-pictures it is a size.")
@@ -83,16 +92,38 @@ def add(
     click.echo(with_catalog(settings, use))
 
 
+async def _guests(settings: Settings, catalog: Catalog) -> str:
+    """Makes the guests' key, as the first start of a server does. Returns where it is: the key itself is not printed.
+
+    Raises `ApiKeyNameTaken`, with the same, if the key is there already.
+    """
+    if settings.api.key is not None:
+        raise ImgesError("the key named guest is api.key of the settings; other clients get keys of other names")
+    file = key_file(settings.data_dir)
+    is_there = any(key.name == GUEST for key in await catalog.keys.all())
+    key, _ = await generated_key(catalog, file)
+    if is_there:
+        raise ImgesError(f"the key named guest is there already: it is in {file}")
+    ring = await KeyRing.open(catalog)
+    await catalog.keys.ensure_guest(ring.hash(key), settings.limits.guest_bytes)
+    return f"the key named guest was made and is in {file}"
+
+
 @keys.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="For programs: bytes as numbers, times as in ISO 8601.")
 @settings_option
-def list_(settings: Settings) -> None:
+def list_(settings: Settings, *, as_json: bool) -> None:
     """List the keys: what each may do, what it has stored, and when it was last used."""
+    found = with_catalog(settings, lambda catalog: catalog.keys.all())
+    if as_json:
+        click.echo(json.dumps([asdict(key) | {"state": _state(key)} for key in found], default=_shown))
+        return
     table = Table("name", "scope", "state", "pictures", "stored", "quota", "expires", "last used", box=None)
-    for key in with_catalog(settings, lambda catalog: catalog.keys.all()):
+    for key in found:
         table.add_row(
             key.name,
             key.scope,
-            "enabled" if key.enabled else "disabled",
+            _state(key),
             str(key.pictures),
             size_formatted(key.bytes),
             _told_quota(key),
@@ -103,6 +134,16 @@ def list_(settings: Settings) -> None:
     if not console.is_terminal:
         console.width = 240  # programs read one line for each key
     console.print(table)
+
+
+def _state(key: ApiKey) -> str:
+    if key.expires is not None and key.expires <= utc_now():
+        return "expired"
+    return "enabled" if key.enabled else "disabled"
+
+
+def _shown(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def _told_quota(key: ApiKey) -> str:

@@ -1,7 +1,8 @@
 """The `imges` command. The module of a command is imported when the command is called, so that `version` is quick."""
 
+import os
 import signal
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from types import FrameType
@@ -9,11 +10,15 @@ from typing import Any
 
 import click
 
+import imges
+
 COMMANDS = {
     "serve": "serve:serve",
     "check": "check:check",
+    "setup": "setup:setup",
     "keys": "keys:keys",
     "upload": "upload:upload",
+    "login": "login:login",
     "delete": "delete:delete",
     "block": "block:block",
     "fsck": "fsck:fsck",
@@ -30,6 +35,9 @@ COMMANDS = {
 }
 """Command → module and function below `imges.cli`."""
 
+
+WHOLE = 1000
+"""Letters of a summary that are printed: all of them."""
 
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 
@@ -90,7 +98,23 @@ class _Lazy(click.Group):
         module, _, function = COMMANDS[cmd_name].partition(":")
         return getattr(import_module(f"imges.cli.{module}"), function)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the whole first sentence of each command; click cuts it off."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, command.get_short_help_str(WHOLE)) for name, command in commands if command is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+def _takes_no_colour(environ: Mapping[str, str]) -> bool:
+    """Returns whether the user wants no colours (https://no-color.org), or the terminal has none."""
+    return bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-def main() -> None:
+@click.version_option(imges.__version__, message="imges %(version)s")
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """The image host that people run themselves."""
+    if _takes_no_colour(os.environ):
+        ctx.color = False

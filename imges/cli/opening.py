@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from imges.settings import Settings, prepare_data_dir
+from imges.cli.owner import Outside, prepare
+from imges.settings import Settings
 
 if TYPE_CHECKING:
     from imges.catalog import Catalog, Deed
@@ -28,10 +29,10 @@ def with_catalog(settings: Settings, use: Callable[["Catalog"], Awaitable[T]]) -
     async def run() -> T:
         from imges.catalog import open_catalog
 
-        prepare_data_dir(settings)
         async with open_catalog(settings.catalog_url) as catalog:
             return await use(catalog)
 
+    prepare(settings)
     return asyncio.run(run())
 
 
@@ -50,15 +51,24 @@ def with_pictures(settings: Settings, use: Callable[["Pictures"], Awaitable[T]])
     async def run() -> T:
         from imges.app import open_pictures
 
-        prepare_data_dir(settings)
         async with open_pictures(settings) as pictures:
             return await use(pictures)
 
+    prepare(settings)
     return asyncio.run(run())
 
 
-def with_context(settings: Settings, use: Callable[["Context"], Awaitable[T]]) -> T:
-    """Returns the result of *use*, called with the context of a maintenance command, which shows its progress."""
+def with_context(
+    settings: Settings,
+    use: Callable[["Context"], Awaitable[T]],
+    outside: Outside = "nothing",
+    *,
+    lines_on_stderr: bool = False,
+) -> T:
+    """Returns the result of *use*, called with the context of a maintenance command, which shows its progress.
+
+    *outside* is what the command does outside the data folder and the places. *lines_on_stderr*: see `Bar`.
+    """
 
     async def run() -> T:
         from imges.app import open_pictures
@@ -66,14 +76,14 @@ def with_context(settings: Settings, use: Callable[["Context"], Awaitable[T]]) -
         from imges.maintenance.context import Context
         from imges.maintenance.work_folders import WorkFolder
 
-        prepare_data_dir(settings)
-        with Bar() as bar, WorkFolder.open(settings.data_dir) as work_folder:
+        with Bar(lines_on_stderr=lines_on_stderr) as bar, WorkFolder.open(settings.data_dir) as work_folder:
             async with (
                 open_pictures(settings, spool=work_folder.spool) as pictures,
                 Context.open(settings, pictures, work_folder, bar) as context,
             ):
                 return await use(context)
 
+    prepare(settings, outside)
     return asyncio.run(run())
 
 

@@ -21,9 +21,13 @@ from imges.bytesize import size_formatted
 
 
 class Bar:
-    """The `imges.maintenance.progress.Progress` of commands. The bar is on stderr, if that is a terminal."""
+    """The `imges.maintenance.progress.Progress` of commands. The bar is on stderr, if that is a terminal.
 
-    def __init__(self) -> None:
+    Findings are lines of output, unless *lines_on_stderr*: the output is then for programs.
+    """
+
+    def __init__(self, *, lines_on_stderr: bool = False) -> None:
+        self._lines_on_stderr = lines_on_stderr
         console = Console(stderr=True)
         self._progress = Progress(
             SpinnerColumn(),
@@ -68,4 +72,4 @@ class Bar:
         return f"{rate}, {size_formatted(round(self._size / seconds))}/s" if self._size else rate
 
     def say(self, line: str) -> None:
-        click.echo(line)
+        click.echo(line, err=self._lines_on_stderr)

@@ -1,8 +1,10 @@
 """`imges serve`: prepares the data folder and the sockets, and serves with one process or several."""
 
 import asyncio
+import logging
 import os
 import resource
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -11,14 +13,15 @@ import click
 from imges import cpus, log
 from imges.access.access import Access
 from imges.app import create_app
+from imges.cli.owner import prepare
 from imges.cli.reload import on_hangup, reload_app
-from imges.cli.serve_process import Stop, run, watched
+from imges.cli.serve_process import Stop, log_decoders, run, tell_key, watched
 from imges.cli.settings_option import settings_option
 from imges.cli.supervisor import supervise
 from imges.cli.systemd import notify, passed_sockets
 from imges.imaging import workers
 from imges.processes.lock import DYING, DataLock, held
-from imges.settings import Settings, prepare_data_dir
+from imges.settings import Settings, prepare_data_dir, unread_variables
 from imges.web.connection.sockets import Bound, bound
 
 FILES = 65_536
@@ -34,10 +37,15 @@ def serve(settings: Settings) -> None:
     """
     path: Path | None = click.get_current_context().params["settings_path"]
     log.configure(settings.log.level, settings.log.format)
-    prepare_data_dir(settings)
+    for sentence in unread_variables():
+        logging.getLogger(__name__).warning(sentence)
     _allow_many_files()
     passed = passed_sockets(os.environ)
-    with held(settings.data_dir, patience=DYING) as lock, bound(settings.server, passed) as listening:
+    with ExitStack() as stack:
+        prepare_data_dir(settings)
+        lock = stack.enter_context(held(settings.data_dir, patience=DYING))
+        listening = stack.enter_context(bound(settings.server, passed))
+        prepare(settings)  # only now, because root alone may open port 80
         if settings.server.workers > 1:
             status = asyncio.run(supervise(settings, lock, listening, path))
         else:
@@ -56,16 +64,19 @@ def _allow_many_files() -> None:
 
 
 async def _serve(settings: Settings, lock: DataLock, listening: Bound, path: Path | None) -> int:
-    def tell_new_key(access: Access) -> None:
-        if access.new_key_file is not None:
-            click.echo(f"the API key was made and is in {access.new_key_file}")
+    made: list[Path] = []
+
+    def note_new_key(access: Access) -> None:
+        made.extend([access.new_key_file] if access.new_key_file is not None else [])
 
     def serving() -> None:
         click.echo(f"imges serves on {listening.address}")
+        log_decoders(settings)
+        tell_key(settings, listening.address, made[0] if made else None)
         notify("READY=1", f"STATUS=serves on {listening.address}")
 
     stop = Stop.by_signals()
-    app = create_app(settings, lock, started=tell_new_key)
+    app = create_app(settings, lock, started=note_new_key)
     on_hangup(partial(reload_app, app, path))
     async with watched(stop):
         await run(

@@ -1,18 +1,29 @@
 """One process that serves: from the start of its application to the last request that it finishes."""
 
 import asyncio
+import logging
+import shlex
 import signal
+import sys
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from socket import socket
 
+import click
 from aiohttp import web
 
+from imges.app import decoders, decoders_memory
+from imges.bytesize import size_formatted
 from imges.cli import systemd
+from imges.processes import machine
+from imges.settings import Settings
 from imges.web.connection.drain import drain
 from imges.web.connection.server import listening
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -58,6 +69,36 @@ async def watched(stop: Stop) -> AsyncGenerator[None]:
     finally:
         for task in tasks:
             task.cancel()
+
+
+def log_decoders(settings: Settings) -> None:
+    """Logs how many pictures are decoded at once, and the memory for them, as the machine or the settings have it."""
+    there = machine.memory()
+    log.info(
+        "decoders: %d processes and %s of memory together%s; see images.workers and images.memory",
+        decoders(settings), size_formatted(decoders_memory(settings)),
+        f", of {size_formatted(there)}" if there else "",
+    )  # fmt: skip
+
+
+def tell_key(settings: Settings, address: str, made: Path | None) -> None:
+    """Prints where the guests' key is if it was just *made*; on a terminal each time, and how to upload with it.
+
+    The key itself is never printed.
+    """
+    if settings.api.key is not None:
+        return
+    file = made or settings.data_dir / "api.key"
+    if made is not None:
+        click.echo(f"the API key was made and is in {file}")
+    if sys.stdout.isatty():
+        if made is None:
+            click.echo(f"the API key is in {file}")
+        base = settings.server.public_url or address
+        if base.startswith("http"):
+            base = base.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+            key = f'"X-API-Key: $(cat {shlex.quote(str(file))})"'
+            click.echo(f"try it: curl -F source=@screenshot.png -H {key} '{base}/api/1/upload?format=txt'")
 
 
 async def run(

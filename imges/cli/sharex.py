@@ -4,12 +4,18 @@ import json
 
 import click
 
+from imges.cli.login import server_address
 from imges.cli.settings_option import settings_option
 from imges.settings import Settings
 
 
 @click.command()
-@click.option("--server", metavar="URL", help="The address of the server; else server.public_url, or where it listens.")
+@click.option(
+    "--server",
+    metavar="URL",
+    callback=server_address,
+    help="Else server.public_url, or where it listens.",
+)
 @click.option("--key", help="The API key to write into it; without, a placeholder stands there.")
 @settings_option
 def sharex(settings: Settings, server: str | None, key: str | None) -> None:

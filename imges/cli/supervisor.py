@@ -27,11 +27,12 @@ from imges import cpus, metrics
 from imges import log as logs
 from imges.access.access import Access
 from imges.access.hits import LocalHits
-from imges.app import Member, create_app, decoders
+from imges.app import Member, create_app, decoders, decoders_memory
 from imges.cli.errors import reporting_errors
 from imges.cli.reload import on_hangup, reload, reload_app
-from imges.cli.serve_process import Stop, run, watched
+from imges.cli.serve_process import Stop, log_decoders, run, tell_key, watched
 from imges.cli.systemd import notify
+from imges.durable import make_folders
 from imges.imaging import workers
 from imges.imaging.slots import Slots
 from imges.processes.hub import Hub
@@ -59,9 +60,10 @@ async def supervise(settings: Settings, lock: DataLock, listening: Bound, path: 
     """
     counted = settings.data_dir / "metrics"
     metrics.clear(counted)
+    make_folders(counted, 0o700)
     metrics.share(counted)
     shutil.rmtree(settings.data_dir / "spool", ignore_errors=True)
-    hub = Hub(Slots(decoders(settings), settings.images.memory), LocalHits(time.monotonic))
+    hub = Hub(Slots(decoders(settings), decoders_memory(settings)), LocalHits(time.monotonic))
     stop = Stop.by_signals()
     on_hangup(partial(_reload, settings, path, hub))
     children = [_Child(number, settings, lock, listening, hub) for number in range(settings.server.workers)]
@@ -101,6 +103,8 @@ async def _tell_start(children: list["_Child"], address: str) -> None:
     for child in children:
         await child.serves.wait()
     click.echo(f"imges serves on {address}, with {len(children)} processes")
+    log_decoders(children[0].settings)
+    tell_key(children[0].settings, address, None)
     notify("READY=1", f"STATUS=serves on {address}")
 
 
@@ -115,7 +119,7 @@ class _Child:
     def __init__(self, number: int, settings: Settings, lock: DataLock, listening: Bound, hub: Hub) -> None:
         self.serves = asyncio.Event()
         self._number = number
-        self._settings = settings
+        self.settings = settings
         self._lock = lock
         self._listening = listening
         self._hub = hub
@@ -152,7 +156,7 @@ class _Child:
         former = [self._lease] if self._lease else self._lock.former_leases if self._number == 0 else []
         process = multiprocessing.get_context("spawn").Process(
             target=serve_as_child,
-            args=(self._settings, self._number, self._lock.passed(former), self._listening.sockets, theirs),
+            args=(self.settings, self._number, self._lock.passed(former), self._listening.sockets, theirs),
         )
         attending = asyncio.create_task(self._hub.attend(ours, self._heard))
         with theirs:

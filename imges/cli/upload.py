@@ -1,7 +1,9 @@
 """`imges upload`: sends pictures to a server, this one or another, and prints their links."""
 
 import asyncio
+import json
 import os
+import sys
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,11 +13,17 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from imges.cli.login import remembered, server_address
 from imges.errors import ImgesError
 from imges.maintenance.tree import printable
 
 CHUNK = 64 * 1024
 """Bytes that are read at a time."""
+
+PICTURES = {
+    *(".jpg", ".jpeg", ".png", ".apng", ".gif", ".webp", ".avif", ".heic", ".heif", ".tif", ".tiff", ".bmp"),
+}
+"""Endings of the files that are sent of a folder."""
 
 LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
     "direct": lambda image: image["url"],
@@ -31,37 +39,58 @@ class UploadRefused(ImgesError):
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option(
-    "--server", required=True, envvar="IMGES_SERVER", help="Address of the server, such as https://i.example.org."
-)
-@click.option("--key", required=True, envvar="IMGES_KEY", help="API key.")
-@click.option("--copy", "link", type=click.Choice(list(LINKS)), default="direct", help="Which link to print.")
-def upload(files: tuple[Path, ...], server: str, key: str, link: str) -> None:
-    """Upload FILES and print a link for each.
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True, allow_dash=True, path_type=Path))
+@click.option("--server", envvar="IMGES_SERVER", callback=server_address, help="Such as https://i.example.org.")
+@click.option("--key", envvar="IMGES_KEY", help="API key.")
+@click.option("--copy", "--link", "link", type=click.Choice(list(LINKS)), default="direct", help="Which link to print.")
+@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each file: its image, or its error.")
+def upload(files: tuple[Path, ...], server: str | None, key: str | None, link: str, *, as_json: bool) -> None:
+    """Upload FILES and print a link for each. `-` is standard input; of a folder, the pictures in it are sent.
 
-    Goes on after a file that is refused, and exits with 1 then. Server and key may also come from the environment:
-    IMGES_SERVER, IMGES_KEY.
+    Goes on after a file that is refused, and exits with 1 then. Server and key are those of `imges login`, unless the
+    options or the variables IMGES_SERVER and IMGES_KEY name others.
     """
-    if not asyncio.run(_upload_all(files, server.rstrip("/"), key, LINKS[link])):
+    ours, our_key = remembered()
+    if server is None and ours is not None:
+        server, key = ours, key or our_key
+    if server is None or key is None:
+        raise click.UsageError("Give --server URL and --key KEY, or run `imges login URL` once.")
+    if not asyncio.run(_upload_all(_each(files), server, key, LINKS[link], as_json=as_json)):
         raise SystemExit(1)
 
 
-async def _upload_all(files: tuple[Path, ...], server: str, key: str, link: Callable[[dict[str, Any]], str]) -> bool:
+def _each(files: tuple[Path, ...]) -> list[Path]:
+    """Returns *files*, with the pictures below each folder instead of the folder."""
+    found: list[Path] = []
+    for file in files:
+        if file.is_dir():
+            below = (each for each in file.rglob("*") if not any(part.startswith(".") for part in each.parts))
+            found += sorted(each for each in below if each.suffix.lower() in PICTURES and each.is_file())
+        else:
+            found.append(file)
+    return found
+
+
+async def _upload_all(
+    files: list[Path], server: str, key: str, link: Callable[[dict[str, Any]], str], *, as_json: bool
+) -> bool:
     """Returns whether the server took all of *files*."""
     taken = 0
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    progress = Progress(*columns, console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     async with aiohttp.ClientSession() as session:
         with progress:
             for file in files:
                 try:
                     image = await _upload(session, file, server, key, progress)
                 except UploadRefused as error:
-                    click.echo(f"{file}: {printable(str(error))}", err=True)
+                    if as_json:
+                        click.echo(json.dumps({"file": str(file), "error": str(error)}))
+                    click.echo(f"{printable(str(file))}: {printable(str(error))}", err=True)
                     continue
                 taken += 1
-                click.echo(printable(link(image)))
+                click.echo(json.dumps({"file": str(file), "image": image}) if as_json else printable(link(image)))
     return taken == len(files)
 
 
@@ -70,15 +99,17 @@ async def _upload(
 ) -> dict[str, Any]:
     """Returns the `image` of the server's answer. Raises `UploadRefused` if there is none."""
     with _opened(file) as opened:
-        task = progress.add_task(file.name, total=os.fstat(opened.fileno()).st_size)
+        size = None if str(file) == "-" else os.fstat(opened.fileno()).st_size
+        task = progress.add_task(file.name, total=size)
 
         async def content() -> AsyncGenerator[bytes]:
             while chunk := opened.read(CHUNK):
                 yield chunk
                 progress.advance(task, len(chunk))
 
-        form = aiohttp.FormData()
-        form.add_field("source", content(), filename=file.name, content_type="application/octet-stream")
+        form = aiohttp.FormData(quote_fields=False)  # names go as browsers and curl send them
+        name = "stdin" if size is None else file.name.encode("utf-8", "replace").decode()
+        form.add_field("source", content(), filename=name, content_type="application/octet-stream")
         return await _sent(session, form, server, key)
 
 
@@ -103,6 +134,8 @@ async def _sent(session: aiohttp.ClientSession, form: aiohttp.FormData, server: 
 
 def _opened(file: Path) -> BinaryIO:
     """Raises `UploadRefused` if *file* cannot be read, and if it is a pipe, which might block us for ever."""
+    if str(file) == "-":
+        return sys.stdin.buffer
     try:
         if file.is_file():
             return file.open("rb")

@@ -119,8 +119,9 @@ class Imaging:
     async def close(self) -> None:
         """End the workers; what they are doing is lost."""
         self._about.cancel()  # it would wait for workers that were ended while they started
+        closing = asyncio.create_task(self._workers.close())  # at once: what the first question does then is no death
         await asyncio.gather(self._about, return_exceptions=True)
-        await self._workers.close()
+        await closing
 
     async def take(
         self, file: Given, limits: Limits, recipe: Recipe, folder: Path, *, client: str | None = None

@@ -25,6 +25,7 @@ from threading import Event
 from typing import Any, TypeVar
 
 from imges import cpus, metrics
+from imges.durable import make_folders
 from imges.errors import (
     Busy,
     DiskReserve,
@@ -143,8 +144,10 @@ class Worker:
         self._begun = multiprocessing.RawValue("Q", 0)
         """The number of the call that the process began last. If it dies idle, no picture is to blame."""
         self._closed = False
-        self._is_killed = False
-        """Whether we have killed the process ourselves: then its end is nothing to report."""
+        self._killed: BaseProcess | None = None
+        """The process that we have killed ourselves: its end is nothing to report."""
+        self._given_up: Event | None = None
+        """Whether the caller of the present job has given up. Then no process is started for the job."""
         self.is_tidy = True
         """Whether its folder is empty."""
         self.fails_at_once = False
@@ -189,15 +192,18 @@ class Worker:
     async def _kill(self, running: asyncio.Future[Any], given_up: Event) -> None:
         """Kill the process and wait until its memory is free. If it does not end, another takes its place."""
         given_up.set()
-        self._is_killed = True
-        if self._process is not None:
-            self._process.kill()
+        self._kill_process()
         _, hanging = await asyncio.wait([running], timeout=KILLING)
         if hanging and not self._closed:
             log.error("a worker that was killed has not ended; it is replaced")
             self._thread.shutdown(wait=False)
             self._thread = ThreadPoolExecutor(1, "worker")
             self._process = self._pipe = self._folder = None
+
+    def _kill_process(self) -> None:
+        process = self._killed = self._process
+        if process is not None:
+            process.kill()
 
     async def folder(self) -> Path:
         """The one folder that the process writes in. The process is started. Raises `SpoolUnavailable`."""
@@ -206,8 +212,7 @@ class Worker:
     async def close(self) -> None:
         """End the process; what it is doing is lost."""
         self._closed = True
-        if self._process is not None:
-            self._process.kill()
+        self._kill_process()
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
@@ -222,15 +227,18 @@ class Worker:
 
         It is not tried again if the caller has *given_up* and killed the process.
         """
+        self._given_up = given_up
         try:
-            return job()
-        except NotBegun as error:
-            if given_up.is_set():
-                raise Died from error
-        try:
+            try:
+                return job()
+            except NotBegun:
+                if given_up.is_set():
+                    raise
             return job()
         except NotBegun as error:
             raise Died from error
+        finally:
+            self._given_up = None
 
     def ask(self, function: Callable[..., T], *arguments: object) -> T:
         """What *function* of `imges.imaging.worker` returns.
@@ -249,17 +257,29 @@ class Worker:
         except Exception as error:  # the process has ended, or sent what no honest worker sends
             if process is not self._process:  # it was given up, and another has taken its place
                 raise Died from error
-            begun, code = self._begun.value, self._end()
+            begun = self._begun.value
             self._unanswered += 1
             self.fails_at_once = self._unanswered > 1
-            doing = f"in {function.__name__}" if begun == self._calls else "that had nothing to do,"
-            if not (self._closed or self._is_killed):
-                log.warning("a worker died %s with exit code %s", doing, code)
+            self._end_and_report(process, error, f"in {function.__name__}" if begun == self._calls else "before")
             if begun == self._calls:
                 raise Died from error
             raise NotBegun from error
         self._unanswered, self.fails_at_once = 0, False
         return self._result(function.__name__, *answer)
+
+    def _end_and_report(self, process: BaseProcess, error: Exception, when: str) -> None:
+        """End the process, and log why, unless we have killed it. *when* is `before` if it had not begun the call."""
+        if isinstance(error, EOFError | ConnectionError):  # it is dying, and its exit code will come
+            process.join(KILLING)
+        code = process.exitcode
+        self._end()
+        if self._closed or process is self._killed:
+            return
+        doing = "that had nothing to do," if when == "before" else when
+        if code is None:
+            log.warning("a worker was ended %s: %s", doing.removesuffix(","), error or type(error).__name__)
+        else:
+            log.warning("a worker died %s with exit code %s", doing, code)
 
     def _answer(
         self, process: BaseProcess, answers: Connection, call: tuple[int, Callable[..., object], tuple[object, ...]]
@@ -278,7 +298,7 @@ class Worker:
 
     def _check_room(self) -> None:
         """Raises `ValueError` if the files in the worker's folder are too many, or too large together."""
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # then nothing is known against the worker, and the next look comes soon
             sizes = [file.stat(follow_symlinks=False).st_blocks * 512 for file in os.scandir(self.work)]
             if len(sizes) > MOST_NAMES or sum(sizes) > FILES * self._most:
                 raise ValueError("it has written too much")
@@ -313,8 +333,10 @@ class Worker:
         """
         if self._closed:
             raise Busy
-        if self._pipe is not None and not (self.work.is_dir() and self._is_alive()):
-            self._end()  # it died, or a clean-up of temporary files has deleted its folder
+        if self._process is not None and not self._process.is_alive():
+            self._end_and_report(self._process, EOFError(), "before")
+        elif self._pipe is not None and not self.work.is_dir():
+            self._end()  # a clean-up of temporary files has deleted its folder
         if self._pipe is None:
             try:
                 self._start(self._new_folder())
@@ -322,12 +344,9 @@ class Worker:
                 raise SpoolUnavailable from error
         return self.work
 
-    def _is_alive(self) -> bool:
-        return self._process is not None and self._process.is_alive()
-
     def _new_folder(self) -> Path:
         """Make the folder of a new process. An earlier one that lives on must not reach what this one is given."""
-        self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folders(self._spool, 0o700)
         self._folder = Path(tempfile.mkdtemp(prefix="worker-", dir=self._spool.absolute()))
         for name in ("given", "work"):
             (self._folder / name).mkdir(mode=0o700)
@@ -341,9 +360,9 @@ class Worker:
         process = context.Process(target=worker.serve, args=arguments, daemon=True)
         process.start()
         theirs.close()
-        self._process, self._pipe, self._is_killed = process, ours, False
-        if self._closed:  # closed meanwhile, by a thread that has not seen this process
-            process.kill()
+        self._process, self._pipe = process, ours
+        if self._closed or (self._given_up is not None and self._given_up.is_set()):
+            self._kill_process()  # the caller that gave up has not seen this process
 
     def _end(self) -> int | None:
         """End the process; returns its exit code, or `None` if it was not running."""

@@ -9,16 +9,25 @@ from imges.catalog import Catalog
 from imges.errors import ImgesError
 from imges.imaging import Imaging
 from imges.settings import Settings
+from imges.storage import KeyMissing, StorageError
 from imges.storage.places import Place
 
 log = logging.getLogger(__name__)
 
 
+MISSING = "imges-check-nothing"
+"""The key of an object that no storage has. A storage that says so can be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problems:
-    """What is out of reach, and why. *vital* keeps uploads from working, *old_pictures* only old pictures."""
+    """What is out of reach, and why.
+
+    *vital* keeps pictures from being served, *uploads* from being stored, and *old_pictures* concerns other places.
+    """
 
     vital: dict[str, str]
+    uploads: dict[str, str]
     old_pictures: dict[str, str]
 
 
@@ -48,11 +57,35 @@ class Health:
         problems = {part: problem for part, problem in zip(checks, found, strict=True) if problem}
         if self._imaging is not None and self._imaging.problem is not None:
             problems["decoders"] = self._imaging.problem
-        vital = {"catalog", "decoders", f"storage {self._settings.storage}"}
+        present = f"storage {self._settings.storage}"
+        vital: set[str] = set()
+        if "catalog" in problems and not await self._catalog_is_read():
+            vital.add("catalog")
+        if present in problems and not await self._is_read(self._places[self._settings.storage]):
+            vital.add(present)
+        uploads = {"catalog", "decoders", present} - vital
         return Problems(
             vital={part: problem for part, problem in problems.items() if part in vital},
-            old_pictures={part: problem for part, problem in problems.items() if part not in vital},
+            uploads={part: problem for part, problem in problems.items() if part in uploads},
+            old_pictures={part: problem for part, problem in problems.items() if part not in vital | uploads},
         )
+
+    async def _catalog_is_read(self) -> bool:
+        """Returns whether the catalog answers questions. One on a full disk does, though it stores nothing."""
+        try:
+            await self._catalog.keys.all()
+        except ImgesError:
+            return False
+        return True
+
+    async def _is_read(self, place: Place) -> bool:
+        try:
+            await place.storage.stat(MISSING)
+        except KeyMissing:
+            return True
+        except StorageError:
+            return False
+        return True
 
     async def _catalog_problem(self) -> str | None:
         try:

@@ -6,6 +6,8 @@ has the file open ends, so a crash or `kill -9` leaves no stale lock, and no pro
 """
 
 import fcntl
+import os
+import re
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -13,6 +15,7 @@ from multiprocessing.reduction import DupFd
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
+from imges.durable import NETWORK, open_shared
 from imges.errors import SettingsError
 
 DYING = 2.0
@@ -42,17 +45,23 @@ class DataLock:
     because it has got the lock. So it takes back their uploads at once and does not wait until the leases run out.
     """
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, command: str = "serve") -> None:
         self._file = file
-        self.former_leases: Sequence[str] = file.read().split()
+        self._command = command
+        self.former_leases: Sequence[str] = [line for line in file.read().split("\n") if line and line[0] != "#"]
         self._leases: list[str] = []
+        self._write(self.former_leases)
 
     def note(self, lease: str, *, instead_of: str | None = None) -> None:
         """Adds *lease* to the leases in the file, and removes *instead_of*."""
         self._leases = [*(each for each in self._leases if each != instead_of), lease]
+        self._write(self._leases)
+
+    def _write(self, leases: Sequence[str]) -> None:
+        """Writes who holds the lock, for the message of `held`, and *leases*."""
         self._file.seek(0)
         self._file.truncate()
-        self._file.write("\n".join(self._leases))
+        self._file.write("\n".join([f"# imges {self._command}, process {os.getpid()}", *leases]))
         self._file.flush()
 
     def passed(self, former_leases: Sequence[str]) -> "PassedLock":
@@ -91,19 +100,42 @@ def _arrived(file: Any, former_leases: Sequence[str]) -> PassedLock:
 
 
 @contextmanager
-def held(data_dir: Path, *, patience: float = 0.0) -> Generator[DataLock]:
-    """Holds the lock of *data_dir*.
+def held(data_dir: Path, *, command: str = "serve", patience: float = 0.0) -> Generator[DataLock]:
+    """Holds the lock of *data_dir* for *command*.
 
-    Raises `SettingsError` if another process holds it for longer than *patience* (seconds).
+    Raises `SettingsError` if another process holds it for longer than *patience* (seconds), or if the file system has
+    no locks.
     """
-    with (data_dir / "lock").open("a+") as file:
-        if not _taken(file.fileno(), time.monotonic() + patience):
-            raise SettingsError(
-                f"data_dir is {str(data_dir)!r}: another `imges serve` runs on it; stop that one, "
-                "or give this one a folder of its own"
-            )
+    with _opened(data_dir) as file:
+        try:
+            taken = _taken(file.fileno(), time.monotonic() + patience)
+        except OSError as error:  # such as ENOLCK of NFS
+            problem = f"it cannot be locked ({error.strerror}); {NETWORK}"
+            raise SettingsError(f"data_dir is {str(data_dir)!r}: {problem}") from error
         file.seek(0)
-        yield DataLock(file)
+        if not taken:
+            raise SettingsError(f"data_dir is {str(data_dir)!r}: {_held_by(file.readline())}")
+        yield DataLock(file, command)
+
+
+def _opened(data_dir: Path) -> TextIO:
+    file = data_dir / "lock"
+    try:
+        return os.fdopen(open_shared(file, 0o644), "r+")
+    except OSError as error:
+        raise SettingsError(
+            f"data_dir is {str(data_dir)!r}: {file.name} cannot be opened ({error.strerror})"
+        ) from error
+
+
+def _held_by(line: str) -> str:
+    """Returns what to do about the process that the first *line* of the lock's file names."""
+    holder = re.fullmatch(r"# imges ([a-z -]+), process (\d+)\n?", line)
+    command, process = holder.groups() if holder else ("serve", "")
+    named = f"`imges {command}`" + (f" (process {process})" if process else "")
+    if command == "serve":
+        return f"another {named} runs on it; stop that one, or give this one a folder of its own"
+    return f"{named} works on it; try again when it has ended"
 
 
 def _taken(file: int, deadline: float) -> bool:

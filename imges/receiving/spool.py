@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from imges.durable import make_folders, shared
 from imges.errors import DiskReserve, FileTooLarge, SpoolUnavailable
 
 BLOCK = 2**20
@@ -141,8 +142,11 @@ def _try_out(folder: Path) -> None:
 
 
 def _made_below(folder: Path) -> Path:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix="upload-", dir=folder))
+    make_folders(folder, 0o700)
+    made = Path(tempfile.mkdtemp(prefix="upload-", dir=folder))
+    if (mode := shared(0o700, folder)) != 0o700:  # another user may have to empty the spool
+        made.chmod(mode)
+    return made
 
 
 def _remove(folders: list[Path]) -> None:

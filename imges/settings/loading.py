@@ -1,4 +1,6 @@
-"""Loads the settings: first from the file, then from the environment (`IMGES__SERVER__PORT=9000`).
+"""Loads the settings: from the file, then from the file of secrets, then from the environment.
+
+A variable names a setting: `IMGES__SERVER__PORT=9000`. The file of secrets has such lines as well.
 
 One `SettingsError` reports all problems at once. It has a sentence for each: the setting's name, the value that was
 found (never a secret's), what would be right, and where the value was read.
@@ -15,14 +17,18 @@ from imges.errors import SettingsError
 from imges.settings.model import Section, Settings
 from imges.settings.options import FromEnvironment, Loc, Origins, read_variable
 from imges.settings.problems import sentence, setting_name, unknown
+from imges.settings.secrets_file import PATH, read_secrets
+from imges.settings.variables import misspelt
 from imges.settings.yaml_text import read_yaml
 
 PREFIX = "IMGES__"
 FROM_FILE = "__FILE"
+LAST = Path("/etc/imges/settings.yaml")
+SECRETS = PATH
 
 
 def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Settings:
-    """Returns the settings of the file *path* and of the environment. The environment overrides the file.
+    """Returns the settings of the file *path*, of the file of secrets and of the environment; the last one wins.
 
     Without *path*, the first existing one of ./settings.yaml, $XDG_CONFIG_HOME/imges/settings.yaml and
     /etc/imges/settings.yaml is read; without any, the defaults apply.
@@ -31,7 +37,8 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
     """
     problems: list[str] = []
     file, given = _read_file(path, environ, problems)
-    origins = Origins(_read_environment(given, environ, problems), file)
+    secrets = _read_secrets(file, problems)
+    origins = Origins(_read_environment(given, secrets, environ, problems), file)
     try:
         settings = Settings.model_validate(given, context=origins)
     except ValidationError as error:
@@ -47,7 +54,12 @@ def load_settings(path: Path | None = None, environ: Mapping[str, str] = os.envi
 
 def settings_file(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> Path | None:
     """Returns the file that `load_settings` reads; `None` if there is none."""
-    return path or next((found for found in _search_path(environ) if found.is_file()), None)
+    return path or next((found for found in _search_path(environ) if os.access(found, os.R_OK)), None)
+
+
+def unread_variables(environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Returns a sentence for each variable of *environ* that looks like a setting and is none."""
+    return misspelt(environ, dict(_names(Settings)))
 
 
 def _search_path(environ: Mapping[str, str]) -> Iterator[Path]:
@@ -57,7 +69,7 @@ def _search_path(environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(config, "imges/settings.yaml")
     elif environ.get("HOME"):
         yield Path(environ["HOME"], ".config/imges/settings.yaml")
-    yield Path("/etc/imges/settings.yaml")
+    yield LAST
 
 
 def _read_file(
@@ -68,11 +80,37 @@ def _read_file(
         try:
             return candidate, _mapping(candidate.read_text("utf-8-sig"))
         except (OSError, ValueError) as error:
-            if path is None and isinstance(error, FileNotFoundError | NotADirectoryError):
+            if path is None and (isinstance(error, FileNotFoundError | NotADirectoryError) or _is_elsewhere(candidate)):
                 continue
             problems.append(f"{candidate} cannot be read: {_reason(error)}")
             return candidate, {}
     return None, {}
+
+
+def _is_elsewhere(candidate: Path) -> bool:
+    """Returns whether *candidate* lies in a folder that this user may not enter: it is another user's settings.
+
+    So it is if `sudo -u imges` is called in /root.
+    """
+    return candidate != LAST and not os.access(candidate.parent, os.X_OK)
+
+
+def _read_secrets(settings: Path | None, problems: list[str]) -> dict[str, str]:
+    """Returns the variables of the file of secrets; adds to *problems* what is wrong with it.
+
+    Only the service's user may read the file. A user with a *settings* file of their own does not need it.
+    """
+    try:
+        return read_secrets(SECRETS)
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        if settings == LAST:
+            advice = "run this as root or as its owner"
+            problems.append(f"{SECRETS} cannot be read: {error.strerror}; {advice}")
+    except ValueError as error:
+        problems.append(f"{SECRETS} cannot be read: {_reason(error)}")
+    return {}
 
 
 def _reason(error: OSError | ValueError) -> str | None:
@@ -89,10 +127,13 @@ def _mapping(text: str) -> dict[str, Any]:
     return cast("dict[str, Any]", found or {})
 
 
-def _read_environment(given: dict[str, Any], environ: Mapping[str, str], problems: list[str]) -> dict[Loc, str]:
-    """Adds the values of the environment to *given*. Returns the variable of each setting, by its path."""
+def _read_environment(
+    given: dict[str, Any], secrets: Mapping[str, str], environ: Mapping[str, str], problems: list[str]
+) -> dict[Loc, str]:
+    """Adds the values of *secrets* and *environ* to *given*. Returns the variable of each setting, by its path."""
     origins: dict[Loc, str] = {}
-    for variable in sorted(name for name in environ if name.startswith(PREFIX)):
+    texts = {**secrets, **environ}
+    for variable in sorted(name for name in texts if name.startswith(PREFIX)):
         loc = tuple(variable.removeprefix(PREFIX).removesuffix(FROM_FILE).lower().split("__"))
         kind = _type_at(loc)
         if kind is None:
@@ -100,9 +141,9 @@ def _read_environment(given: dict[str, Any], environ: Mapping[str, str], problem
         elif loc in origins:
             problems.append(f"{setting_name(loc)} is given by both {origins[loc]} and {variable}; keep one")
         else:
-            origins[loc] = variable
+            origins[loc] = variable if variable in environ else f"{variable} in {SECRETS}"
             try:
-                _put(given, loc, _value(variable, environ[variable], kind))
+                _put(given, loc, _value(variable, texts[variable], kind))
             except ValueError as error:
                 problems.append(f"{setting_name(loc)}: {error} [{variable}]")
     return origins
@@ -132,12 +173,18 @@ def _type_at(loc: Loc) -> object:
 
 
 def _put(given: dict[str, Any], loc: Loc, value: Any) -> None:
-    """Sets the *value* at *loc*. A mapping is merged into an existing one."""
-    inner: Any = given
+    """Sets the *value* at *loc*. A mapping is merged into an existing one.
+
+    If the file has a scalar where a section belongs, it stays: the model refuses it.
+    """
+    inner: dict[Any, Any] = given
     for name in loc[:-1]:
-        if not isinstance(inner.get(name), dict):
+        if inner.get(name) is None:
             inner[name] = {}
-        inner = inner[name]
+        below = inner[name]
+        if not isinstance(below, dict):
+            return
+        inner = cast("dict[Any, Any]", below)
     if isinstance(value, dict) and isinstance(inner.get(loc[-1]), dict):
         for name, part in cast("dict[str, Any]", value).items():
             _put(inner[loc[-1]], (name,), part)

@@ -1,5 +1,6 @@
 """The model of settings.yaml: every setting, its type and its default."""
 
+import os
 from collections.abc import Mapping
 from datetime import timedelta
 from ipaddress import ip_network
@@ -61,7 +62,7 @@ class Server(Section):
     unix_socket: SocketPath | None = None
     public_url: PublicUrl | None = None
     trusted_proxies: Annotated[tuple[Network, ...], A_LIST] = (ip_network("127.0.0.0/8"), ip_network("::1"))
-    workers: Count = 1
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
     accel_redirect: Location | None = None
     drain: Drain = timedelta(seconds=1)
 
@@ -121,9 +122,9 @@ class Images(Section):
     metadata: Literal["strip", "keep"] = "strip"
     duplicates: Literal["allow", "reuse", "reject"] = "allow"
     expire: Expire = Expire()
-    workers: Count | None = None
+    workers: Annotated[int, Field(ge=1, le=1024)] | None = None
     timeout: SomeTime = timedelta(seconds=8)
-    memory: SomeBytes = 512 * 2**20
+    memory: SomeBytes | None = None
 
 
 class Urls(Section):
@@ -170,6 +171,21 @@ class Log(Section):
     format: Literal["text", "json"] = "text"
 
 
+def disk_roots(storages: Mapping[str, Mapping[str, Any]]) -> dict[str, Path]:
+    """Returns the folders of the *storages* that lie on disks of this machine, by the names of the storages."""
+    roots = {name: given.get("root") for name, given in storages.items() if given["type"] == "datefolder"}
+    return {name: Path(root) for name, root in roots.items() if isinstance(root, str | Path) and "\0" not in str(root)}
+
+
+def _refuse_one_folder(storages: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises `ValueError` if two storages have the same folder: each would take the other's pictures for lost."""
+    seen: dict[str, str] = {}
+    for name, root in disk_roots(storages).items():
+        other = seen.setdefault(os.path.realpath(root), name)
+        if other != name:
+            raise ValueError(f"{other} and {name} have the same folder {root}; give each its own root")
+
+
 class Settings(Section):
     """All settings, typed and checked; frozen."""
 
@@ -211,6 +227,7 @@ class Settings(Section):
         disk = places["disk"]
         if disk["type"] == "datefolder" and "root" not in disk and "data_dir" in info.data:
             disk = {**disk, "root": info.data["data_dir"] / "images"}
+        _refuse_one_folder({**places, "disk": disk})
         origins = info.context if isinstance(info.context, Origins) else Origins()
         return {name: Options(given, origins, ("storages", name)) for name, given in {**places, "disk": disk}.items()}
 

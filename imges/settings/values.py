@@ -53,6 +53,27 @@ def _public_url(text: str) -> str:
     return text.removesuffix("/")
 
 
+_SAFE = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*"
+_HOST = r"(?:[A-Za-z0-9._-]*|%2F[^@/?#,]*|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
+_POSTGRESQL = re.compile(rf"postgresql://(?:{_SAFE}(?::{_SAFE})?@)?{_HOST}(?:,{_HOST})*(?:/[^@/?#]*)?(?:\?\S*)?")
+
+
+def catalog_url(text: str) -> str:
+    """Returns *text* if it is the address of a catalog. Raises `ValueError`, which shows nothing of it."""
+    if text.startswith("sqlite:///") and text != "sqlite:///":
+        return text
+    if text.startswith("postgres://"):
+        raise ValueError("begins with postgres://, an old name; write postgresql:// instead")
+    if not text.startswith("postgresql://"):
+        raise ValueError("should be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+    if not _POSTGRESQL.fullmatch(text):
+        raise ValueError(
+            "should be postgresql://USER:PASSWORD@HOST/NAME; in the password write %40 for @, %2F for /, %3A for :, "
+            "%5B for [, %23 for #, %3F for ? and %25 for %"
+        )
+    return text
+
+
 def _shaped(pattern: str, advice: str) -> AfterValidator:
     """Returns a check that a whole text matches *pattern*. It refuses other texts with *advice*."""
 
@@ -113,9 +134,7 @@ LinkUrl = Annotated[
     str, _shaped(r"(https?://|mailto:|/(?!/))\S+", "should be an address such as https://example.org/imprint")
 ]
 Location = Annotated[str, _shaped(r"/[^\s?#]+", "should be an internal location of nginx, such as /protected")]
-CatalogUrl = Annotated[
-    str, _shaped(r"sqlite:///.+|postgresql://.*", "should be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
-]
+CatalogUrl = Annotated[str, AfterValidator(catalog_url)]
 RedisUrl = Annotated[str, _shaped(r"(rediss?|redis\+unix)://.+", "should be an address such as redis://HOST:6379/0")]
 Contact = Annotated[
     str,

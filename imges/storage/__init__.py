@@ -11,7 +11,7 @@ Only the rooms of the product use the rest: `places` (all storages of the settin
 storage, by `forwarding`).
 """
 
-from imges.durable import make_folders
+from imges.durable import make_folders, shared
 from imges.storage.errors import (
     InvalidKey,
     KeyExists,
@@ -52,4 +52,5 @@ __all__ = [
     "moment_of",
     "open_storage",
     "round_trip",
+    "shared",
 ]

@@ -8,6 +8,7 @@ import pytest
 
 from imges.cli import check_machine
 from imges.cli.check_findings import Finding
+from imges.processes import machine
 from imges.settings import Settings, load_settings
 
 MB = 2**20
@@ -46,10 +47,10 @@ def test_a_clock_before_the_release_is_wrong(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_the_memory_of_a_container_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(machine, "GROUPS", tmp_path)
     limit = tmp_path / "memory.max"
-    monkeypatch.setattr(check_machine, "LIMITED_BY", (tmp_path / "missing", limit))
     given = settings(tmp_path, IMAGES__MEMORY="400 MB", IMAGES__WORKERS="1", IMAGES__MAX_PIXELS="1 MP")
-    needed = 400 * MB + 2 * check_machine.PROCESS
+    needed = 400 * MB + check_machine.PROCESS + check_machine.WORKER
     for text, grade in ((str(needed - 1), "WRONG"), (str(needed), "good"), ("max", "good")):
         limit.write_text(f"{text}\n")
         assert grades(list(check_machine.memory(given)))[0] == grade, text

@@ -42,8 +42,11 @@ def test_a_quota_and_an_expiry_end_a_key(served: Served):
     two = run(served.folder, "keys", "add", "two", *both).stdout.strip()
     assert [uploaded(served, two) for _ in range(3)] == [200, 200, 403]
     assert "1 GB, 2 pictures" in run(served.folder, "keys", "list").stdout
-    old = run(served.folder, "keys", "add", "old", "--expires", "2020-01-01").stdout.strip()
+    old = run(served.folder, "keys", "add", "old", "--expires", "2100-01-01").stdout.strip()
+    with closing(sqlite3.connect(served.folder / "data/imges.db", timeout=10)) as db, db:
+        db.execute("UPDATE api_keys SET expires = 1 WHERE name = 'old'")
     assert uploaded(served, old) == 403
+    assert re.search(r"old .* expired ", run(served.folder, "keys", "list").stdout)
 
 
 @pytest.mark.parametrize("option", ["--quota", "--quota-pictures"])

@@ -1,6 +1,7 @@
 """`imges serve` as a process: how it starts, stops, and is killed, and what is there afterwards."""
 
 import os
+import pty
 import re
 import signal
 import socket
@@ -17,7 +18,7 @@ import pytest
 
 from tests import drawn
 from tests.crash.stored import spooled
-from tests.served import IMGES, Served, serving
+from tests.served import IMGES, Served, free_port, multipart, serving
 
 
 def test_the_first_start_makes_a_key_and_says_where_it_is(tmp_path: Path):
@@ -144,3 +145,49 @@ def test_the_server_keeps_to_one_cpu_and_leaves_all_to_its_decoders(tmp_path: Pa
         server = psutil.Process(served.process.pid)
         decoders = [each for each in server.children(recursive=True) if each.nice() > server.nice()]
         assert {allowed(Path(f"/proc/{each.pid}")) for each in decoders} == {allowed(Path("/proc/self"))}
+
+
+def test_a_data_folder_that_vanishes_is_503_and_no_404(tmp_path: Path):
+    with serving(tmp_path) as served:
+        image = served.upload(drawn.png())
+        key = served.key
+        (tmp_path / "data").rename(tmp_path / "away")
+        for address in (image["url"], image["thumb"]["url"], image["url_viewer"]):
+            status, body = served.get(address)
+            assert (status, b"out of reach" in body) == (503, True), body
+        headers = {"Content-Type": "multipart/form-data; boundary=x", "X-API-Key": key}
+        status, body = served.request("POST", "/api/1/upload", multipart(drawn.png()), **headers)
+        assert (status, b'"message"' in body) == (503, True), body
+        status, body = served.request("GET", "/readyz")
+        assert (status, b'"reasons"' in body) == (503, True)
+        assert served.get(image["url_viewer"])[0] == 503  # also if somebody has made an empty folder in its place
+
+
+def test_on_a_terminal_a_line_to_paste_follows_each_start(tmp_path: Path):
+    for _ in range(2):
+        said = _on_a_terminal(tmp_path)
+        assert "is in data/api.key" in said
+        (line,) = re.findall(r"curl .*", said)
+        assert "$(cat data/api.key)" in line
+
+
+def _on_a_terminal(folder: Path) -> str:
+    """Starts and stops a server whose output is a terminal, tries the line that it prints, and returns its output."""
+    ours, theirs = pty.openpty()
+    port = free_port()
+    environ = os.environ | {"IMGES__SERVER__PORT": str(port), "IMGES__LIMITS__DISK_RESERVE": "1 MB"}
+    process = subprocess.Popen([*IMGES, "serve"], cwd=folder, stdout=theirs, stderr=theirs, env=environ)
+    os.close(theirs)
+    said = b""
+    try:
+        while b"curl " not in said or not said.endswith(b"\n"):
+            said += os.read(ours, 4096)
+        (folder / "screenshot.png").write_bytes(drawn.png())
+        (line,) = re.findall(rb"curl .*", said)
+        done = subprocess.run(["sh", "-c", line.strip()], cwd=folder, capture_output=True, text=True, check=True)
+        assert done.stdout.startswith(f"http://127.0.0.1:{port}/images/")
+    finally:
+        process.terminate()
+        process.wait(60)
+        os.close(ours)
+    return said.decode()

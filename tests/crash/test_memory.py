@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -25,12 +26,14 @@ class Group:
         self.folder = (V1 if self.is_old else V2) / f"imges-test-{os.getpid()}"
         self.folder.mkdir()
 
+    def limit_to(self, size: int) -> None:
+        (self.folder / ("memory.limit_in_bytes" if self.is_old else "memory.max")).write_text(str(size))
+
     def limit(self) -> None:
         """Limits the memory to what is used now, and a little more."""
         stat = dict(line.split() for line in (self.folder / "memory.stat").read_text().splitlines())
         used = int(stat["rss" if self.is_old else "anon"])
-        limit = self.folder / ("memory.limit_in_bytes" if self.is_old else "memory.max")
-        limit.write_text(str(used + SPARE))
+        self.limit_to(used + SPARE)
 
     def kills(self) -> int:
         """Returns how many processes of the group the kernel has killed."""
@@ -70,6 +73,26 @@ def test_the_kernel_kills_a_decoder_and_not_the_server(tmp_path: Path, group: Gr
     finally:
         served.process.kill()
         served.process.wait()
+
+
+def test_a_small_machine_takes_twenty_pictures_at_once(tmp_path: Path, group: Group):
+    """It has 512 MB and one CPU. Clients try again while it is busy."""
+    group.limit_to(512 * 2**20)
+    photo = drawn.encoded(drawn.gradient(4000, 3000), "JPEG", quality=80)
+    pictures = [photo, SMALL, drawn.webp(), drawn.encoded(drawn.noise(1500, 1000), "PNG")] * 5
+    enter = ["sh", "-c", f'echo $$ > {group.folder}/cgroup.procs; exec taskset -c 0 "$@"', "sh"]
+    served = Served(tmp_path, [*enter, *IMGES, "serve"])
+    try:
+        served.wait_until_it_answers()
+        assert "decoders: 2 processes and 170.7 MB of memory together, of 512 MB" in served.log
+        with ThreadPoolExecutor(20) as clients:
+            images = list(clients.map(served.upload, pictures))
+        assert all(served.get(image["url"])[0] == 200 for image in images)
+        assert group.kills() == 0
+        assert "died" not in served.log
+    finally:
+        served.process.terminate()
+        served.process.wait(60)
 
 
 def test_decoders_are_what_the_kernel_kills_first(tmp_path: Path):

@@ -1,16 +1,19 @@
 """Worker processes as the server holds them: started, replaced, emptied and ended."""
 
 import asyncio
+import errno
 import logging
 import os
 import shutil
 import time
 from collections.abc import AsyncGenerator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from imges.errors import Busy, FormatRefused, ProcessingFailed, SpoolUnavailable
+from imges.imaging import open_imaging
 from imges.imaging import workers as module
 from imges.imaging.workers import Died, OutOfTime, Worker, Workers
 
@@ -101,6 +104,8 @@ async def test_a_long_answer_is_not_read(one: Worker, caplog: pytest.LogCaptureF
     assert len(await one.call(bytes, 2**20 - 100, seconds=30)) == 2**20 - 100
     with pytest.raises(Died):
         await one.call(bytes, 2**20 + 1, seconds=30)
+    assert "a worker was ended in bytes: bad message length" in caplog.text
+    assert "died" not in caplog.text  # we have ended it
 
 
 async def test_a_call_whose_caller_is_cancelled_is_ended(one: Worker, caplog: pytest.LogCaptureFixture):
@@ -112,6 +117,30 @@ async def test_a_call_whose_caller_is_cancelled_is_ended(one: Worker, caplog: py
         await call
     assert await one.call(os.getpid, seconds=30) != pid
     assert "died" not in caplog.text
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.02, 0.1, 0.3, 0.6])
+async def test_workers_that_are_closed_while_they_start_are_no_deaths(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, wait: float
+):
+    for _ in range(4):
+        limit = timedelta(seconds=8)
+        async with open_imaging("pillow", workers=2, limit=limit, memory=2**28, spool=tmp_path / "spool"):
+            await asyncio.sleep(wait)
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+async def test_a_folder_that_cannot_be_read_for_a_moment_ends_no_worker(
+    one: Worker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    await one.folder()
+    monkeypatch.setattr(os, "scandir", _fails)
+    await one.call(time.sleep, 3 * module.LOOK_EVERY, seconds=30)
+    assert not caplog.records
+
+
+def _fails(_: Path) -> None:
+    raise OSError(errno.EIO, "Input/output error")
 
 
 async def test_a_worker_that_is_closed_ends_its_call(one: Worker, deaths: list[str], caplog: pytest.LogCaptureFixture):

@@ -1,6 +1,9 @@
 """The lock of a data folder."""
 
+import errno
+import fcntl
 import multiprocessing
+import os
 import threading
 import time
 from multiprocessing.connection import Connection
@@ -14,10 +17,30 @@ from imges.processes.lock import PassedLock, held
 
 def test_a_folder_belongs_to_one_holder(tmp_path: Path):
     with held(tmp_path):
-        with pytest.raises(SettingsError, match="another `imges serve` runs on it") as refused, held(tmp_path):
+        with (
+            pytest.raises(SettingsError, match=r"another `imges serve` \(process \d+\) runs on it") as refused,
+            held(tmp_path),
+        ):
             pass
         assert str(tmp_path) in refused.value.message
     with held(tmp_path):
+        pass
+
+
+def test_a_command_that_holds_the_folder_is_named(tmp_path: Path):
+    with held(tmp_path, command="catalog copy"), pytest.raises(SettingsError) as refused, held(tmp_path):
+        pass
+    assert f"`imges catalog copy` (process {os.getpid()}) works on it; try again" in refused.value.message
+    with held(tmp_path) as lock:
+        assert list(lock.former_leases) == []
+
+
+def test_a_file_system_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def flock(_: int, __: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(SettingsError, match="network file system; keep data_dir on a local disk"), held(tmp_path):
         pass
 
 

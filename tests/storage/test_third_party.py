@@ -63,7 +63,7 @@ def test_it_is_a_type_of_the_settings(python: Path, tmp_path: Path):
     settings.write_text(settings.read_text().replace("open sesame", "hush"))
     done = subprocess.run([python, "-m", "imges", "serve"], cwd=tmp_path, capture_output=True, text=True, check=False)
     told = "storages.attic.password: the shelf has another; put in the one that it was made with [settings.yaml]"
-    assert (done.returncode, done.stderr) == (2, f"imges: {told}\n")
+    assert (done.returncode, done.stderr) == (2, f"Error: {told}\n")
 
 
 def test_the_guide_shows_what_really_runs():

@@ -103,6 +103,18 @@ async def test_readyz_says_what_is_out_of_reach_and_why(start: Start):
         assert (await server.get("/healthz")).status == 200
 
 
+async def test_a_server_without_room_is_ready_to_serve_pictures(start: Start):
+    async with start() as server:
+        kept = await server.uploaded(drawn.png())
+    async with start(LIMITS__DISK_RESERVE="900 TB") as server:
+        assert (await server.upload(drawn.png())).status == 507
+        answer = await server.get("/readyz")
+        assert (answer.status, answer.json["ready"], answer.json["uploads"]) == (200, True, False)
+        assert list(answer.json["reasons"]) == ["spool"]
+        assert (await server.get("/readyz?uploads")).status == 503
+        assert (await server.get("/" + kept["url"].split("/", 3)[3])).status == 200
+
+
 ANSWERS = ["/", "/healthz", "/api/1/nothing", "/images/x.png", "/static/style.css", "/surely/not/here"]
 
 

@@ -1,5 +1,6 @@
 """The sockets we listen on, bound before anything else is opened, so that several processes can accept from them."""
 
+import errno
 import socket
 import stat
 from collections.abc import Generator
@@ -39,10 +40,17 @@ def bound(server: Server, passed: list[socket.socket]) -> Generator[Bound]:
         try:
             found = _unix(server.unix_socket) if server.unix_socket else _tcp(server.host, server.port)
         except OSError as error:
-            name, value = ("unix_socket", server.unix_socket) if server.unix_socket else ("port", server.port)
-            raise SettingsError(f"server.{name} is {value}: cannot listen there: {error.strerror}") from error
+            name = "unix_socket" if server.unix_socket else "host" if _is_of_host(error) else "port"
+            value, hint = getattr(server, name), ""
+            if name == "port" and error.errno == errno.EACCES:
+                hint = "; ports below 1024 are root's: choose another, and let a proxy listen on 80 and 443"
+            raise SettingsError(f"server.{name} is {value}: cannot listen there: {error.strerror}{hint}") from error
         stack.callback(found.close)
         yield found
+
+
+def _is_of_host(error: OSError) -> bool:
+    return isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL
 
 
 def _name(one: socket.socket) -> str:

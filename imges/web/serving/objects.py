@@ -7,7 +7,7 @@ redirected too, because the client repeats the range at the other address.
 import asyncio
 import logging
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from stat import S_ISREG
 from typing import NoReturn
@@ -71,9 +71,12 @@ async def send_object(request: web.Request, key: str) -> web.StreamResponse:
         return await _send(request, await finding.locate(key))
     except KeyMissing:  # it may just have been moved to another place
         finding.forget_key(key)
+    found = await finding.locate(key)
     try:
-        return await _send(request, await finding.locate(key))
+        return await _send(request, found)
     except KeyMissing as error:
+        with suppress(KeyMissing):
+            await found.storage.stat(key)  # a place whose folder has vanished says so: the picture is not gone
         raise NotFound from error
 
 

@@ -326,7 +326,7 @@ class CatalogSuite:
         taken = catalog.upload_ids.new("guest", "client's id", "0a" * 16, NOON)
         new = new_image(delete_token_hash=hashlib.sha256(taken.delete_token.encode()).digest())
         row = await catalog.images.reserve(new, lease=lease, upload_id=taken)
-        earlier = Earlier("0a" * 16, taken.delete_token, row)
+        earlier = Earlier("0a" * 16, taken.delete_token, (), row)
         assert await other.upload_ids.find("guest", "client's id") == earlier
         image = await catalog.images.publish(row, lease=lease)
         assert await other.upload_ids.find("guest", "client's id") == replace(earlier, image=image)
@@ -390,7 +390,7 @@ class CatalogSuite:
         await catalog.images.publish(row, lease=lease)
         await delete(catalog, row.number)
         earlier = await catalog.upload_ids.find("guest", "client's id")
-        assert earlier == Earlier("0a" * 16, taken.delete_token, None)
+        assert earlier == Earlier("0a" * 16, taken.delete_token, (), None)
         with pytest.raises(UploadIdTaken):
             await catalog.images.reserve(new_image("again"), lease=lease, upload_id=taken)
 

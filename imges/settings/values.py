@@ -112,6 +112,10 @@ PublicUrl = Annotated[str, AfterValidator(_public_url)]
 LinkUrl = Annotated[
     str, _shaped(r"(https?://|mailto:|/(?!/))\S+", "should be an address such as https://example.org/imprint")
 ]
+HostName = Annotated[
+    str,
+    _shaped(r"[a-z0-9-]+(\.[a-z0-9-]+)*", "should be a name such as img.example.org, in lower case, without a port"),
+]
 Location = Annotated[str, _shaped(r"/[^\s?#]+", "should be an internal location of nginx, such as /protected")]
 CatalogUrl = Annotated[
     str, _shaped(r"sqlite:///.+|postgresql://.*", "should be sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")

@@ -41,18 +41,19 @@ class Health:
         return await asyncio.shield(self._checking)
 
     async def _check(self) -> Problems:
-        checks = {"catalog": self._catalog_problem()} | {
+        checks = {"catalog": self._catalog_problem(), "decoders": self._decoders_problem()} | {
             f"storage {place.name}": place.problem() for place in self._places.values()
         }
         found = await asyncio.gather(*checks.values())
         problems = {part: problem for part, problem in zip(checks, found, strict=True) if problem}
-        if self._imaging is not None and self._imaging.problem is not None:
-            problems["decoders"] = self._imaging.problem
         vital = {"catalog", "decoders", f"storage {self._settings.storage}"}
         return Problems(
             vital={part: problem for part, problem in problems.items() if part in vital},
             old_pictures={part: problem for part, problem in problems.items() if part not in vital},
         )
+
+    async def _decoders_problem(self) -> str | None:
+        return None if self._imaging is None else await self._imaging.problem()
 
     async def _catalog_problem(self) -> str | None:
         try:

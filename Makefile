@@ -6,6 +6,7 @@
 # make docs      build the documentation into build/docs; settings-reference: write its list of settings again
 # make binary    build dist/imges, one file that needs no Python; test-binary: build it and test it in an empty root
 # make release   wheel, sdist, binary, checksums, bill of materials and licences in dist/, each tested with nothing else installed
+#                (SIGN=NAME: sign the checksums by that key of GnuPG)
 # make screenshots  pictures of every page into build/screenshots/, the best into docs/pictures/; and the icons
 # make drain     stop the server under load many times (ROUNDS=100, SEED=7)
 # make memory    measure the memory of all processes under the largest pictures; slow: good uploads among 1,000 slow connections
@@ -17,7 +18,7 @@
 #                on the metadata filter and on forms (SECONDS=240 each); compare lives of the service with a model (LIVES=500)
 # make clients   install clients from npm into build/clients, and PHP and npm from Debian, and upload with each: this needs the network
 # make hostile   send hostile requests, group by group, and print figures (GROUPS="framing forms": only these)
-# make audit     list known holes of installed packages, from PyPI's advisories
+# make audit     list known holes of the locked packages, from PyPI's advisories, and what could not be asked
 # make lock      write the lock files again from pyproject.toml (UPGRADE=--upgrade: with the newest versions)
 
 PYTHON ?= python3
@@ -99,7 +100,7 @@ test-binary: binary
 
 .PHONY: release
 release: .venv/installed-dev
-	$(BIN)/python release/binary.py --release
+	$(BIN)/python release/binary.py --release $(SIGN:%=--sign %)
 	$(BIN)/pytest -m binary tests/shipping
 
 screenshots: .venv/installed-dev tools
@@ -138,7 +139,7 @@ clients: .venv/installed-dev tools
 	$(BIN)/pytest -m clients tests/clients
 
 audit: .venv/installed-dev
-	$(BIN)/pip-audit --disable-pip --require-hashes --requirement requirements.lock
+	@$(BIN)/python release/audit.py
 
 # The stamps are newer than their sources, so a second run does nothing.
 .venv/installed: requirements.lock pyproject.toml

@@ -1,7 +1,8 @@
 """`make binary`: one file with all that imges needs. `make release` calls this with `--release`, for the sdist too.
 
-Writes to `dist/`: `imges` (the binary), `imges.cdx.json` (its bill of materials), `imges-licences.txt` (the licences of
-all that is inside), and `SHA256SUMS` of all files there. The binary is built from the wheel, installed into an
+Writes to `dist/`: `imges` (the binary), `imges.cdx.json` (its bill of materials, native libraries included),
+`imges-licences.txt` (the licences of all that is inside), and `SHA256SUMS` of all files there. `--sign KEY` signs the
+sums by the key of that name in GnuPG, into `SHA256SUMS.asc`. The binary is built from the wheel, installed into an
 environment of its own: PyInstaller does not find the modules of an editable install.
 """
 
@@ -13,6 +14,8 @@ import subprocess
 import sys
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
+
+from materials import add_native  # beside this script
 
 ROOT = Path(__file__).parents[1]
 BUILD = ROOT / "build" / "binary"
@@ -33,6 +36,8 @@ def main() -> None:
     write_contents()
     write_licences()
     write_checksums()
+    if "--sign" in sys.argv:
+        sign(sys.argv[sys.argv.index("--sign") + 1])
     size = (DIST / "imges").stat().st_size
     print(f"dist/imges: {size / 2**20:.1f} MB")
 
@@ -103,6 +108,7 @@ def write_contents() -> None:
         Path(sys.executable).with_name("cyclonedx-py"), "environment", "--output-reproducible",
         "--pyproject", ROOT / "pyproject.toml", "--output-file", DIST / "imges.cdx.json", python,
     )  # fmt: skip
+    add_native(DIST / "imges.cdx.json", python, SITE)
 
 
 def write_licences() -> None:
@@ -137,9 +143,16 @@ def write_checksums() -> None:
     sums = [
         f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n"
         for file in sorted(DIST.iterdir())
-        if file.is_file() and file.name != "SHA256SUMS"
+        if file.is_file() and file.name not in {"SHA256SUMS", "SHA256SUMS.asc"}
     ]
     (DIST / "SHA256SUMS").write_text("".join(sums))
+    (DIST / "SHA256SUMS.asc").unlink(missing_ok=True)  # an older signature is for other files
+
+
+def sign(key: str) -> None:
+    """Signs `SHA256SUMS` by the GnuPG key named *key*. The signed sums cover every other file."""
+    sums, signature = DIST / "SHA256SUMS", DIST / "SHA256SUMS.asc"
+    run("gpg", "--batch", "--yes", "--armor", "--local-user", key, "--output", signature, "--detach-sign", sums)
 
 
 if __name__ == "__main__":

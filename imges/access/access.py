@@ -23,7 +23,7 @@ from imges.access.guest_key import generated_key, key_file
 from imges.access.hits import LocalHits
 from imges.access.limits import AddressLimit, IPAddress, Pseudonyms
 from imges.catalog import GUEST, ApiKey, Catalog, Scope, utc_now
-from imges.errors import Blocked, GuestsRefused, ImgesError, KeyUnusable, KeyWrong, QuotaUsedUp, TooManyRequests
+from imges.errors import Blocked, GuestsRefused, ImgesError, KeyUnusable, KeyWrong, QuotaUsedUp
 from imges.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -124,9 +124,7 @@ class Access:
 
     async def charge_upload(self, address: IPAddress | None) -> None:
         """Counts an upload that took a decoder's whole time as `EXPENSIVE` uploads. `admit_upload` has counted one."""
-        with suppress(TooManyRequests):
-            for _ in range(EXPENSIVE - 1):
-                await self._uploads.hit(address)
+        await self._uploads.charge(address, EXPENSIVE - 1)
 
     async def check_room(self) -> None:
         """Raises `DiskReserve` if too little room is free for uploads, and `SpoolUnavailable`."""

@@ -63,6 +63,16 @@ class AddressLimit:
             stats = await self._limiter.get_window_stats(self._item, client)
             raise TooManyRequests(self._what, max(1, math.ceil(stats.reset_time - time.time())))
 
+    async def charge(self, address: IPAddress | None, hits: int) -> None:
+        """Counts *hits* of *address* at once, or as many as the limit leaves."""
+        if self._item is None or address is None:
+            return
+        client = self._pseudonyms.of(address)
+        if not await self._limiter.hit(self._item, client, cost=hits):
+            left = (await self._limiter.get_window_stats(self._item, client)).remaining
+            if left > 0:
+                await self._limiter.hit(self._item, client, cost=left)
+
 
 def client_network(address: IPAddress) -> str:
     """Returns the network by which a client is counted: the IPv4 address itself, or the /64 of an IPv6 address.

@@ -80,6 +80,7 @@ def _probes(settings: Settings, path: Path | None, *, public: bool) -> Iterator[
     yield "catalog", "nothing is served or taken", lambda: check_parts.catalog(settings)
     if settings.limits.redis_url is not None:
         yield "redis", "each process counts for itself", lambda: check_parts.redis(settings)
+    yield "libraries", "", in_thread(check_parts.libraries)
     yield "images", "uploads are refused", lambda: check_parts.images(settings)
     if public:
         yield "public address", "", lambda: check_public.probe(settings)

@@ -12,6 +12,7 @@ from imges.catalog import open_catalog
 from imges.cli.check_findings import Finding, good, note, stops, wrong
 from imges.errors import ImgesError, SettingsError
 from imges.imaging import Imaging, Recipe, open_imaging
+from imges.imaging.libraries import loaded as loaded_libraries
 from imges.settings import Settings
 from imges.storage import StorageError, StorageRefused, open_storage
 from imges.storage.places import none_lost
@@ -92,6 +93,12 @@ async def images(settings: Settings) -> Iterable[Finding]:
         )
         for each, reason in failed.items()
     ]
+
+
+def libraries() -> Iterable[Finding]:
+    """The versions of what decodes pictures, so that news of a hole in one of them can be compared."""
+    for package, versions in loaded_libraries():
+        yield good(f"{package}: " + ", ".join(f"{name} {version}" for name, version in versions.items()))
 
 
 def _own_file(folder: Path) -> Path:

@@ -21,6 +21,9 @@ from imges.settings import Settings
 
 FORGED = "203.0.113.77"
 """An address for documentation, which no client has: a server that reports it as ours has believed a forged header."""
+UNREADABLE = "0.0.0.0"  # noqa: S104
+"""What the server keeps of a client whose forwarded address cannot be read: see `imges.web.connection.proxies`."""
+ALL_AS_ONE = "all clients share one limit, and blocking one blocks all"
 REDIRECTS = {301, 302, 303, 307, 308}
 KEPT_BY = {
     "Cache-Control": "max-age=",
@@ -255,30 +258,41 @@ class _Visit:
 
 def _judged_address(settings: Settings, *, ours: str, seen: str | None) -> Finding:
     """*ours* is where our requests come from; *seen* is what the server kept, `None` if it came by a unix socket."""
+    if seen == UNREADABLE:
+        return _seen_wrongly("the proxy forwards no address, but something else, in X-Forwarded-For", ALL_AS_ONE)
     if _is_trusted(settings, ours):
-        return note(
-            f"asked from {ours}, which is in server.trusted_proxies: whether others can lie about "
-            "their address cannot be seen; run this on another machine"
-        )
+        return _asked_from_trusted(ours)
     if seen == FORGED:
-        return wrong(
+        return _seen_wrongly(
             "the server believes what a client says about its address",
-            breaks="limits, blocks and the addresses that are kept can be evaded by anybody",
-            change=FOR_LINE,
+            "limits, blocks and the addresses that are kept can be evaded by anybody",
         )
     if seen is None or _is_trusted(settings, seen):
-        return wrong(
-            f"the server sees the proxy ({seen or 'by its socket'}) and not the client",
-            breaks="all clients share one limit, and blocking one blocks all",
-            change=FOR_LINE,
-        )
+        return _seen_wrongly(f"the server sees the proxy ({seen or 'by its socket'}) and not the client", ALL_AS_ONE)
     if seen != ours and ip_address(seen).is_private:
         return wrong(
             f"the server takes {seen} for the client: an address inside your network, probably the proxy's",
-            breaks="all clients share one limit, and blocking one blocks all",
+            breaks=ALL_AS_ONE,
             change=f"server: {{trusted_proxies: [127.0.0.0/8, {seen}]}}",
         )
     return good(f"the client's address is seen: {seen}")
+
+
+def _seen_wrongly(found: str, breaks: str) -> Finding:
+    return wrong(found, breaks=breaks, change=FOR_LINE)
+
+
+def _asked_from_trusted(ours: str) -> Finding:
+    if ip_address(ours).is_global:
+        return wrong(
+            f"asked from {ours}, a public address, and it is in server.trusted_proxies",
+            breaks="clients there can say that they are another, and may read /metrics",
+            change="server: {trusted_proxies: ...} with the address of the proxy alone",
+        )
+    return note(
+        f"asked from {ours}, which is in server.trusted_proxies: whether others can lie about "
+        "their address cannot be seen; run this on another machine"
+    )
 
 
 def _is_trusted(settings: Settings, address: str) -> bool:

@@ -3,6 +3,7 @@
 import os
 import stat
 from collections.abc import Iterable, Iterator
+from ipaddress import ip_network
 from pathlib import Path
 
 from imges.cli.check_findings import Finding, good, note, wrong
@@ -11,6 +12,8 @@ from imges.web.pages.languages import open_languages
 
 SHORT_KEY, GUESSED_KEY = 16, 8
 """An API key with fewer characters may be guessed; with fewer than the second number it soon is."""
+DOCKER = ip_network("172.16.0.0/12")
+"""From where Docker takes its networks."""
 MANY_WORKERS = 4
 """Processes for each core, beyond which they only stand in each other's way."""
 
@@ -54,13 +57,29 @@ def _trusted_proxies(server: Server) -> Iterator[Finding]:
             breaks="every client can say that it is another: limits and blocks do not hold, /metrics is open to all",
             change="server: {trusted_proxies: [127.0.0.0/8]}, or the address of your proxy",
         )
+        return
+    for network in server.trusted_proxies:
+        if network.is_global:
+            yield note(
+                f"server.trusted_proxies has {network}, a public network: each client in it is seen as a proxy",
+                breaks="clients there can say that they are another, and may read /metrics",
+                change="the addresses of the proxy alone; nothing, if only proxies are there",
+            )
+        elif network.num_addresses > 1 and network.overlaps(DOCKER):
+            yield note(
+                f"server.trusted_proxies has {network}, a network of Docker",
+                breaks="IPv6 clients come as its gateway, and other containers are there: all are seen as proxies",
+                change="the address of the proxy's container alone, as deploy/compose.yaml has it",
+            )
 
 
 def _public_url(server: Server) -> Iterator[Finding]:
     if server.public_url is None:
+        names = "".join(f", {name}" for name in server.hosts)
         yield note(
-            "server.public_url is not set: addresses of pictures are made from what each request calls the server",
-            breaks="behind a proxy that does not pass the name on, links lead nowhere",
+            "server.public_url is not set: addresses of pictures are made from what each request calls the server, and "
+            f"guests may upload on the page only under addresses, local names{names}",
+            breaks="other names get 421; behind a proxy that does not pass the name on, links lead nowhere",
             change="server: {public_url: https://img.example.org}",
         )
     elif server.public_url.startswith("http://") and not _is_local(server.public_url):

@@ -15,7 +15,8 @@ from imges.settings import Section, Settings, load_settings
 from imges.web.app_keys import ACCESS, INTAKE, SETTINGS
 
 LIVE = (
-    *("api.guest_uploads", "log", "privacy", "server.drain", "server.public_url", "server.trusted_proxies"),
+    *("api.guest_uploads", "log", "privacy", "server.drain", "server.hosts"),
+    *("server.public_url", "server.trusted_proxies"),
     *("images.duplicates", "images.expire", "images.formats", "images.ids", "images.max_frames", "images.max_pixels"),
     *("images.max_side", "images.max_size", "images.max_total_pixels", "images.medium", "images.metadata"),
     *("images.naming", "images.quality", "images.thumb", "limits.disk_reserve", "limits.uploads"),

@@ -6,14 +6,14 @@ import logging
 import os
 import shutil
 from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from imges.errors import TooLargeImage
+from imges.errors import ImgesError, TooLargeImage
 from imges.imaging import cage, cost, worker
 from imges.imaging.formats.removed import in_order
 from imges.imaging.handover import checked_header, copied, honest, measured, number
@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 START = 30.0
 """Seconds in which the workers must have started; it takes half a second."""
+TRIAL = 5.0
+"""Seconds in which a worker must answer that has failed before."""
 ANIMATING = 0.75
 """The part of a worker's time that an animation may take. The rest is enough for a thumb without a medium."""
 MODEST = 64 * 2**20
@@ -96,9 +98,15 @@ class Imaging:
         async with self._workers.one() as one:
             return await one.call(worker.escapes, os.getpid(), outside, seconds=START)
 
-    @property
-    def problem(self) -> str | None:
-        """Why no picture can be processed now; `None` if one can."""
+    async def problem(self) -> str | None:
+        """Why no picture can be processed now; `None` if one can.
+
+        If all workers have failed, one is tried: without uploads no other call would notice that they work again.
+        """
+        if self._workers.problem is not None:
+            with suppress(ImgesError, TimeoutError):
+                async with asyncio.timeout(TRIAL), self._workers.one() as one:
+                    await one.call(worker.about, seconds=TRIAL)
         return self._workers.problem
 
     async def _answered(self) -> tuple[str, str]:

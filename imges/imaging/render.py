@@ -1,6 +1,5 @@
 """The steps by which a received file becomes the files of a picture, the same for both processors."""
 
-import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +8,17 @@ from imges.imaging import cost, endings, formats, metadata, pillow, sizes
 from imges.imaging.formats.parts import Filtered, Parts, unchanged
 from imges.imaging.formats.removed import in_order
 from imges.imaging.sizes import Size
-from imges.imaging.types import Given, Header, Picture, Processor, Quality, Recipe, Rendition, Renditions
+from imges.imaging.types import (
+    NOT_HASHED,
+    Given,
+    Header,
+    Picture,
+    Processor,
+    Quality,
+    Recipe,
+    Rendition,
+    Renditions,
+)
 
 SMALL_MEDIUM = 24 * 1024
 """Bytes up to which a medium may be larger than its original."""
@@ -155,16 +164,13 @@ def written(folder: Path, name: str, parts: Parts, header: Header) -> Rendition:
 
 
 def rendition(path: Path, parts: Parts, header: Header) -> Rendition:
-    """Return the rendition for the file *path*, whose content is *parts*, with its size and MD5."""
-    digest = hashlib.md5(usedforsecurity=False)
-    for part in parts:
-        digest.update(part)
+    """Return the rendition for the file *path*, whose content is *parts*. The server adds digests: `handover`."""
     width, height = header.displayed
     size = sum(map(len, parts))
     return Rendition(
         path,
         size,
-        digest.hexdigest(),
+        NOT_HASHED,
         header.format,
         width,
         height,

@@ -123,11 +123,15 @@ class Given:
     content: bytes | None = None
 
 
+NOT_HASHED = ""
+"""The digest of a file that the server has not copied yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rendition:
     """One finished file: its *size* in bytes, its *md5* in hex, and what it shows, in pixels as displayed.
 
-    *crc32* is computed where the server copies the file out of the cage.
+    The server computes *md5* and *crc32* where it copies the file out of the cage: a worker's word is not trusted.
     """
 
     path: Path

@@ -50,13 +50,11 @@ class Health:
         return await asyncio.shield(self._checking)
 
     async def _check(self) -> Problems:
-        checks = {"catalog": self._catalog_problem()} | {
+        checks = {"catalog": self._catalog_problem(), "decoders": self._decoders_problem()} | {
             f"storage {place.name}": place.problem() for place in self._places.values()
         }
         found = await asyncio.gather(*checks.values())
         problems = {part: problem for part, problem in zip(checks, found, strict=True) if problem}
-        if self._imaging is not None and self._imaging.problem is not None:
-            problems["decoders"] = self._imaging.problem
         present = f"storage {self._settings.storage}"
         vital: set[str] = set()
         if "catalog" in problems and not await self._catalog_is_read():
@@ -86,6 +84,9 @@ class Health:
         except StorageError:
             return False
         return True
+
+    async def _decoders_problem(self) -> str | None:
+        return None if self._imaging is None else await self._imaging.problem()
 
     async def _catalog_problem(self) -> str | None:
         try:

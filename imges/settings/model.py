@@ -24,6 +24,7 @@ from imges.settings.values import (
     ExistingFile,
     Format,
     HeaderText,
+    HostName,
     Language,
     LinkUrl,
     Location,
@@ -62,6 +63,7 @@ class Server(Section):
     unix_socket: SocketPath | None = None
     public_url: PublicUrl | None = None
     trusted_proxies: Annotated[tuple[Network, ...], A_LIST] = (ip_network("127.0.0.0/8"), ip_network("::1"))
+    hosts: Annotated[tuple[HostName, ...], A_LIST] = ()
     workers: Annotated[int, Field(ge=1, le=256)] = 1
     accel_redirect: Location | None = None
     drain: Drain = timedelta(seconds=1)

@@ -133,6 +133,10 @@ PublicUrl = Annotated[str, AfterValidator(_public_url)]
 LinkUrl = Annotated[
     str, _shaped(r"(https?://|mailto:|/(?!/))\S+", "should be an address such as https://example.org/imprint")
 ]
+HostName = Annotated[
+    str,
+    _shaped(r"[a-z0-9-]+(\.[a-z0-9-]+)*", "should be a name such as img.example.org, in lower case, without a port"),
+]
 Location = Annotated[str, _shaped(r"/[^\s?#]+", "should be an internal location of nginx, such as /protected")]
 CatalogUrl = Annotated[str, AfterValidator(catalog_url)]
 RedisUrl = Annotated[str, _shaped(r"(rediss?|redis\+unix)://.+", "should be an address such as redis://HOST:6379/0")]

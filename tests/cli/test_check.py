@@ -1,6 +1,7 @@
 """`imges check`: settings broken on purpose, one after the other; each has to be named, with what to do."""
 
 import os
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -18,6 +19,8 @@ def test_nothing_is_wrong_with_sound_settings(tmp_path: Path):
     for part in ("settings", "data folder", "disk", "memory", "address", "storage disk", "catalog", "images"):
         assert f"\n{part}: good" in f"\n{said.stdout}", part
     assert "jpg, png, gif, webp, avif, heic, tiff, bmp" in said.stdout
+    assert re.search(r"libraries: good, pyvips: libvips 8\.\d+\.\d+, .*libpng 1\.6\.\d+", said.stdout)
+    assert re.search(r"libraries: good, pillow-heif: libheif 1\.\d+\.\d+", said.stdout)
 
 
 BROKEN = [

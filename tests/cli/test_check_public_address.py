@@ -5,7 +5,7 @@ import pytest
 from imges.cli.check_public import FORGED, _judged_address
 from imges.settings import load_settings
 
-SETTINGS = load_settings(environ={"IMGES__SERVER__TRUSTED_PROXIES": "[127.0.0.0/8, 198.51.100.9]"})
+SETTINGS = load_settings(environ={"IMGES__SERVER__TRUSTED_PROXIES": "[127.0.0.0/8, 198.51.100.9, 9.9.9.9]"})
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,8 @@ SETTINGS = load_settings(environ={"IMGES__SERVER__TRUSTED_PROXIES": "[127.0.0.0/
         ("192.0.2.7", "198.51.100.9", "WRONG", "sees the proxy (198.51.100.9)"),
         ("8.8.8.8", "10.0.0.5", "WRONG", "inside your network"),
         ("10.0.0.5", "10.0.0.5", "good", "address is seen: 10.0.0.5"),
+        ("8.8.8.8", "0.0.0.0", "WRONG", "forwards no address"),
+        ("9.9.9.9", "9.9.9.9", "WRONG", "9.9.9.9, a public address"),
         ("8.8.8.8", "8.8.4.4", "good", "address is seen: 8.8.4.4"),
     ],
 )

@@ -44,6 +44,23 @@ def test_trusting_every_address_is_wrong(network: str):
     )
 
 
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        ("8.8.8.0/24", "a public network"),
+        ("2a00::/16", "a public network"),
+        ("172.16.0.0/12", "a network of Docker"),
+        ("172.17.0.0/16", "a network of Docker"),
+        ("172.30.88.1/32", None),
+        ("10.0.0.0/8", None),
+        ("fd00::/8", None),
+    ],
+)
+def test_networks_of_strangers_should_not_be_trusted(network: str, words: str | None):
+    ((grade, found),) = graded(SERVER__TRUSTED_PROXIES=f"['{network}']")
+    assert (grade, words is None or words in found) == ("note" if words else "good", True), found
+
+
 def test_a_public_url_should_have_tls_unless_it_is_local():
     (found,) = findings(SERVER__PUBLIC_URL="http://img.example.org")
     assert (found.grade, found.change) == (

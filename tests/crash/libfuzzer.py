@@ -6,6 +6,7 @@ build/fuzz/NAME-crash-….
 
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,10 +23,11 @@ with atheris.instrument_imports(
     ]
 ):
     from tests.crash import fuzz_filter, fuzz_form
+from tests.crash import budget
 
 BUILT = Path("build/fuzz")
 SLOWEST = 10
-"""Seconds that one input may take; a longer one counts as endless."""
+"""Seconds that one input may take; a longer one counts as endless. `budget` allows far less, by the byte."""
 MEMORY = 2048
 """Megabytes of the process, which keeps its inputs and the samples."""
 
@@ -48,6 +50,8 @@ class Target(Protocol):
 
 
 TARGETS: dict[str, Any] = {"filter": fuzz_filter, "form": fuzz_form}
+SLOWER = 10
+"""How many times slower code is whose branches libFuzzer counts."""
 
 
 def mutating(target: Target) -> Callable[[bytes, int, int], bytes]:
@@ -73,7 +77,8 @@ def main(name: str, seconds: int) -> None:
         "-print_final_stats=1",
         str(corpus),
     ]
-    atheris.Setup([sys.argv[0], *options], target.one, custom_mutator=mutating(target))
+    one = partial(budget.spent, target.one, slower=SLOWER)
+    atheris.Setup([sys.argv[0], *options], one, custom_mutator=mutating(target))
     atheris.Fuzz()
 
 

@@ -20,12 +20,13 @@ from yarl import URL
 from imges import log, naming
 from imges.errors import ImgesError
 from imges.receiving import first_bytes, text, urls
+from imges.settings import Settings
 from imges.storage import object_keys
 from imges.web.api import body, diagnosis, presented_key, upload_form, upload_options
 from imges.web.api.form_fields import Event, Field
 from imges.web.api.picture_json import SiteAddresses
 from imges.web.connection import proxies, request_ids
-from imges.web.pages import form_origin, languages, viewer
+from imges.web.pages import form_origin, host_names, languages, viewer
 from imges.web.pages.admin import guard
 from imges.web.serving import conditions
 
@@ -140,12 +141,14 @@ HEADERS: dict[str, Callable[[str], object]] = {
     "file name of a part": body._unescaped,
     "first bytes": _first_bytes,
     "first bytes of a text": _refused,
-    "key": presented_key._PLACEHOLDER.fullmatch,
+    "key": lambda value: (presented_key._PLACEHOLDER.fullmatch(value), presented_key._WORD.match(value)),
+    "Idempotency-Key": upload_options._UPLOAD_ID.fullmatch,
     "Content-Disposition": _multipart_header,
     "Content-Disposition, extended": lambda value: _multipart_header("; filename*=utf-8'" + value),
     "Content-Disposition, escapes": lambda value: _multipart_header("; filename*=utf-8''" + value),
     "Origin": _origin,
     "Host": proxies._is_host,
+    "Host, of the page's form": lambda value: host_names.is_own(value, Settings()),
     "X-Forwarded-For": lambda value: [proxies._hop(hop) for hop in proxies._listed(request("X", value), "X")],
     "X-Forwarded-Host": lambda value: [proxies._is_host(host) for host in proxies._listed(request("X", value), "X")],
     "X-Request-ID": lambda value: request_ids.chosen(value, trusted=True),
@@ -261,6 +264,7 @@ ENTERED = {
     "web/api/body.py:_LOST_BOUNDARY": "first bytes",
     "web/api/body.py:_content_type": "Content-Type",
     "web/api/body.py:_unescaped": "file name of a part",
+    "web/api/diagnosis.py:_BARE_ADDRESS": "first bytes of a text",
     "web/api/diagnosis.py:_FILE_NAME": "first bytes of a text",
     "web/api/diagnosis.py:_LOCAL_ADDRESS": "first bytes of a text",
     "web/api/diagnosis.py:_PRINTED_OBJECT": "first bytes of a text",
@@ -269,12 +273,13 @@ ENTERED = {
     "web/api/json_body.py:_INSIDE": "JSON",
     "web/api/json_body.py:_SPACE": "JSON",
     "web/api/presented_key.py:_PLACEHOLDER": "key",
+    "web/api/presented_key.py:_WORD": "key",
     "web/pages/form_origin.py:_is_inside": "Origin",
     "web/pages/form_origin.py:origin_of": "Origin",
     "web/pages/viewer.py:_FILE": "path of a file",
-    "web/api/body.py:_multipart": "multipart, before its parts",
     "web/api/upload_form.py:_SCHEME": "source in a query",
     "web/api/upload_options.py:_width": "width",
+    "web/api/upload_options.py:_UPLOAD_ID": "Idempotency-Key",
     "web/api/upload_options.py:_DURATION": "expiration",
     "web/api/upload_options.py:duration": "expiration",
     "web/connection/proxies.py:_HOST": "Host",
@@ -282,6 +287,7 @@ ENTERED = {
     "web/connection/proxies.py:_V6_AND_PORT": "X-Forwarded-For",
     "web/connection/proxies.py:_parsed": "X-Forwarded-For",
     "web/connection/request_ids.py:_SENSIBLE": "X-Request-ID",
+    "web/pages/host_names.py:is_own": "Host, of the page's form",
     "web/pages/languages.py:_by_weight": "Accept-Language",
     "web/pages/viewer.py:_TITLED": "path of a viewer",
     "web/pages/viewer.py:_BOTS": "User-Agent",
@@ -299,6 +305,7 @@ NOT_STRANGERS = {
     "web/pages/embed_codes.py": "names that are stored, at most 255 bytes",
     "web/pages/languages.py:Language": "our own catalogs",
     "web/pages/viewer.py:_limit": "bounded by the expression itself",
+    "web/pages/admin/trail.py": "an owner who is signed in",
     "web/pages/admin/sign_in.py": "a path of the form, one pass",
     "web/api/openapi.py": "our own description",
     "web/connection/proxies.py:UNREADABLE": "a constant",

@@ -1,6 +1,5 @@
 """What both processors make of a picture: sizes, colours, orientation, animation; and how they refuse damage."""
 
-import hashlib
 import struct
 import zlib
 from collections.abc import Callable
@@ -246,7 +245,7 @@ def test_what_a_rendition_says_about_its_file_is_true(rendered: Rendered):
         assert made.original.format == CONVERTED.get(kind, kind)
         for file in files(made):
             data = file.path.read_bytes()
-            assert (file.size, file.md5) == (len(data), hashlib.md5(data).hexdigest())
+            assert file.size == len(data)
             assert (file.width, file.height) == opened(data).size
             assert file.format == made.original.format
             assert file.path.suffix == f".{file.format}"

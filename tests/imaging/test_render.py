@@ -1,6 +1,5 @@
 """The steps by which a received file becomes the files of a picture."""
 
-import hashlib
 from pathlib import Path
 
 import pytest
@@ -29,12 +28,12 @@ def made(processor: Processor, folder: Path, data: bytes, *, ours: bool = False,
     return render(processor, Given(source, len(data), ours=ours), found, Recipe(**recipe), folder)  # pyright: ignore[reportArgumentType]
 
 
-def test_a_file_says_its_size_and_digest(pillow: Processor, tmp_path: Path):
+def test_a_file_says_its_size_and_what_it_shows(pillow: Processor, tmp_path: Path):
     files = made(pillow, tmp_path, drawn.jpeg(orientation=6), medium=100)
     for file in (files.original, files.thumb, files.medium):
         assert file is not None
         data = file.path.read_bytes()
-        assert (file.size, file.md5) == (len(data), hashlib.md5(data).hexdigest())
+        assert file.size == len(data)
         assert (file.format, file.bits, file.channels) == ("jpg", 8, 3)
     assert (files.original.width, files.original.height) == (480, 640)
     assert files.medium is not None

@@ -1,13 +1,16 @@
 """What an operator sees: health, metrics, and the thread from an answer to its lines in the log."""
 
+import hashlib
 import json
 import logging
 import re
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from imges import log
+from imges.imaging.workers import OutOfTime
 from tests import drawn
 from tests.web.conftest import Answer, Server, Start
 
@@ -113,6 +116,30 @@ async def test_a_server_without_room_is_ready_to_serve_pictures(start: Start):
         assert list(answer.json["reasons"]) == ["spool"]
         assert (await server.get("/readyz?uploads")).status == 503
         assert (await server.get("/" + kept["url"].split("/", 3)[3])).status == 200
+
+
+async def test_readyz_tells_the_truth_about_workers_that_hang(start: Start, monkeypatch: pytest.MonkeyPatch):
+    """They hang with their pipe open. Each is ended and replaced. If the next ones work, the server is ready."""
+    async with start(IMAGES__WORKERS="1") as server:
+        await server.uploaded(drawn.png())
+        imaging: Any = server.pictures.health._imaging
+        workers = imaging._workers
+        (only,) = workers._workers
+        before = (await measured(server)).get(("imges_decoder_deaths_total", ("timeout",)), 0)
+        for _ in range(2):
+            async with workers.one() as one:
+                with pytest.raises(OutOfTime):
+                    await one.call(hashlib.pbkdf2_hmac, "sha256", b"", b"", 10**9, seconds=3)  # long enough to begin
+        assert (await measured(server))["imges_decoder_deaths_total", ("timeout",)] == before + 2
+        monkeypatch.setattr(only, "_spool", server.data_dir / "imges.db")  # no folder, so no process can start
+        answer = await server.get("/readyz?uploads")
+        assert (answer.status, list(answer.json["reasons"])) == (503, ["decoders"])
+        assert (await server.upload(drawn.png())).status in {422, 503}
+        monkeypatch.undo()
+        assert (await server.get("/readyz?uploads")).json == {"ready": True}, (
+            "and no upload was needed to find that out"
+        )
+        await server.uploaded(drawn.png())
 
 
 ANSWERS = ["/", "/healthz", "/api/1/nothing", "/images/x.png", "/static/style.css", "/surely/not/here"]

@@ -13,6 +13,7 @@ from imges.web.app_keys import ACCESS, SETTINGS
 from imges.web.connection.proxies import base_url
 from imges.web.pages.embed_codes import embed_codes
 from imges.web.pages.form_origin import check_own
+from imges.web.pages.host_names import check_name
 from imges.web.pages.rendering import render
 
 LIFETIMES = {
@@ -50,6 +51,7 @@ def _lifetimes(settings: Settings) -> dict[str, timedelta]:
 
 async def upload(request: web.Request) -> web.StreamResponse:
     """Takes the form of the upload page. It has no key, so it must come from our own pages."""
+    check_name(request)
     check_own(request)
     form = UploadForm.of_query(request)
 

@@ -45,6 +45,42 @@ async def test_the_upload_page_works_as_a_plain_form(imges: Server):
     assert (await imges.post(deletion[0])).status == 200
 
 
+OWN_NAMES = (
+    *("127.0.0.1", "192.0.2.7:8080", "[2001:db8::7]:8080", "localhost:8080", "nas", "NAS.local.", "images.home.arpa"),
+    *("router.fritz.box", "ours.example:8080", "evil-local"),
+)
+OTHER_NAMES = (
+    "rebound.example",
+    "rebound.example:8080",
+    "127.0.0.1.rebound.example",
+    "sub.ours.example",
+    "local.example",
+)
+
+
+async def test_guests_upload_only_under_names_that_no_stranger_can_let_lead_here(start: Start):
+    """DNS rebinding: for the browser, the other site's name and ours are then one."""
+    async with start(SERVER__HOSTS="[ours.example]") as server:
+        browser = {"Sec-Fetch-Site": "same-origin", "Accept": "application/json"}
+        for host in OWN_NAMES:
+            answer = await server.post("/", data=form_of(server), headers=browser | {"Host": host})
+            assert answer.status == 200, (host, answer.text)
+        for host in OTHER_NAMES:
+            answer = await server.post("/", data=form_of(server), headers=browser | {"Host": host})
+            assert answer.error == (421, 421), host
+            assert "server.hosts" in answer.json["error"]["message"]
+        by_proxy = browser | {"Host": "any.example", "X-Forwarded-For": "192.0.2.9"}
+        assert (await server.post("/", data=form_of(server), headers=by_proxy)).status == 200
+        by_api = await server.post(data=form_of(server, key=server.key), headers={"Host": "any.example"})
+        assert by_api.status == 200, "the API has its key"
+
+
+async def test_with_a_public_address_the_name_does_not_matter(start: Start):
+    async with start(SERVER__PUBLIC_URL="https://img.example.org") as server:
+        answer = await server.post("/", data=form_of(server), headers=HTML | {"Host": "any.example"})
+        assert answer.status == 200
+
+
 async def test_the_form_answers_scripts_in_json(imges: Server):
     answer = await imges.post("/", data=form_of(imges), headers={"Accept": "application/json"})
     assert answer.json["image"]["url"].startswith(imges.base)

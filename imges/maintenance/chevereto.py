@@ -1,7 +1,7 @@
 """What a Chevereto (versions 3 and 4) knew of its pictures: rows of its MySQL dump.
 
 Chevereto writes the number of a row, times `id_padding` if that is set, in base 62. The digits are letters, in an
-order that comes from the SHA-512 of the site's `crypt_salt`. We encode numbers in the same way, so that addresses of
+order that comes from the SHA-256 of the site's `crypt_salt`. We encode numbers in the same way, so that addresses of
 viewers stay.
 """
 
@@ -22,7 +22,7 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def id_encoder(salt: str, padding: int) -> Callable[[int], str]:
     """Returns the function by which a site with this `crypt_salt` and `id_padding` encodes numbers of rows."""
-    order = hashlib.sha512(salt.encode()).hexdigest()
+    order = hashlib.sha256(salt.encode()).hexdigest()
     pairs = sorted(zip(order, LETTERS, strict=False), key=lambda pair: (-ord(pair[0]), pair[1]))
     letters = "".join(letter for _, letter in pairs)
 

@@ -185,6 +185,10 @@ class Notes:
         """Store that what is known about the file *name* could not be read."""
         self.refuse(name, "what the list or dump says about it makes no sense")
 
+    def has(self, name: str) -> bool:
+        """Returns whether there is anything about the file *name*."""
+        return self._database.execute("SELECT 1 FROM records WHERE name = ?", (name,)).fetchone() is not None
+
     def also_at(self, name: str, address: OldAddress) -> None:
         """Store one more old address of the file *name*."""
         self._database.execute("INSERT INTO addresses VALUES (?, ?, ?, 0)", (name, address.path, address.shows))

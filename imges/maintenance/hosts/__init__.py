@@ -4,9 +4,12 @@ from pathlib import Path
 
 from imges.maintenance.hosts.chevereto import Chevereto
 from imges.maintenance.hosts.host import Host, Owners
+from imges.maintenance.hosts.lsky import Lsky
+from imges.maintenance.hosts.xbackbone import XBackBone
+from imges.maintenance.hosts.zipline import Zipline
 from imges.maintenance.tree import everywhere
 
-KINDS = ("folder", "chevereto")
+KINDS = ("folder", "chevereto", "zipline", "lsky", "xbackbone")
 """What `imges import --from` takes."""
 
 
@@ -20,6 +23,12 @@ def host_of(kind: str | None, dump: Path | None, *, site: str | None, owners: bo
     match kind:
         case "chevereto":
             return Chevereto(dump=dump, owners=users, site=site)
+        case "zipline":
+            return Zipline(dump=dump, owners=users)
+        case "lsky":
+            return Lsky(dump=dump, owners=users)
+        case "xbackbone":
+            return XBackBone(dump=dump, owners=users)
         case "folder":
             return Host(dump=dump, judge=everywhere, owners=users)
         case _:

@@ -142,8 +142,8 @@ INSERT INTO users VALUES (1,'anna','a@example.org');
 INSERT INTO albums VALUES (1,'one');
 INSERT INTO images VALUES (1,1,1,1,'Ab1xyz','2022/05/01','626e.png','cat.png',NULL,1,'image/png','png','m1','s',1,0,
     '192.0.2.7','2022-05-01 10:00:00');
-INSERT INTO images VALUES (2,NULL,NULL,1,'Cd2xyz','2022/05/01','626e.png','copy.png',NULL,1,'image/png','png','m1','s',0,
-    0,    '','2022-05-02 10:00:00');
+INSERT INTO images VALUES (2,NULL,NULL,1,'Cd2xyz','2022/05/01','626e.png','copy.png',NULL,1,'image/png','png','m1','s',
+    0,0,'','2022-05-02 10:00:00');
 INSERT INTO images VALUES (3,1,NULL,2,'Ef3xyz','deep/er','x.PNG','x.PNG',NULL,1,'image/png','PNG','m3','s',1,0,'',NULL);
 INSERT INTO images VALUES (4,1,NULL,1,'Gh4xyz','2022/05/01','bad.png','x.png',NULL,1,'image/png','png','m4','s',1,1,'',
     NULL);

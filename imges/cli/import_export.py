@@ -113,7 +113,7 @@ async def _wanted(context: Context, folder: Path, host: "Host", options: dict[st
 
 
 async def _key_maker(context: Context) -> MakeKey:
-    from imges.access.keys import KeyRing
+    from imges.access.api_keys import KeyRing
 
     ring = await KeyRing.open(context.catalog)
 

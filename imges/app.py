@@ -32,7 +32,7 @@ from imges.receiving.spool import Spool
 from imges.settings import Settings
 from imges.storage.places import none_lost, open_places, prove
 from imges.web import health
-from imges.web.api import api_v1, openapi
+from imges.web.api import api_v1, dialects, openapi
 from imges.web.app_keys import (
     ACCESS,
     ADMINISTRATION,
@@ -85,7 +85,8 @@ def create_app(
     app[SETTINGS] = settings
     app[SHUTDOWN] = Shutdown()
     rendering.set_up_pages(app, settings.site.language)
-    app.add_routes(api_v1.routes(settings.api.prefixes))
+    app.add_routes(dialects.routes(settings.api.dialects))
+    app.add_routes(api_v1.routes(settings.api.prefixes, imgbb="imgbb" in settings.api.dialects))
     for handlers in (
         objects,
         static_files,

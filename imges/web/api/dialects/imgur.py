@@ -62,6 +62,22 @@ def _named(request: web.Request) -> str:
     return request.match_info["id"].removesuffix(XML)
 
 
+ALWAYS = {
+    "bandwidth": 0,
+    "vote": None,
+    "favorite": False,
+    "section": None,
+    "account_url": None,
+    "account_id": 0,
+    "is_ad": False,
+    "in_most_viral": False,
+    "ad_type": 0,
+    "ad_url": "",
+    "in_gallery": False,
+}
+"""What Imgur says about a picture and imges has no counterpart for."""
+
+
 def _described(request: web.Request, image: Image) -> dict[str, Any]:
     return {
         "id": image.id,
@@ -74,21 +90,11 @@ def _described(request: web.Request, image: Image) -> dict[str, Any]:
         "height": image.original.height,
         "size": image.original.size,
         "views": image.views,
-        "bandwidth": 0,
-        "vote": None,
-        "favorite": False,
         "nsfw": image.nsfw,
-        "section": None,
-        "account_url": None,
-        "account_id": 0,
-        "is_ad": False,
-        "in_most_viral": False,
         "tags": list(image.tags),
-        "ad_type": 0,
-        "ad_url": "",
-        "in_gallery": False,
         "name": image.original_filename,
         "link": told_url(request, image),
+        **ALWAYS,
     }
 
 

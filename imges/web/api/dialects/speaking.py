@@ -1,4 +1,4 @@
-"""What all dialects share: who the client is, the upload itself, and in which form it hears of an error."""
+"""What all dialects share: finding the API key, the upload itself, and the form in which errors are written."""
 
 from collections.abc import Mapping
 

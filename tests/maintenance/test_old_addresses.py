@@ -84,9 +84,12 @@ async def test_files_of_one_name_and_day_all_come_in_once(library: Library, tmp_
     for number in range(4):
         put(old, f"{number}/x.png", drawn.png(number + 9))
     put(old, "4/x.png", drawn.png(9))  # a copy of the first
-    for options in ({}, {"parallel": 4}, {}):
-        await imported(library, old, host=folder(), also=Also(below=""), **options)
-    assert len(await library.rows()) == 4
+    await imported(library, old, host=folder(), also=Also(below=""))
+    first = {row.id for row in await library.rows()}
+    for parallel in (4, 1):
+        done, _ = await imported(library, old, host=folder(), also=Also(below=""), parallel=parallel)
+        assert (done.pictures, done.present) == (0, 5)
+    assert {row.id for row in await library.rows()} == first
     assert {hashlib.md5(library.file(row.original.key).read_bytes()).hexdigest() for row in await library.rows()} == {
         hashlib.md5(drawn.png(number + 9)).hexdigest() for number in range(4)
     }

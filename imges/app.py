@@ -32,8 +32,19 @@ from imges.receiving.spool import Spool
 from imges.settings import Settings
 from imges.storage.places import none_lost, open_places, prove
 from imges.web import health
-from imges.web.api import api_v1, openapi
-from imges.web.app_keys import ACCESS, ADMINISTRATION, DELETING, FINDING, HEALTH, INTAKE, SETTINGS, STORING, VIEWS
+from imges.web.api import api_v1, dialects, openapi
+from imges.web.app_keys import (
+    ACCESS,
+    ADMINISTRATION,
+    DELETING,
+    FINDING,
+    HEALTH,
+    INTAKE,
+    OLD_ADDRESSES,
+    SETTINGS,
+    STORING,
+    VIEWS,
+)
 from imges.web.connection.client_connection import ANSWERS_FROM_MEMORY, note_request
 from imges.web.connection.request_ids import identify_request
 from imges.web.connection.shutdown import SHUTDOWN, Shutdown, close_after_answer
@@ -41,6 +52,7 @@ from imges.web.errors import answer_errors
 from imges.web.headers import complete
 from imges.web.pages import admin, delete_page, rendering, setup_page, site_files, upload_page, viewer
 from imges.web.serving import objects, static_files
+from imges.web.serving.old_addresses import or_old_address
 from imges.web.serving.recent_answers import MEMORY, RECENT_ANSWERS, RecentAnswers, keep_answer
 
 PICTURES = web.AppKey("PICTURES", Pictures)
@@ -69,11 +81,12 @@ def create_app(
     if member:
         metrics.share(settings.data_dir / "metrics")
     metrics.begin(__version__)
-    app = web.Application(middlewares=[note_request, identify_request, answer_errors])
+    app = web.Application(middlewares=[note_request, identify_request, answer_errors, or_old_address])
     app[SETTINGS] = settings
     app[SHUTDOWN] = Shutdown()
     rendering.set_up_pages(app, settings.site.language)
-    app.add_routes(api_v1.routes(settings.api.prefixes))
+    app.add_routes(dialects.routes(settings.api.dialects))
+    app.add_routes(api_v1.routes(settings.api.prefixes, imgbb="imgbb" in settings.api.dialects))
     for handlers in (
         objects,
         static_files,
@@ -103,6 +116,7 @@ def create_app(
             lock.note(pictures.lease)
             app[PICTURES] = pictures
             app[STORING], app[FINDING], app[VIEWS] = pictures.storing, pictures.finding, pictures.views
+            app[OLD_ADDRESSES] = pictures.old_addresses
             app[DELETING], app[HEALTH] = pictures.deleting, pictures.health
             app[ACCESS], app[ADMINISTRATION] = access, administration
             memory = MEMORY // (settings.server.workers if member else 1)

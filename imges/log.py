@@ -18,6 +18,8 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 _requests = logging.getLogger("imges.requests")
 _TOKEN = re.compile(r"(/delete/)[^/\s]+")
+_KEY = re.compile(r"(/(?:imgur|lsky|plain|smms|zipline)/)[^/\s]+(?=/(?:3|api|up)\b)")
+"""The key of a dialect that stands in an address."""
 _OWN_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
@@ -81,8 +83,9 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _masked(text: str) -> str:
-    """Returns *text* without the tokens of delete links: a reader of the log must not be able to delete pictures."""
-    return _TOKEN.sub(r"\1…", text) if "/delete/" in text else text
+    """Returns *text* without tokens of delete links and keys in addresses, which a reader of the log could use."""
+    text = _TOKEN.sub(r"\1…", text) if "/delete/" in text else text
+    return _KEY.sub(r"\1…", text)
 
 
 def _traceback(formatter: logging.Formatter, record: logging.LogRecord) -> str:

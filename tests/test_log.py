@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 
@@ -130,3 +131,18 @@ def test_a_traceback_is_a_field_in_json(capsys: pytest.CaptureFixture[str]) -> N
     configure("info", "json")
     logger.error("failed", exc_info=ValueError("x"))
     assert str(as_json(capsys)["traceback"]).endswith("ValueError: x")
+
+
+@pytest.mark.parametrize("style", ["text", "json"])
+@pytest.mark.parametrize(
+    "path", ["/imgur/s3cretKEY/3/upload.xml", "/smms/s3cretKEY/api/v2/upload", "/plain/s3cretKEY/up/x.png"]
+)
+def test_a_key_in_the_address_of_a_dialect_is_never_written(
+    capsys: pytest.CaptureFixture[str], style: Literal["text", "json"], path: str
+):
+    configure("debug", style)
+    log_request("POST", path, 200, 0.1)
+    logger.warning("POST %s: broken", path)
+    written = capsys.readouterr().err
+    assert "s3cretKEY" not in written
+    assert path.split("/")[1] in written

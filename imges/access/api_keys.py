@@ -63,12 +63,22 @@ class KeyRing:
         quota_pictures: int | None = None,
         quota_bytes: int | None = None,
         expires: datetime | None = None,
+        enabled: bool = True,
+        text: str | None = None,
     ) -> str:
-        """Adds an API key and returns its text, which nobody can read again.
+        """Adds an API key and returns its text, which nobody can read again. Without *text* it is made.
 
         *quota_bytes* is in bytes; `None` means no quota. Raises `ApiKeyNameTaken` if a key has this *name* already.
         """
-        text = make_key()
-        key = ApiKey(name, scope, utc_now(), expires=expires, quota_pictures=quota_pictures, quota_bytes=quota_bytes)
+        text = text or make_key()
+        key = ApiKey(
+            name,
+            scope,
+            utc_now(),
+            enabled=enabled,
+            expires=expires,
+            quota_pictures=quota_pictures,
+            quota_bytes=quota_bytes,
+        )
         await self._catalog.keys.add(key, self.hash(text))
         return text

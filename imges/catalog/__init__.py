@@ -7,6 +7,7 @@ catalog           opens it; `Catalog` has a part for each subject
 ├─ api_keys         API keys, and what they have used
 ├─ leases           which process owns a pending row or a job
 ├─ inventory        rows of every state, for `fsck`
+├─ old_addresses    addresses that pictures had at other hosts; `mending` corrects what an import brought
 ├─ moves            pictures that migrate to another place
 ├─ search           the owner's search
 ├─ upload_ids       answers that a client may ask for again
@@ -35,11 +36,13 @@ from imges.catalog.types import (
     KeyTaken,
     NewImage,
     NoSuchApiKey,
+    OldAddress,
     PlaceUse,
     Role,
     RowClaimed,
     Scope,
     Search,
+    Shows,
     State,
     Statistics,
     StoredFile,
@@ -64,11 +67,13 @@ __all__ = [
     "KeyTaken",
     "NewImage",
     "NoSuchApiKey",
+    "OldAddress",
     "PlaceUse",
     "Role",
     "RowClaimed",
     "Scope",
     "Search",
+    "Shows",
     "State",
     "Statistics",
     "StoredFile",

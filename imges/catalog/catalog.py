@@ -22,7 +22,9 @@ from imges.catalog.figures import Figures
 from imges.catalog.images import Images
 from imges.catalog.inventory import Inventory
 from imges.catalog.leases import Leases
+from imges.catalog.mending import Mending
 from imges.catalog.moves import Moves
+from imges.catalog.old_addresses import OldAddresses
 from imges.catalog.published import PublishedImages
 from imges.catalog.search import Searches
 from imges.catalog.sqlite import SqliteDatabase
@@ -52,6 +54,8 @@ class Catalog:
         self.deletions = Deletions(database)
         self.inventory = Inventory(database, hashes, now)
         self.moves = Moves(database)
+        self.old_addresses = OldAddresses(database)
+        self.mending = Mending(database, hashes)
         self.figures = Figures(database)
         self.keys = ApiKeys(database, now)
         self.blocks = Blocks(database, now)

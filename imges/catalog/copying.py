@@ -17,6 +17,7 @@ from imges.catalog.tables import (
     files,
     images,
     metadata,
+    old_addresses,
     secrets,
     trail,
     unique_keys,
@@ -24,7 +25,18 @@ from imges.catalog.tables import (
 )
 from imges.errors import CatalogDiffers, SettingsError
 
-TABLES = (images, files, unique_keys, upload_ids, api_keys, blocks, trail, ended_sessions, secrets)
+TABLES = (
+    images,
+    files,
+    unique_keys,
+    upload_ids,
+    old_addresses,
+    api_keys,
+    blocks,
+    trail,
+    ended_sessions,
+    secrets,
+)
 """Every row that a foreign key names comes first. Leases and jobs are left out: no process runs that could hold one."""
 
 PAGE = 1000

@@ -4,7 +4,7 @@ Every change is one conditional statement or one transaction. So it happens once
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +19,7 @@ from imges.catalog.reservation import reserve, take_in
 from imges.catalog.rows import file_rows, summary_of
 from imges.catalog.statements import claim_images, count_changed, is_as_it_was
 from imges.catalog.tables import api_keys, files, images, leases
-from imges.catalog.types import UNHEARD, Image, NewImage, RowClaimed, State, UploadId
+from imges.catalog.types import UNHEARD, Image, NewImage, OldAddress, RowClaimed, State, UploadId
 from imges.catalog.unique_keys import KeyHashes
 from imges.errors import ImgesError
 
@@ -93,13 +93,15 @@ class Images:
         lease: str | None = None,
         views: int = 0,
         short_id: Callable[[int], str] | None = None,
+        old: Sequence[OldAddress] = (),
     ) -> Image:
         """Add a row for a picture that was somewhere else before. No quota refuses it, but it counts in the quota.
 
         Without *lease* it is published at once, because its objects are in place; else it is pending under *lease*.
+        The addresses *old* lead to it from now on. One that another picture has is skipped.
         *short_id* is as in `reserve`. Raises `KeyTaken`.
         """
-        work = partial(take_in, new=new, lease=lease, views=views, short_id=short_id, hashes=self._hashes)
+        work = partial(take_in, new=new, lease=lease, views=views, short_id=short_id, hashes=self._hashes, old=old)
         return await self._database.write(work)
 
     async def publish(self, reserved: Image, *, lease: str) -> Image:

@@ -1,6 +1,6 @@
 """How a picture gets its rows: one transaction takes a number, an id, three object keys and a part of a quota."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,10 +21,11 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from imges.catalog.columns import Moment
 from imges.catalog.dialects import skipping_insert
+from imges.catalog.old_addresses import keep
 from imges.catalog.prepared import Prepared
 from imges.catalog.rows import COLUMNS, FIRST_VERSION, api_key_of, columns_of, file_rows, reserved
 from imges.catalog.tables import api_keys, images
-from imges.catalog.types import GUEST, Image, KeyTaken, NewImage, UploadId
+from imges.catalog.types import GUEST, Image, KeyTaken, NewImage, OldAddress, UploadId
 from imges.catalog.unique_keys import KeyHashes, Kind, take
 from imges.catalog.upload_ids import take_upload_id
 from imges.errors import KeyWrong, QuotaUsedUp
@@ -90,9 +91,11 @@ def take_in(
     views: int,
     short_id: Callable[[int], str] | None,
     hashes: KeyHashes,
+    old: Sequence[OldAddress] = (),
 ) -> Image:
     """See `Images.take_in`; the order is that of `reserve`."""
     number, image_id = _named(connection, new, columns_of(new, lease, views), short_id, hashes)
+    keep(connection, number, old)
     connection.execute(_COUNT, {"key_name": new.api_key, "size": new.stored_bytes})
     return reserved(new, number, image_id, lease, views)
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, inspect, select, text
 from imges.catalog.tables import metadata, schema_revisions
 from imges.errors import SettingsError
 
-HEAD = "0004"
+HEAD = "0006"
 """The newest revision that this program knows. Revisions sort by their names."""
 
 OLDEST_PROGRAM = "0002"

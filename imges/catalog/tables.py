@@ -131,6 +131,15 @@ upload_ids = Table(
     sqlite_with_rowid=False,
 )
 
+old_addresses = Table(
+    "old_addresses",
+    metadata,
+    Column("path", Text, primary_key=True),  # at the host that a picture came from, decoded, from its first slash on
+    Column("image", RowNumber, ForeignKey(images.c.number, ondelete="SET NULL"), index=True),  # NULL: it is deleted
+    Column("shows", Text, nullable=False),  # `Shows`
+    sqlite_with_rowid=False,
+)
+
 api_keys = Table(
     "api_keys",
     metadata,

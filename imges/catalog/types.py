@@ -109,6 +109,23 @@ class _HasFiles:
         return self.original.frames
 
 
+class Shows(StrEnum):
+    """What an old address shows of its picture: the bytes of a file, or the page of the viewer."""
+
+    ORIGINAL = "original"
+    MEDIUM = "medium"
+    THUMB = "thumb"
+    PAGE = "page"
+
+
+@dataclass(frozen=True, slots=True)
+class OldAddress:
+    """An address that a picture had at another host: its decoded *path*, from the first slash on, without query."""
+
+    path: str
+    shows: Shows = Shows.ORIGINAL
+
+
 @dataclass(frozen=True, slots=True)
 class NewImage(_HasFiles):
     """A picture about to be reserved. Only its number is not known yet."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
-from imges.catalog import open_catalog
+from imges.catalog import Shows, open_catalog
 from imges.cli.check_findings import Finding, good, note, wrong
 from imges.cli.check_public_client import Answer, PublicSite, new_picture, open_site, path_of, zeros
 from imges.cli.check_public_proxy import FOR_LINE, HOST_LINE, PROTO_LINE, ProxyProbes, changed_path, name_line
@@ -105,7 +106,7 @@ def _another_answers(site: PublicSite, alive: Answer, settings: Settings) -> Fin
 async def _looked_at(site: PublicSite, settings: Settings, key: str, image: dict[str, Any]) -> AsyncGenerator[Finding]:
     """What the stored *image* shows. It is deleted at the end, also if something fails."""
     visit, proxy = _Visit(site, settings, key, image), ProxyProbes(site, key, image)
-    probes = (visit.name, visit.form, visit.body_limits, visit.address, visit.caching)
+    probes = (visit.name, visit.form, visit.body_limits, visit.address, visit.caching, visit.old_address)
     try:
         for shown in (*probes, proxy.keys, proxy.origin, proxy.plain, proxy.picture):
             async for finding in shown():
@@ -168,6 +169,25 @@ class _Visit:
             )
         else:
             yield good(f"addresses begin with {self._site.base}")
+
+    async def old_address(self) -> AsyncGenerator[Finding]:
+        """An address of the host that pictures were imported from still leads to its picture."""
+        try:
+            async with open_catalog(self._settings.catalog_url) as catalog:
+                old = await catalog.old_addresses.samples(1)
+        except ImgesError as error:
+            yield note(f"old addresses could not be checked: {error.message}")
+            return
+        for each in old:
+            told = await self._site.ask("HEAD", quote(each.path))
+            if told.status == (301 if each.shows is Shows.PAGE else 200):
+                yield good(f"an old address still works: {each.path}")
+            else:
+                yield wrong(
+                    f"the old address {each.path} is answered with {told.status}",
+                    breaks="links that were posted at the old host",
+                    change="the proxy should pass all paths of this name to imges; see docs/moving.md",
+                )
 
     async def form(self) -> AsyncGenerator[Finding]:
         """The upload page's form is accepted as a browser sends it over plain http: with its origin alone."""

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from imges.catalog import Image, State, utc_now
+from imges.catalog import Image, OldAddress, State, utc_now
 from imges.durable import PRIVATE, move_over
 from imges.errors import DiskReserve, ImgesError, SpoolUnavailable
 from imges.maintenance.context import Context
-from imges.maintenance.importing import LIST
 from imges.maintenance.objects import fetched
 from imges.maintenance.parallel import each
 from imges.maintenance.records import Record
+from imges.maintenance.source import LIST
 from imges.maintenance.tree import NoFile, opened, printable
 from imges.storage import StorageError
 from imges.storage.places import Place
@@ -84,22 +84,24 @@ class _Export:
         self._folder = folder
         self._lines = lines
 
-    async def pictures(self) -> AsyncGenerator[Image]:
+    async def pictures(self) -> AsyncGenerator[tuple[Image, list[OldAddress]]]:
         last = 0
         while rows := await self._context.catalog.inventory.page(after=last, limit=PAGE):
-            for kept in rows:
-                if kept.image.state == State.PUBLISHED and not _has_expired(kept.image):
-                    yield kept.image
+            old = await self._context.catalog.old_addresses.of([kept.image.number for kept in rows])
+            for image in (kept.image for kept in rows):
+                if image.state == State.PUBLISHED and not _has_expired(image):
+                    yield image, old.get(image.number, [])
             last = rows[-1].image.number
 
-    async def one(self, image: Image) -> None:
+    async def one(self, found: tuple[Image, list[OldAddress]]) -> None:
+        image, old = found
         key = image.original.key
         try:
             await self._copy(image, self._folder / key)
         except (ImgesError, OSError) as error:
             self._failed(image, error)
         else:
-            self._lines.write(json.dumps({"key": key} | Record.of(image).to_json()) + "\n")
+            self._lines.write(json.dumps({"key": key} | Record.of(image, old).to_json()) + "\n")
             self.exported.pictures += 1
             self.exported.size += image.original.size
         self._context.progress.advance(1, image.original.size)

@@ -1,14 +1,15 @@
-"""What is recorded about a picture beside its file, from a line of an export or a row of another program's dump."""
+"""What is recorded about a picture beside its file, from a line of an export or a row of another host's dump."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+import sqlite3
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Self, TypeVar
 
 from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, ValidationError
 
-from imges.catalog import Image
+from imges.catalog import Image, OldAddress, Shows
 from imges.errors import ImgesError
 from imges.maintenance.temporary_database import TemporaryDatabase
 from imges.pictures.storing import LAST_END
@@ -82,13 +83,12 @@ End = Annotated[datetime, PlainValidator(_end)]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What the new row says; `None`: not known. *number* is a Chevereto's, and its id is still to be encoded.
+    """What the new row says; `None`: not known. *old_addresses* are paths, and what each shows.
 
     `from_json` checks the types: every record that it returns fits into the catalog, and can be shown.
     """
 
     id: Text | None = None
-    number: Annotated[int, Field(ge=1, lt=2**63)] | None = None
     created: Moment | None = None
     expires: End | None = None
     original_filename: Text | None = None
@@ -103,12 +103,15 @@ class Record:
     exif: dict[Text, Text] | None = None
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
     """Of the original."""
+    old_addresses: tuple[tuple[Text, Shows], ...] = ()
 
     @classmethod
-    def of(cls, image: Image) -> Self:
-        """Returns what the row of *image* says and its file does not."""
-        names = {field.name for field in fields(cls)} - {"number", "md5"}
-        return cls(md5=image.original.md5, **{name: getattr(image, name) for name in names})
+    def of(cls, image: Image, old: Iterable[OldAddress] = ()) -> Self:
+        """Returns what the row of *image* says and its file does not, with its *old* addresses."""
+        names = {field.name for field in fields(cls)} - {"md5", "old_addresses"}
+        addresses = tuple((each.path, each.shows) for each in old)
+        said = {name: getattr(image, name) for name in names}
+        return cls(md5=image.original.md5, old_addresses=addresses, **said)
 
     def to_json(self) -> dict[str, Any]:
         found = {name: value for name, value in asdict(self).items() if value not in (None, (), False)}
@@ -158,48 +161,100 @@ def likely_key(line: bytes) -> str | None:
         return None
 
 
-Put = Callable[[str, Record | None], None]
+class LeftOut(ImgesError):
+    """The list or the dump says why the file must not come in."""
 
 
-class Spoilt(ImgesError):
-    """The record of this key could not be read."""
+class Notes:
+    """Stores what a list or a dump knows, by the names of files; see `Records.fill`. Used in one thread."""
 
-    def __init__(self) -> None:
-        super().__init__("what the list or dump says about it makes no sense")
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+
+    def put(self, name: str, record: Record) -> None:
+        """Store the *record* of the file *name*. Raises `NotARecord` if `Record.from_json` would refuse it."""
+        text = json.dumps(record.to_json())
+        Record.from_json(text)
+        self._put(name, text, None, record.id)
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Store that the file *name* must not come in, and why."""
+        self._put(name, None, reason, None)
+
+    def refuse_unreadable(self, name: str) -> None:
+        """Store that what is known about the file *name* could not be read."""
+        self.refuse(name, "what the list or dump says about it makes no sense")
+
+    def has(self, name: str) -> bool:
+        """Returns whether there is anything about the file *name*."""
+        return self._database.execute("SELECT 1 FROM records WHERE name = ?", (name,)).fetchone() is not None
+
+    def also_at(self, name: str, address: OldAddress) -> None:
+        """Store one more old address of the file *name*."""
+        self._database.execute("INSERT INTO addresses VALUES (?, ?, ?, 0)", (name, address.path, address.shows))
+
+    def _put(self, name: str, text: str | None, reason: str | None, identity: str | None) -> None:
+        self._database.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, 0)", (name, text, reason, identity))
 
 
 class Records(TemporaryDatabase):
-    """Records by the key of the original. There may be millions. `NULL` stands for a record that could not be read."""
+    """What is known about pictures, by the names of their files. There may be millions.
 
-    SCHEMA = "CREATE TABLE records (key TEXT PRIMARY KEY, record TEXT, used INTEGER) WITHOUT ROWID;"
+    The name is the path below the folder that is imported. In a tree of date folders it is the original's key.
+    """
 
-    async def fill(self, read: Callable[[Put], T]) -> T:
-        """Calls *read* in a thread with a function that stores a key and its record, and returns the result of *read*.
+    SCHEMA = """
+    CREATE TABLE records (name TEXT PRIMARY KEY, record TEXT, reason TEXT, id TEXT, used INTEGER) WITHOUT ROWID;
+    CREATE INDEX records_id ON records (id) WHERE id IS NOT NULL;
+    CREATE TABLE addresses (name TEXT, path TEXT, shows TEXT, used INTEGER);
+    CREATE INDEX addresses_name ON addresses (name);
+    CREATE INDEX addresses_path ON addresses (path);
+    """
 
-        The record is `None` if it could not be read. The function raises `NotARecord` for a record that `from_json`
-        would refuse.
+    async def fill(self, read: Callable[[Notes], T]) -> T:
+        """Calls *read* in a thread with the `Notes` to write into, and returns its result."""
+        return await self._in_transaction(lambda: read(Notes(self._database)))
+
+    async def get(self, name: str) -> Record | None:
+        """Returns the record of the file *name*, and marks it as used. Raises `LeftOut` if the file must not come in.
+
+        Its old addresses are all that were stored.
         """
+        return await self._run(lambda: self._get(name, use=True))
 
-        def put(key: str, record: Record | None) -> None:
-            text = record and json.dumps(record.to_json())
-            if text:
-                Record.from_json(text)
-            self._database.execute("INSERT OR REPLACE INTO records VALUES (?, ?, 0)", (key, text))
+    async def peek(self, name: str) -> Record | None:
+        """Returns the record like `get`, but does not mark it."""
+        return await self._run(lambda: self._get(name, use=False))
 
-        return await self._in_transaction(lambda: read(put))
+    def _get(self, name: str, *, use: bool) -> Record | None:
+        if use:
+            self._database.execute("UPDATE records SET used = 1 WHERE name = ?", (name,))
+            self._database.execute("UPDATE addresses SET used = 1 WHERE name = ?", (name,))
+        found = self._database.execute("SELECT record, reason FROM records WHERE name = ?", (name,)).fetchone()
+        record, reason = found or (None, None)
+        if reason is not None:
+            raise LeftOut(reason)
+        statement = "SELECT path, shows FROM addresses WHERE name = ? ORDER BY rowid"
+        also = tuple((path, Shows(shows)) for path, shows in self._database.execute(statement, (name,)))
+        if record is None:
+            return Record(old_addresses=also) if also else None
+        known = Record.from_json(record)
+        return replace(known, old_addresses=known.old_addresses + also)
 
-    async def get(self, key: str) -> Record | None:
-        """Returns the record of *key*, and marks it as used. Raises `Spoilt` if it could not be read."""
-        statement = "UPDATE records SET used = 1 WHERE key = ? RETURNING record"
-        found = await self._run(lambda: self._database.execute(statement, (key,)).fetchall())
-        if not found:
-            return None
-        if found[0][0] is None:
-            raise Spoilt
-        return Record.from_json(found[0][0])
+    async def named(self, *, identity: str | None = None, path: str | None = None) -> str | None:
+        """Returns the name of the file whose record has this id, or that has the old address *path*."""
+        by_id, by_path = "SELECT name FROM records WHERE id = ?", "SELECT name FROM addresses WHERE path = ?"
+        statement, value = (by_id, identity) if path is None else (by_path, path)
+        found = await self._run(lambda: self._database.execute(statement, (value,)).fetchone())
+        return found and found[0]
 
     async def unused(self) -> int:
-        """Returns how many records nobody has asked for, without the unreadable ones, which were reported."""
-        statement = "SELECT count(*) FROM records WHERE NOT used AND record IS NOT NULL"
+        """Returns how many files were never asked for, without those that were left out, which were reported."""
+        statement = """
+            SELECT count(*) FROM (
+                SELECT name FROM records WHERE NOT used AND record IS NOT NULL
+                UNION SELECT name FROM addresses WHERE NOT used
+            )
+        """
         (count,) = await self._run(lambda: self._database.execute(statement).fetchone())
         return count

@@ -2,17 +2,21 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from stat import S_ISREG
+from typing import Literal
 
 from imges.maintenance.old_keys import OldKey
 from imges.storage import InvalidKey, checked_key
 
 SILENT = {"pictures.jsonl", "index.html", "index.php", ".htaccess", ".gitkeep", ".DS_Store", "Thumbs.db", ".staging"}
 """Files of such trees that are passed over without a word."""
+
+
+NO_PICTURE = "it is no picture by its name"
 
 
 class NoFile(OSError):
@@ -24,10 +28,14 @@ class NoFile(OSError):
 
 @dataclass(frozen=True, slots=True)
 class OldFile:
-    """An original at *path*, to be stored under its *name*'s key."""
+    """An original at *path*; its *name* is the path below the folder that is imported.
+
+    It is stored under *key*. `None`: under one that is made of its date and name.
+    """
 
     path: Path
-    name: OldKey
+    name: str
+    key: OldKey | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +46,11 @@ class Refused:
     reason: str
 
 
-def images_folder(folder: Path) -> Path:
-    """Returns *folder*, or its `images` if the folders of years are in there."""
+def inner_folder(folder: Path, inner: str = "images") -> Path:
+    """Returns *folder*, or the folder *inner* in it unless *folder* has the folders of years itself."""
     has_years = any(child.is_dir() and child.name.isdecimal() for child in folder.iterdir())
-    inner = folder / "images"
-    return inner if not has_years and inner.is_dir() else folder
+    below = folder / inner
+    return below if not has_years and below.is_dir() else folder
 
 
 def opened(path: Path) -> BufferedReader:
@@ -57,11 +65,15 @@ def opened(path: Path) -> BufferedReader:
     raise NoFile(path)
 
 
-def walk(folder: Path, also: frozenset[str] = frozenset()) -> Iterator[OldFile | Refused]:
+Judge = Callable[[str, set[str]], "OldKey | Refused | Literal['new'] | None"]
+"""Judges a file by its path and the names in its folder: the key that it keeps; a refusal; `new` if it gets a key that
+is made of its date and name; `None` if it is passed over."""
+
+
+def walk(folder: Path, judge: Judge) -> Iterator[OldFile | Refused]:
     """Yields the originals below *folder* in the order of their names, and what is refused. Links are not followed.
 
-    Originals lie in the folders of days, and in the folders *also*. The names of one folder are in memory at a time,
-    and those of the folders that are still to be walked.
+    The names of one folder are in memory at a time, and those of the folders that are still to be walked.
 
     Raises `OSError` if a folder cannot be read.
     """
@@ -74,8 +86,12 @@ def walk(folder: Path, also: frozenset[str] = frozenset()) -> Iterator[OldFile |
             path = above + entry.name
             if entry.is_dir(follow_symlinks=False):
                 waiting.append(f"{path}/")
-            elif found := _refused_kind(entry, path) or _judged(folder, path, above, names, also):
-                yield found
+                continue
+            judged = _refused_kind(entry, path) or _refused_name(path) or judge(path, names)
+            if isinstance(judged, Refused):
+                yield judged
+            elif judged is not None:
+                yield OldFile(folder / path, path, judged if isinstance(judged, OldKey) else None)
 
 
 def _listed(folder: Path) -> list[os.DirEntry[str]]:
@@ -89,24 +105,48 @@ def _refused_kind(entry: os.DirEntry[str], path: str) -> Refused | None:
     return None if entry.is_file() else Refused(printable(path), "it is no file")
 
 
-def _judged(folder: Path, path: str, above: str, names: set[str], also: frozenset[str]) -> OldFile | Refused | None:
-    """Judges a file by its name. Returns `None` for the thumb or medium of an original beside it."""
-    shown = printable(path)
+def _refused_name(path: str) -> Refused | None:
     try:
         checked_key(path)
     except InvalidKey:
-        return Refused(shown, "an address cannot have this name")
-    name = OldKey.read(path) or (OldKey.anywhere(path) if above.rstrip("/") in also else None)
-    if name is None:
-        ending = OldKey.anywhere(path) is None
-        return Refused(shown, "it is no picture by its name" if ending else "it is not in the folder of a day")
-    if name.original is not None:
-        if name.original.rpartition("/")[2] in names:
+        return Refused(printable(path), "an address cannot have this name")
+    return None
+
+
+def in_date_folders(also: frozenset[str] = frozenset()) -> Judge:
+    """Returns the judge that takes files in the folders of days, and in the folders *also*, under their own keys."""
+
+    def judge(path: str, names: set[str]) -> OldKey | Refused | None:
+        above = path.rpartition("/")[0]
+        key = OldKey.read(path) or (OldKey.anywhere(path) if above in also else None)
+        if key is None and OldKey.anywhere(path):
+            return Refused(printable(path), "it is not in the folder of a day")
+        return _of_key(path, key, names)
+
+    return judge
+
+
+def everywhere(path: str, names: set[str]) -> "OldKey | Refused | Literal['new'] | None":
+    """Takes files in the folders of days under their own keys, and all other pictures under new ones."""
+    if OldKey.read(path):
+        return _of_key(path, OldKey.read(path), names)
+    return anew(path, names)
+
+
+def anew(path: str, _: set[str]) -> "Refused | Literal['new']":
+    """Takes all pictures under new keys."""
+    return "new" if OldKey.anywhere(path) else Refused(printable(path), NO_PICTURE)
+
+
+def _of_key(path: str, key: OldKey | None, names: set[str]) -> OldKey | Refused | None:
+    """Judges a file that keeps its key. Returns `None` for the thumb or medium of an original beside it."""
+    if key is None:
+        return Refused(printable(path), NO_PICTURE)
+    if key.original is not None:
+        if key.original.rpartition("/")[2] in names:
             return None
-        return Refused(shown, "it is a thumb or medium without its picture")
-    if not name.has_room:
-        return Refused(shown, "its name is too long for a thumb beside it")
-    return OldFile(folder / path, name)
+        return Refused(printable(path), "it is a thumb or medium without its picture")
+    return key if key.has_room else Refused(printable(path), "its name is too long for a thumb beside it")
 
 
 def printable(path: str) -> str:

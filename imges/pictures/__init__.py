@@ -14,6 +14,7 @@ from imges.pictures.background import Background
 from imges.pictures.deleting import Deleting
 from imges.pictures.finding import Finding
 from imges.pictures.health import Health
+from imges.pictures.old_addresses import OldAddresses
 from imges.pictures.rendering import Rendering
 from imges.pictures.repeating import Repeating
 from imges.pictures.storing import Storing
@@ -38,6 +39,7 @@ class Pictures:
     rendering: Rendering
     storing: Storing
     finding: Finding
+    old_addresses: OldAddresses
     views: Views
     deleting: Deleting
     sweeping: Sweeping
@@ -81,6 +83,7 @@ class Pictures:
                 now=now,
             ),
             finding=finding,
+            old_addresses=OldAddresses(catalog, now),
             views=Views(catalog, background),
             deleting=deleting,
             sweeping=Sweeping(settings, catalog, places, deleting, undoing, repeating=repeating, lease=lease, now=now),

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from imges import ids, metrics
-from imges.catalog import Catalog, Image, KeyTaken, NewImage, RowClaimed, UploadId, UploadIdTaken
+from imges.catalog import Catalog, Image, KeyTaken, NewImage, OldAddress, RowClaimed, UploadId, UploadIdTaken
 from imges.errors import BadParameter, Blocked, Busy, CatalogUnavailable, Duplicate
 from imges.imaging import Rendition
 from imges.pictures.background import Background
@@ -199,8 +199,10 @@ class Storing:
 
     # Imports: pictures that were somewhere before are not held to quotas
 
-    async def bring_in(self, new: NewImage, objects: Sequence[NewObject], *, views: int = 0) -> Image:
-        """Store an imported picture, whose *objects* end with the original.
+    async def bring_in(
+        self, new: NewImage, objects: Sequence[NewObject], *, views: int = 0, old: Sequence[OldAddress] = ()
+    ) -> Image:
+        """Store an imported picture, whose *objects* end with the original, and the addresses *old* that it had.
 
         If the original is in the storage already, byte for byte, the row is published in one step: an undo would
         delete what may be the only copy.
@@ -212,13 +214,13 @@ class Storing:
         if await is_intact(storage, new.original):
             for each in objects[:-1]:
                 await storage.put(each.key, each.file, media_type=each.media_type, expires=each.expires, replace=True)
-            return await self.adopt(new, views=views)
-        row = await self._catalog.images.take_in(new, views=views, lease=self._lease, short_id=self._short_id)
+            return await self.adopt(new, views=views, old=old)
+        row = await self._catalog.images.take_in(new, views=views, lease=self._lease, short_id=self._short_id, old=old)
         return await self._put_and_publish(row, objects, self._undoing.undo_import)
 
-    async def adopt(self, new: NewImage, *, views: int = 0) -> Image:
+    async def adopt(self, new: NewImage, *, views: int = 0, old: Sequence[OldAddress] = ()) -> Image:
         """Publish a row for objects that are in their place already. Raises `KeyTaken`, `CatalogUnavailable`."""
-        return await self._catalog.images.take_in(new, views=views, short_id=self._short_id)
+        return await self._catalog.images.take_in(new, views=views, short_id=self._short_id, old=old)
 
     # Ids
 

@@ -20,6 +20,7 @@ from imges.settings.values import (
     Colour,
     Contact,
     Count,
+    Dialect,
     Drain,
     ExistingFile,
     Format,
@@ -73,6 +74,14 @@ class Api(Section):
     key: Text | None = Field(default=None, repr=False)
     prefixes: Annotated[tuple[Prefix, ...], A_LIST, DISTINCT] = ("sharexapi", "api")
     guest_uploads: bool = True
+    dialects: Annotated[tuple[Dialect, ...], A_LIST, DISTINCT] = (
+        "imgbb",
+        "imgur",
+        "lsky",
+        "smms",
+        "zipline",
+        "plain",
+    )
 
 
 class Catalog(Section):

@@ -128,6 +128,7 @@ DISTINCT = AfterValidator(_distinct)
 PlaceName = Annotated[str, _shaped(r"[a-z0-9_-]+", "names of places are made of a-z, 0-9, _ and -")]
 PlaceOptions = Annotated[dict[str, Any], AfterValidator(_typed_place)]
 Format = Literal["jpg", "png", "gif", "webp", "avif", "heic", "tiff", "bmp"]
+Dialect = Literal["imgbb", "imgur", "lsky", "smms", "zipline", "plain"]
 Prefix = Annotated[str, _shaped(r"[A-Za-z0-9_-]+", "should be one part of a path, such as api")]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 LinkUrl = Annotated[

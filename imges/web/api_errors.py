@@ -1,6 +1,7 @@
 """Errors in the forms of API v1: as JSON, and as one line of text."""
 
 from http import HTTPStatus
+from typing import Protocol
 
 from aiohttp import web
 
@@ -9,6 +10,15 @@ from imges.log import request_id
 
 FORMAT = web.RequestKey("FORMAT", str)
 """The format in which API v1 answers this request, errors included. Other routes do not set it."""
+
+
+class ErrorForm(Protocol):
+    """How an error is written to a client of another host's API."""
+
+    def __call__(self, request: web.Request, error: ImgesError, /) -> web.Response: ...
+
+
+ERROR_FORM = web.RequestKey("ERROR_FORM", ErrorForm)
 
 
 def error_message(error: ImgesError) -> str:

@@ -7,6 +7,7 @@ from imges.administration import Administration
 from imges.pictures.deleting import Deleting
 from imges.pictures.finding import Finding
 from imges.pictures.health import Health
+from imges.pictures.old_addresses import OldAddresses
 from imges.pictures.storing import Storing
 from imges.pictures.views import Views
 from imges.receiving.intake import Intake
@@ -16,6 +17,7 @@ ADMINISTRATION = web.AppKey("ADMINISTRATION", Administration)
 SETTINGS = web.AppKey("SETTINGS", Settings)
 STORING = web.AppKey("STORING", Storing)
 FINDING = web.AppKey("FINDING", Finding)
+OLD_ADDRESSES = web.AppKey("OLD_ADDRESSES", OldAddresses)
 VIEWS = web.AppKey("VIEWS", Views)
 DELETING = web.AppKey("DELETING", Deleting)
 HEALTH = web.AppKey("HEALTH", Health)

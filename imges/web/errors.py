@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 from imges import metrics
 from imges.errors import BodyTooSlow, Busy, FetchFailed, ImgesError, Internal, MalformedBody, MethodNotAllowed, NotFound
 from imges.log import log_request
-from imges.web.api_errors import FORMAT, error_json, error_message
+from imges.web.api_errors import ERROR_FORM, FORMAT, error_json, error_message
 from imges.web.app_keys import SETTINGS
 from imges.web.pages.rendering import language, render
 from imges.web.pages.sentences import in_language
@@ -90,6 +90,8 @@ def error_response(request: web.Request, error: ImgesError) -> web.Response:
 
 
 def _body(request: web.Request, error: ImgesError) -> web.Response:
+    if (written := request.get(ERROR_FORM)) is not None:
+        return written(request, error)
     accept = request.headers.get("Accept", "")
     form = request.get(FORMAT) or ("json" if "application/json" in accept else "page")
     if form == "json":

@@ -30,10 +30,12 @@ from imges.catalog import (
     KeyTaken,
     NewImage,
     NoSuchApiKey,
+    OldAddress,
     PlaceUse,
     RowClaimed,
     Scope,
     Search,
+    Shows,
     State,
     UploadIdTaken,
     block_text,
@@ -762,6 +764,89 @@ class CatalogSuite:
         assert [kept.image for kept in await catalog.inventory.page(limit=9)] == [done]
         assert (await guest(catalog)).pictures == 1
         await catalog.images.take_in(new_image("pending"))
+
+    # Pictures from other hosts
+
+    async def test_old_addresses_lead_to_their_picture_and_stay_when_it_is_deleted(self, catalog: Catalog, lease: str):
+        old = [OldAddress("/u/a.png"), OldAddress("/view/ü.png", Shows.PAGE)]
+        assert not await catalog.old_addresses.has_any()
+        image = await catalog.images.take_in(new_image("a"), old=old)
+        other = await catalog.images.take_in(new_image("b"), old=[OldAddress("/u/a.png"), OldAddress("/u/b.png")])
+        assert await catalog.old_addresses.has_any()
+        assert await catalog.old_addresses.find("/u/a.png", NOON) == (Shows.ORIGINAL, image)
+        assert await catalog.old_addresses.find("/view/ü.png", NOON) == (Shows.PAGE, image)
+        assert await catalog.old_addresses.of([image.number, other.number, 999]) == {
+            image.number: old,
+            other.number: [OldAddress("/u/b.png")],
+        }
+        assert await catalog.old_addresses.add(other.number, old) == 0
+        await catalog.deletions.begin(image.number)
+        with pytest.raises(Gone):
+            await catalog.old_addresses.find("/u/a.png", NOON)
+        await catalog.deletions.finish(image.number)
+        with pytest.raises(Gone):
+            await catalog.old_addresses.find("/u/a.png", NOON)
+        assert await catalog.old_addresses.add(other.number, old) == 0
+        assert await catalog.old_addresses.owners(["/u/a.png", "/u/b.png", "/c"]) == {
+            "/u/a.png": None,
+            "/u/b.png": other.number,
+        }
+        assert [each.path for each in await catalog.old_addresses.samples(9)] == ["/u/b.png"]
+        for path in ("/u/A.png", "/\0", "/\ud800", "/" + "x" * 1024):
+            with pytest.raises(NotFound):
+                await catalog.old_addresses.find(path, NOON)
+
+    async def test_old_addresses_of_an_import_that_was_taken_back_are_free(self, catalog: Catalog, lease: str):
+        old = [OldAddress("/u/a.png")]
+        row = await catalog.images.take_in(new_image("a"), lease=lease, old=old)
+        with pytest.raises(NotFound):
+            await catalog.old_addresses.find("/u/a.png", NOON)
+        await catalog.images.withdraw(row.number, lease=lease)
+        await catalog.images.forget(row.number)
+        again = await catalog.images.take_in(new_image("again"), old=old)
+        assert (await catalog.old_addresses.find("/u/a.png", NOON))[1] == again
+
+    async def test_a_picture_gets_its_right_id_and_answers_to_the_one_before(self, catalog: Catalog):
+        image = await catalog.images.take_in(new_image("a"))
+        await catalog.mending.give_id(image, "right", keep=True)
+        for each in ("right", "id-a"):
+            assert (await catalog.published.by_id(each, NOON)).id == "right"
+        with pytest.raises(KeyTaken):
+            await catalog.images.take_in(new_image("b", id="id-a"))
+        await catalog.mending.give_id(replace(image, id="right"), "id-a", keep=False)
+        assert (await catalog.published.by_id("id-a", NOON)).id == "id-a"
+        with pytest.raises(NotFound):
+            await catalog.published.by_id("right", NOON)
+        other = await catalog.images.take_in(new_image("b"))
+        with pytest.raises(KeyTaken):
+            await catalog.mending.give_id(other, "id-a", keep=True)
+        assert (await catalog.published.by_id("id-b", NOON)).number == other.number
+
+    async def test_an_id_is_taken_away_for_its_rightful_picture(self, catalog: Catalog):
+        first, second = [await catalog.images.take_in(new_image(name)) for name in ("a", "b")]
+        await catalog.mending.free_id(first, "id-a")
+        await catalog.mending.give_id(second, "id-a", keep=False)
+        assert (await catalog.published.by_id("id-a", NOON)).number == second.number
+        left = (await catalog.inventory.by_numbers([first.number]))[first.number].image
+        assert left.id not in {"id-a", "id-b"}
+        assert (await catalog.published.by_id(left.id, NOON)).number == first.number
+        await catalog.mending.give_id(left, "id-b", keep=True)
+        assert (await catalog.published.by_id(left.id, NOON)).id == "id-b"
+
+    async def test_what_a_better_dump_says_is_filled_in(self, catalog: Catalog):
+        await catalog.keys.add(ApiKey("anna", Scope.UPLOAD, NOON, enabled=False), b"hash of anna")
+        image = await catalog.images.take_in(new_image("a"))
+        better = replace(
+            image, title="Titel", tags=("x",), views=7, api_key="anna", created=NOON - MINUTE, expires=NOON + MINUTE
+        )
+        assert await catalog.mending.fill(image, better)
+        assert await catalog.published.by_id(image.id, NOON) == better
+        found = await catalog.search.page(Search("titel"), limit=9)
+        assert [each.id for each in found] == [image.id]
+        counts = {key.name: (key.pictures, key.bytes) for key in await catalog.keys.all()}
+        assert counts == {GUEST: (0, 0), "anna": (1, image.stored_bytes)}
+        await catalog.deletions.begin(image.number)
+        assert not await catalog.mending.fill(image, better)
 
     async def test_movable_pictures_are_counted_and_listed(self, catalog: Catalog, lease: str):
         first = await published(catalog, lease, new_image("first"))

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from imges.catalog import ApiKey, Deed, Scope, copy_catalog, open_catalog, schema, upgrade_catalog
+from imges.catalog import ApiKey, Deed, OldAddress, Scope, copy_catalog, open_catalog, schema, upgrade_catalog
 from imges.catalog.copying import Tally
 from imges.errors import CatalogDiffers, Gone, SettingsError
 from tests.catalog.pictures import MINUTE, NOON, claim_abandoned, new_image, stored
@@ -40,6 +40,7 @@ async def fill(url: str) -> None:
         upload_id = catalog.upload_ids.new("guest", "an id of the client", "00" * 16, NOON)
         full = await catalog.images.reserve(FULL, lease=lease, upload_id=upload_id)
         await catalog.images.publish(full, lease=lease)
+        await catalog.old_addresses.add(full.number, [OldAddress("/u/full.png")])
         for i in range(7):
             await published(catalog, lease, new_image(f"{i}", api_key="ann", medium=None if i % 2 else stored(f"m{i}")))
         await catalog.images.reserve(new_image("pending"), lease=lease)
@@ -63,6 +64,7 @@ async def test_everything_arrives_and_goes_back(file: str, tmp_path: Path, postg
         "files": 24,
         "unique_keys": 40,
         "upload_ids": 1,
+        "old_addresses": 1,
         "api_keys": 2,
         "blocks": 1,
         "trail": 2,

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests import drawn
 from tests.cli.checked import SOUND, check
+from tests.commands import run
 from tests.served import IMGES, free_port, serving
 from tests.servers import running_nginx
 from tests.shipping.proxies import running_proxy
@@ -32,6 +34,17 @@ def test_a_sound_server_is_good_from_outside_and_keeps_nothing(tmp_path: Path):
             assert found in said.stdout
         assert not list((tmp_path / "data/images").rglob("*.png"))
         assert "Traceback" not in served.log
+
+
+def test_one_old_address_of_an_import_is_asked(tmp_path: Path):
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/a b.png").write_bytes(drawn.png())
+    assert run(tmp_path, "import", "old", "--from", "folder", "--keep-paths", "/u").returncode == 0
+    with serving(tmp_path, **PROXIED) as served:
+        base = f"http://127.0.0.1:{served.port}"
+        said = public(tmp_path, base, **(PROXIED | {"SERVER__PORT": str(served.port)}))
+        assert "an old address still works: /u/a b.png" in said.stdout
+        assert served.request("GET", "/u/a%20b.png") == (200, drawn.png())
 
 
 NGINX = """

@@ -211,7 +211,7 @@ BODIES: dict[str, Callable[[bytes, Path], object]] = {
     "base64 behind its beginning": lambda value, folder: _text(b"R0lG" * 1000 + value, folder, form_encoded=True),
     "JSON": lambda value, _: _json(b"{" + value),
     "JSON, a string": lambda value, _: _json(b'{"source": "' + value),
-    "text of a field": lambda value, _: upload_form._decoded(
+    "text of a field": lambda value, _: upload_form.decoded(
         Field("title", form_encoded=True), value[: upload_form.MAX_TEXT]
     ),
 }

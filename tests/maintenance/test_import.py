@@ -18,9 +18,10 @@ import pytest
 from imges.catalog import GUEST, Image, NewImage
 from imges.catalog.images import Images
 from imges.errors import NotFound
-from imges.maintenance.chevereto import id_encoder
 from imges.maintenance.exporting import take_out
-from imges.maintenance.importing import Imported, NotTaken, Wanted, bring_in
+from imges.maintenance.hosts.chevereto import Chevereto, id_encoder
+from imges.maintenance.importing import Imported, Wanted, bring_in
+from imges.maintenance.source import NotTaken
 from imges.storage import NewObject, StorageFull
 from imges.storage.timed import TimedStorage
 from tests import drawn
@@ -240,7 +241,7 @@ DUMP = Path(__file__).with_name("chevereto.sql")
 async def test_a_chevereto_with_its_dump_keeps_titles_dates_views_and_ids(library: Library, tmp_path: Path):
     folder = tree(tmp_path / "chevereto/images", a__jpg=drawn.jpeg(), gone__png=drawn.png())
     put(folder, "loose.png", drawn.png(9))
-    done, said = await imported(library, tmp_path / "chevereto", dump=DUMP)
+    done, said = await imported(library, tmp_path / "chevereto", host=Chevereto(dump=DUMP))
     assert (done.pictures, done.without_file) == (2, 1)
     assert "image_id 5" in said.lines[0]
     assert "expired" in said.about("gone.png")[0]

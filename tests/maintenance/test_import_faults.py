@@ -12,6 +12,7 @@ import pytest
 
 from imges.maintenance.adopt import created_on
 from imges.maintenance.exporting import take_out
+from imges.maintenance.hosts.chevereto import Chevereto
 from imges.pictures.storing import LAST_END
 from tests import drawn
 from tests.commands import run
@@ -65,7 +66,8 @@ BAD = [
     {"delete_token_hash": "xyz"},
     {"delete_token_hash": 5},
     {"md5": "ab"},
-    {"number": -1},
+    {"old_addresses": [["/a", "nothing"]]},
+    {"old_addresses": ["/a"]},
 ]
 
 
@@ -112,7 +114,7 @@ def test_bad_lines_are_exit_status_1(tmp_path: Path):
     said = run(tmp_path, "import", "old")
     assert (said.returncode, "Traceback" in said.stderr) == (1, False)
     assert "line 1 is not of an export" in said.stdout + said.stderr
-    assert "1 lines of pictures.jsonl could not be read" in said.stdout
+    assert "1 lines could not be read" in said.stdout
     assert run(tmp_path, "fsck", "--digests").stdout == "nothing is wrong\n"
     put(folder, "pictures.jsonl", json.dumps(GOOD).encode() + b"\n")
     assert run(tmp_path, "import", "old").returncode == 0
@@ -139,7 +141,7 @@ async def test_a_row_of_a_dump_that_makes_no_sense_leaves_its_picture_out(
     folder = tree(tmp_path / "images", a__jpg=drawn.jpeg())
     dump = tmp_path / "dump.sql"
     dump.write_text(DUMP.read_text().replace(was, becomes, 1))
-    done, said = await imported(library, folder, dump=dump)
+    done, said = await imported(library, folder, host=Chevereto(dump=dump))
     assert done.pictures == 0
     assert said.about("image_id 1" if was == "417" else "image_id -1")
     assert "makes no sense" in said.about("a.jpg")[0]

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from imges.maintenance.tree import NoFile, OldFile, Refused, images_folder, opened, printable, walk
+from imges.maintenance.tree import (
+    NoFile,
+    OldFile,
+    Refused,
+    everywhere,
+    in_date_folders,
+    inner_folder,
+    opened,
+    printable,
+    walk,
+)
 
 DAY = "2014/06/04"
 
@@ -19,12 +29,11 @@ def made(folder: Path, *keys: str) -> Path:
 
 def found(folder: Path, also: frozenset[str] = frozenset()) -> tuple[list[str], dict[str, str]]:
     """Returns the keys of the originals, and the reasons of what is refused."""
-    files = list(walk(folder, also))
+    files = list(walk(folder, in_date_folders(also)))
     originals = [file for file in files if isinstance(file, OldFile)]
-    assert [file.path for file in originals] == [folder / file.name.key for file in originals]
-    return [file.name.key for file in originals], {
-        file.shown: file.reason for file in files if isinstance(file, Refused)
-    }
+    assert [file.path for file in originals] == [folder / file.name for file in originals]
+    assert [file.key and file.key.key for file in originals] == [file.name for file in originals]
+    return [file.name for file in originals], {file.shown: file.reason for file in files if isinstance(file, Refused)}
 
 
 def test_originals_are_those_in_folders_of_days(tmp_path: Path):
@@ -70,9 +79,9 @@ def test_a_name_must_leave_room_for_that_of_a_thumb(tmp_path: Path, length: int,
 
 def test_the_pictures_are_in_images_if_the_years_are_there(tmp_path: Path):
     made(tmp_path, f"images/{DAY}/a.png")
-    assert images_folder(tmp_path) == tmp_path / "images"
+    assert inner_folder(tmp_path) == tmp_path / "images"
     made(tmp_path, f"{DAY}/a.png")
-    assert images_folder(tmp_path) == tmp_path
+    assert inner_folder(tmp_path) == tmp_path
 
 
 def test_a_pipe_is_not_opened_and_not_waited_for(tmp_path: Path):
@@ -89,3 +98,14 @@ def test_a_pipe_is_not_opened_and_not_waited_for(tmp_path: Path):
 def test_names_are_printed_without_what_a_terminal_obeys():
     assert printable("grüße.png") == "grüße.png"
     assert printable("a\x1b[31m\udcff.png") == "a\\x1b[31m\\udcff.png"
+
+
+def test_everywhere_all_pictures_are_taken_and_those_in_folders_of_days_keep_their_keys(tmp_path: Path):
+    made(tmp_path, f"{DAY}/a.png", f"{DAY}/a.th.png", "b.png", "deep/er/c.th.GIF", "notes.txt")
+    files = list(walk(tmp_path, everywhere))
+    assert {file.name: file.key and file.key.key for file in files if isinstance(file, OldFile)} == {
+        f"{DAY}/a.png": f"{DAY}/a.png",
+        "b.png": None,
+        "deep/er/c.th.GIF": None,
+    }
+    assert [file.shown for file in files if isinstance(file, Refused)] == ["notes.txt"]

@@ -39,6 +39,8 @@ class Description:
 
     def _path(self, path: str) -> str | None:
         path = re.sub(r"^https?://[^/]+", "", path).partition("?")[0]
+        if re.match(r"/api/(v[12]|upload|token)(/|$)", path):  # APIs of other hosts: theirs to describe
+            return None
         return next((each for each, pattern in self._patterns if pattern.fullmatch(path)), None)
 
     @cached_property

@@ -15,9 +15,13 @@ from imges.web.connection.proxies import client_address
 METHODS = "GET, POST, OPTIONS"
 
 
-def routes(prefixes: tuple[str, ...]) -> list[web.RouteDef]:
-    """Uploads with and without a slash at the end. Neither redirects, because a redirected POST loses its body."""
-    of_imgbb = [web.route("*", path, upload_by_imgbbs_path) for path in ("/1/upload", "/1/upload/")]
+def routes(prefixes: tuple[str, ...], *, imgbb: bool) -> list[web.RouteDef]:
+    """Uploads with and without a slash at the end. Neither redirects, because a redirected POST loses its body.
+
+    *imgbb*: whether ImgBB's path is answered.
+    """
+    paths = ("/1/upload", "/1/upload/") if imgbb else ()
+    of_imgbb = [web.route("*", path, upload_by_imgbbs_path) for path in paths]
     return of_imgbb + [
         route
         for prefix in prefixes

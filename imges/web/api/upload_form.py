@@ -49,6 +49,8 @@ class UploadForm:
     by_imgbbs_path: bool = False
     """Whether the request came to ImgBB's path, which always answers in ImgBB's shape."""
     body: UploadBody | None = None
+    filename: str = ""
+    """The name of the picture, if the request says it and the picture's own part does not."""
     empty: list[str] = field(default_factory=list[str])
     """Names of the fields that might hold the picture, but hold nothing."""
     heads: dict[str, bytes] = field(default_factory=dict[str, bytes])
@@ -120,7 +122,7 @@ class UploadForm:
         received = await self._received(name, intake, folder, by_get=by_get)
         if received.file.size == 0:
             raise NoSource
-        return replace(received, name=given(self.fields, "name").strip() or received.name)
+        return replace(received, name=given(self.fields, "name").strip() or received.name or self.filename)
 
     async def _received(self, name: str, intake: Intake, folder: Path, *, by_get: bool) -> Received:
         if name in self.files:
@@ -175,7 +177,7 @@ class _FieldReader:
     async def end(self) -> None:
         name = _plain(self._field.name)
         if self._writer is None:
-            self._form.fields[name] = _decoded(self._field, bytes(self._value))
+            self._form.fields[name] = decoded(self._field, bytes(self._value))
             return
         spooled = await self._writer.finish(may_wait=_is_file(self._field) and self._pictures == 1)
         self._form.heads[name] = self._head
@@ -204,7 +206,7 @@ def _plain(name: str) -> str:
     return name.removesuffix("[]") if name.removesuffix("[]") in SOURCES else name
 
 
-def _decoded(part: Field, value: bytes) -> str:
+def decoded(part: Field, value: bytes) -> str:
     """Returns *value* as UTF-8; else in the charset that was declared, if it is Latin. Raises `MalformedBody`."""
     raw = unquoted(value.replace(b"+", b" ")) if part.form_encoded else value
     try:

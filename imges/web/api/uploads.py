@@ -45,7 +45,7 @@ async def _receive(request: web.Request, form: UploadForm, identify: Identify) -
     access, intake, address = request.app[ACCESS], request.app[INTAKE], client_address(request)
     await access.admit_upload(address)
     async with access.room(_announced(request, intake.limit)) as room, intake.spool.open() as folder:
-        if request.method == "POST":
+        if request.method in {"POST", "PUT"}:
             with metrics.step("receive"):
                 await form.read(request, folder, intake.limit, room)
         if FORMAT in request:
@@ -75,7 +75,7 @@ def _result(uploaded: Uploaded) -> str:
 
 def _announced(request: web.Request, limit: int) -> int:
     """Returns how many bytes the picture may have at most, before any are read."""
-    announced = request.content_length if request.method == "POST" else limit
+    announced = request.content_length if request.method in {"POST", "PUT"} else limit
     return limit if announced is None else min(announced, limit)
 
 
@@ -92,7 +92,7 @@ def json_answer(request: web.Request, form: UploadForm, uploaded: Uploaded) -> w
         kind=request.app[FINDING].storage_type(image),
         token=uploaded.delete_token,
         now=image.created if uploaded.repeated else datetime.now(UTC),
-        imgbb=form.is_imgbb,
+        imgbb=form.is_imgbb and "imgbb" in request.app[SETTINGS].api.dialects,
         removed=uploaded.removed,
     )
     return web.json_response(answer)

@@ -18,6 +18,7 @@ from imges.web.pages.form_origin import origin_of
 from imges.web.pages.previews import preview
 from imges.web.pages.rendering import render
 from imges.web.serving.objects import send_current
+from imges.web.serving.old_addresses import answer_old_address
 
 AT_ONCE = 2**20
 AT_ONCE_MOVING = 8 * 2**20
@@ -57,12 +58,15 @@ async def with_a_slash(request: web.Request) -> web.StreamResponse:
 async def viewer(request: web.Request) -> web.StreamResponse:
     """Answers with the page of a picture; with the picture itself, if an extension stands behind its id."""
     finding, where, named = request.app[FINDING], site(request), request.match_info["id"]
+    if "." in named and (answer := await answer_old_address(request)) is not None:
+        return answer
     if (file := await _named_file(request, named)) is not None:
         return await send_current(request, file.key)
-    if titled := _TITLED.fullmatch(named):
-        image = await finding.by_id(titled[1])
+    titled = _TITLED.fullmatch(named)
+    image = await finding.by_id(titled[1] if titled else named)
+    if image.id != named:  # a title stands before it, or the picture has got another id since
         return web.Response(status=301, headers={"Location": f"/image/{image.id}"})
-    return _page(request, await finding.by_id(named), where)
+    return _page(request, image, where)
 
 
 async def _named_file(request: web.Request, named: str) -> StoredFile | None:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from imges.errors import NotFound
+from imges.errors import Gone, NotFound
 from imges.pictures.finding import Located
 from imges.storage import Address, KeyMissing, StorageError, StorageUnavailable, moment_of
 from imges.web.app_keys import FINDING, SETTINGS
@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 
 REDIRECT_LIFE = timedelta(minutes=10)
 """How long a redirect to a permanent address is cached. The picture may move to another place."""
+
+EXTENSIONS = ("jpg", "png", "gif", "webp", "avif")
+"""Extensions that originals have."""
 
 CACHING = web.RequestKey("CACHING", str)
 """The `Cache-Control` of an address that is not the object's own."""
@@ -46,16 +49,31 @@ async def preflight(_: web.Request) -> web.StreamResponse:
 async def picture(request: web.Request) -> web.StreamResponse:
     """Answers with an object: strong ETag, ranges, and caching for a year or for as long as the picture lives.
 
-    People type `.PNG`, and some programs write it. If no object has that key, the one in lower case is served.
+    People type `.PNG`, and some programs write it. If no object has that key, the one in lower case is served. An
+    address without an extension leads to the page of the picture: ksnip makes such links.
     """
     key = request.match_info["key"]
     try:
         return await send_object(request, key)
     except NotFound:
         stem, _, extension = key.rpartition(".")
+        if "." not in key.rpartition("/")[2]:
+            return await _page_of(request, key)
         if extension == extension.lower():
             raise
     return await send_object(request, f"{stem}.{extension.lower()}")
+
+
+async def _page_of(request: web.Request, stem: str) -> web.StreamResponse:
+    """Sends on to the page of the only picture whose key is *stem* with an extension. Raises `NotFound` without one."""
+    found: set[str] = set()
+    for extension in EXTENSIONS:
+        with suppress(NotFound, Gone, StorageUnavailable):
+            located = await request.app[FINDING].locate(f"{stem}.{extension}")
+            found |= {located.row.id} if located.row else set()
+    if len(found) != 1:
+        raise NotFound
+    return web.Response(status=302, headers={"Location": f"/image/{quote(found.pop())}", "Cache-Control": "no-cache"})
 
 
 async def send_current(request: web.Request, key: str) -> web.StreamResponse:

@@ -23,6 +23,7 @@ from imges.receiving import first_bytes, text, urls
 from imges.settings import Settings
 from imges.storage import object_keys
 from imges.web.api import body, diagnosis, presented_key, upload_form, upload_options
+from imges.web.api.dialects import zipline
 from imges.web.api.form_fields import Event, Field
 from imges.web.api.picture_json import SiteAddresses
 from imges.web.connection import proxies, request_ids
@@ -156,6 +157,8 @@ HEADERS: dict[str, Callable[[str], object]] = {
     "path of a viewer": viewer._TITLED.fullmatch,
     "path of a file": viewer._FILE.fullmatch,
     "path in the log": lambda value: log._TOKEN.sub("", "/image/a/delete/" + value),
+    "path of a dialect in the log": lambda value: log._KEY.sub("", "/imgur/" + value),
+    "x-zipline-deletes-at": zipline._seconds,
     "key of an object": object_keys.checked_key,
     "query": lambda value: URL.build(path="/", query_string=value, encoded=True).query,
     "oembed's address": lambda value: viewer._viewed(value, SiteAddresses("http://x", ZoneInfo("UTC"))),
@@ -238,6 +241,8 @@ SLOW_PROPERTIES = {"cookies", "content_type", "charset", "if_match", "if_none_ma
 
 ENTERED = {
     "log.py:_TOKEN": "path in the log",
+    "log.py:_KEY": "path of a dialect in the log",
+    "web/api/dialects/zipline.py:_seconds": "x-zipline-deletes-at",
     "naming.py:_EXTENSION": "file name",
     "naming.py:_OWN_ENDING": "file name",
     "naming.py:_SCRIPT": "file name",

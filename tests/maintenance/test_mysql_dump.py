@@ -145,6 +145,7 @@ TEXT = "INSERT INTO `t` (`a`) VALUES ('Grüße €');"
         bz2.compress(TEXT.encode("cp1252")),
         lzma.compress(TEXT.encode()),
     ],
+    ids=["utf-8", "utf-8-sig", "cp1252", "utf-16", "gzip", "bzip2", "xz"],
 )
 def test_packed_dumps_and_other_encodings_are_read_whatever_they_are_called(tmp_path: Path, content: bytes):
     file = tmp_path / "dump"

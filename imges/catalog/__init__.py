@@ -23,6 +23,7 @@ from imges.catalog.album_errors import AlbumGone, AlbumNameTaken
 from imges.catalog.blocks import block_text
 from imges.catalog.catalog import Catalog, copy_catalog, open_catalog, upgrade_catalog
 from imges.catalog.sqlite import copy_sqlite
+from imges.catalog.statistics import Statistics
 from imges.catalog.types import (
     GUEST,
     Album,
@@ -51,7 +52,6 @@ from imges.catalog.types import (
     Shows,
     Sort,
     State,
-    Statistics,
     StoredFile,
     Trace,
     UploadId,

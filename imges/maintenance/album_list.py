@@ -13,6 +13,7 @@ from pydantic.dataclasses import dataclass
 
 from imges.catalog import Album, AlbumGone, AlbumNameTaken, Catalog, Cursor, KeyTaken, NewAlbum, Privacy, Sort, utc_now
 from imges.durable import PRIVATE, move_over
+from imges.errors import ImgesError
 from imges.maintenance.context import Context
 from imges.maintenance.records import End, Moment, NotARecord, Text, digest_bytes
 
@@ -95,7 +96,7 @@ async def bring_in(context: Context, folder: Path) -> None:
     """Makes the albums of the list in *folder*, if there is one, and adds the pictures that are here by now.
 
     An album that is here already gets what it lacks, so an import can be run again. A line that no export wrote is
-    reported and left out. Raises `OSError` if the list cannot be read.
+    reported and left out. Raises `ImgesError` if the list cannot be read.
     """
     path = folder / LIST
     if not await asyncio.to_thread(path.is_file):
@@ -109,7 +110,10 @@ async def bring_in(context: Context, folder: Path) -> None:
 
 
 def _lines(path: Path) -> list[bytes]:
-    return path.read_bytes().splitlines()
+    try:
+        return path.read_bytes().splitlines()
+    except OSError as error:
+        raise ImgesError(f"{path} cannot be read: {error.strerror}") from error
 
 
 async def _one(context: Context, record: AlbumRecord) -> None:

@@ -118,10 +118,7 @@ class _Import:
         self._imported.old_addresses += self._mending.added
         if self._imported.old_addresses:
             self._imported.samples = [each.path for each in await self._catalog.old_addresses.samples(SAMPLES)]
-        try:
-            await album_list.bring_in(self._context, self._wanted.folder)
-        except OSError as error:
-            raise NotTaken(f"{error.filename} cannot be read: {error.strerror}") from error
+        await album_list.bring_in(self._context, self._wanted.folder)
         return self._imported
 
     async def _make_keys(self) -> None:

@@ -33,7 +33,9 @@ async def test_everybody_reads_it_and_nobody_learns_the_token(imges: Server):
     image = await imges.uploaded(drawn.png(), title="Mine")
     answer = await imges.get(address(image))
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    assert answer.json["image"] == {name: value for name, value in image.items() if name not in {"delete_url", "removed"}}
+    assert answer.json["image"] == {
+        name: value for name, value in image.items() if name not in {"delete_url", "removed"}
+    }
     assert (await imges.get("/api/1/image/none")).error == (404, 404)
 
 

@@ -32,10 +32,13 @@ from imges.receiving.spool import Spool
 from imges.settings import Settings
 from imges.storage.places import none_lost, open_places, prove
 from imges.web import health
-from imges.web.api import api_v1, dialects, openapi
+from imges.web.api import album_routes, api_v1, dialects, openapi, picture_routes
 from imges.web.app_keys import (
     ACCESS,
     ADMINISTRATION,
+    ALBUMS,
+    ARCHIVING,
+    CHANGING,
     DELETING,
     FINDING,
     HEALTH,
@@ -50,7 +53,19 @@ from imges.web.connection.request_ids import identify_request
 from imges.web.connection.shutdown import SHUTDOWN, Shutdown, close_after_answer
 from imges.web.errors import answer_errors
 from imges.web.headers import complete
-from imges.web.pages import admin, delete_page, rendering, setup_page, site_files, upload_page, viewer
+from imges.web.pages import (
+    admin,
+    album,
+    album_edit,
+    album_files,
+    delete_page,
+    edit_page,
+    rendering,
+    setup_page,
+    site_files,
+    upload_page,
+    viewer,
+)
 from imges.web.serving import objects, static_files
 from imges.web.serving.old_addresses import or_old_address
 from imges.web.serving.recent_answers import MEMORY, RECENT_ANSWERS, RecentAnswers, keep_answer
@@ -86,6 +101,8 @@ def create_app(
     app[SHUTDOWN] = Shutdown()
     rendering.set_up_pages(app, settings.site.language)
     app.add_routes(dialects.routes(settings.api.dialects))
+    for routes in (album_routes.routes, picture_routes.routes):
+        app.add_routes(routes(settings.api.prefixes))
     app.add_routes(api_v1.routes(settings.api.prefixes, imgbb="imgbb" in settings.api.dialects))
     for handlers in (
         objects,
@@ -93,6 +110,10 @@ def create_app(
         upload_page,
         viewer,
         delete_page,
+        edit_page,
+        album,
+        album_edit,
+        album_files,
         setup_page,
         site_files,
         openapi,
@@ -117,7 +138,8 @@ def create_app(
             app[PICTURES] = pictures
             app[STORING], app[FINDING], app[VIEWS] = pictures.storing, pictures.finding, pictures.views
             app[OLD_ADDRESSES] = pictures.old_addresses
-            app[DELETING], app[HEALTH] = pictures.deleting, pictures.health
+            app[ALBUMS], app[ARCHIVING] = pictures.albums, pictures.archiving
+            app[CHANGING], app[DELETING], app[HEALTH] = pictures.changing, pictures.deleting, pictures.health
             app[ACCESS], app[ADMINISTRATION] = access, administration
             memory = MEMORY // (settings.server.workers if member else 1)
             app[RECENT_ANSWERS] = app[ANSWERS_FROM_MEMORY] = RecentAnswers(

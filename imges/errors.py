@@ -41,8 +41,9 @@
     │   └── Internal
     └── CatalogDiffers                 a copy of the catalog that is not complete
 
-The storage protocol adds its own branch in `imges.storage`. Statuses and codes are those of API v1's table of errors
-(Chevereto's code where it has one). One middleware turns errors into HTTP answers.
+The storage protocol adds its own branch in `imges.storage`, the use cases of pictures theirs in `pictures/refusals`.
+Statuses and codes are those of API v1's table of errors (Chevereto's code where it has one). One middleware turns
+errors into HTTP answers.
 """
 
 from typing import Any, ClassVar

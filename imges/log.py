@@ -1,8 +1,8 @@
 """Writes logs to standard error: one line for each event, as text or as JSON.
 
 A reader of the log must not gain the rights or learn the addresses of clients. So no query string is logged (that of
-an upload contains the API key), the token of a delete link is masked, and no client's address is logged. A client must
-not forge lines: whatever it brings into a message stays on its line.
+an upload contains the API key), the token of a delete or edit link is masked, and no client's address is logged. A
+client must not forge lines: whatever it brings into a message stays on its line.
 """
 
 import json
@@ -17,7 +17,7 @@ request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 """The id of the current request, in each of its lines. The web server sets it."""
 
 _requests = logging.getLogger("imges.requests")
-_TOKEN = re.compile(r"(/delete/)[^/\s]+")
+_TOKEN = re.compile(r"(/(?:delete|edit)/)[^/\s]+")
 _KEY = re.compile(r"(/(?:imgur|lsky|plain|smms|zipline)/)[^/\s]+(?=/(?:3|api|up)\b)")
 """The key of a dialect that stands in an address."""
 _OWN_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
@@ -83,8 +83,8 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _masked(text: str) -> str:
-    """Returns *text* without tokens of delete links and keys in addresses, which a reader of the log could use."""
-    text = _TOKEN.sub(r"\1…", text) if "/delete/" in text else text
+    """Returns *text* without tokens of links and keys in addresses, which a reader of the log could use."""
+    text = _TOKEN.sub(r"\1…", text) if "/delete/" in text or "/edit/" in text else text
     return _KEY.sub(r"\1…", text)
 
 

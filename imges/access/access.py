@@ -25,11 +25,15 @@ from imges.access.limits import AddressLimit, IPAddress, Pseudonyms
 from imges.catalog import GUEST, ApiKey, Catalog, Scope, utc_now
 from imges.errors import Blocked, GuestsRefused, ImgesError, KeyUnusable, KeyWrong, QuotaUsedUp
 from imges.settings import Settings
+from imges.settings.units import Rate
 
 log = logging.getLogger(__name__)
 
 EXPENSIVE = 10
 """An upload counts as so many if its picture took all the time that a decoder has."""
+
+PASSWORDS = Rate(5, timedelta(minutes=1))
+"""Passwords of albums that a client address may try."""
 
 TOUCH_EVERY = timedelta(minutes=1)
 """`last_used` of an API key is stored at most this often: it is exact to a minute."""
@@ -60,6 +64,7 @@ class Access:
         self._now = now
         self._uploads = AddressLimit(limiter, pseudonyms, settings.limits.uploads, "uploads")
         self._wrong_keys = AddressLimit(limiter, pseudonyms, settings.limits.wrong_keys, "wrong API keys")
+        self._passwords = AddressLimit(limiter, pseudonyms, PASSWORDS, "passwords")
         self._disk = DiskRoom(_disks(settings), settings.limits.disk_reserve, clock)
         self._touching: dict[str, asyncio.Task[None]] = {}
 
@@ -130,6 +135,10 @@ class Access:
         """Raises `DiskReserve` if too little room is free for uploads, and `SpoolUnavailable`."""
         await self._disk.check()
 
+    async def admit_password(self, address: IPAddress | None) -> None:
+        """Counts a try to enter the password of an album. Raises `TooManyRequests` beyond `PASSWORDS`."""
+        await self._passwords.hit(address)
+
     def room(self, size: int) -> AbstractAsyncContextManager[Room]:
         """See `DiskRoom.room`."""
         return self._disk.room(size)
@@ -144,6 +153,16 @@ class Access:
         """
         remembered = self._remembered(self.keys.hash(presented)) if presented else None
         return remembered or self._usable(await self._known(presented, address))
+
+    async def holder(self, presented: str | bytes | None, address: IPAddress | None) -> ApiKey:
+        """Returns the API key whose text is *presented*, if it may change what it owns. Raises what `identify` raises.
+
+        A used-up quota does not matter here: its owner may want to delete pictures.
+        """
+        key = await self._known(presented, address)
+        key.check_alive(self._now())
+        self._touch(key)
+        return key
 
     async def administrator(self, presented: str | bytes | None, address: IPAddress | None) -> ApiKey:
         """Returns the API key whose text is *presented*, if it may administer. Raises what `identify` raises.

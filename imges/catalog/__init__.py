@@ -19,11 +19,14 @@ tables            the tables; `schema` and `migrations` bring a database to them
 types             what the rest of the program sees; `rows` converts rows to it
 """
 
+from imges.catalog.album_errors import AlbumGone, AlbumNameTaken
 from imges.catalog.blocks import block_text
 from imges.catalog.catalog import Catalog, copy_catalog, open_catalog, upgrade_catalog
 from imges.catalog.sqlite import copy_sqlite
+from imges.catalog.statistics import Statistics
 from imges.catalog.types import (
     GUEST,
+    Album,
     ApiKey,
     ApiKeyNameTaken,
     Block,
@@ -34,17 +37,21 @@ from imges.catalog.types import (
     Image,
     Kept,
     KeyTaken,
+    NewAlbum,
     NewImage,
     NoSuchApiKey,
     OldAddress,
+    Place,
     PlaceUse,
+    Privacy,
     Role,
     RowClaimed,
     Scope,
     Search,
+    Shape,
     Shows,
+    Sort,
     State,
-    Statistics,
     StoredFile,
     Trace,
     UploadId,
@@ -54,6 +61,9 @@ from imges.catalog.types import (
 
 __all__ = [
     "GUEST",
+    "Album",
+    "AlbumGone",
+    "AlbumNameTaken",
     "ApiKey",
     "ApiKeyNameTaken",
     "Block",
@@ -65,15 +75,20 @@ __all__ = [
     "Image",
     "Kept",
     "KeyTaken",
+    "NewAlbum",
     "NewImage",
     "NoSuchApiKey",
     "OldAddress",
+    "Place",
     "PlaceUse",
+    "Privacy",
     "Role",
     "RowClaimed",
     "Scope",
     "Search",
+    "Shape",
     "Shows",
+    "Sort",
     "State",
     "Statistics",
     "StoredFile",

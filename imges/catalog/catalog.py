@@ -11,12 +11,15 @@ from secrets import token_hex
 from sqlalchemy import Connection, delete, insert, select
 
 from imges.catalog import schema
+from imges.catalog.album_pictures import AlbumPictures
+from imges.catalog.albums import Albums
 from imges.catalog.api_keys import ApiKeys
 from imges.catalog.blocks import Blocks
 from imges.catalog.copying import copy
 from imges.catalog.database import Database
 from imges.catalog.deletions import Deletions
 from imges.catalog.dialects import insert_or_skip
+from imges.catalog.edits import Edits
 from imges.catalog.ended_sessions import EndedSessions
 from imges.catalog.figures import Figures
 from imges.catalog.images import Images
@@ -40,7 +43,7 @@ POSTGRESQL = "postgresql://"
 
 
 class Catalog:
-    """Everything about pictures and API keys, what is blocked, and what owners did.
+    """Everything about pictures, albums and API keys, what is blocked, and what owners did.
 
     Every method of its parts may raise `CatalogUnavailable`, and `CatalogFull` if it writes. Docstrings name the rest.
     """
@@ -51,6 +54,9 @@ class Catalog:
         self.published = PublishedImages(database, hashes)
         self.upload_ids = UploadIds(database, hashes)
         self.search = Searches(database)
+        self.edits = Edits(database)
+        self.albums = Albums(database, hashes)
+        self.album_pictures = AlbumPictures(database)
         self.deletions = Deletions(database)
         self.inventory = Inventory(database, hashes, now)
         self.moves = Moves(database)

@@ -11,6 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from imges.catalog import schema
 from imges.catalog.database import Database, Run
 from imges.catalog.tables import (
+    album_pictures,
+    albums,
     api_keys,
     blocks,
     ended_sessions,
@@ -26,16 +28,8 @@ from imges.catalog.tables import (
 from imges.errors import CatalogDiffers, SettingsError
 
 TABLES = (
-    images,
-    files,
-    unique_keys,
-    upload_ids,
-    old_addresses,
-    api_keys,
-    blocks,
-    trail,
-    ended_sessions,
-    secrets,
+    *(images, files, albums, album_pictures, unique_keys, upload_ids),
+    *(old_addresses, api_keys, blocks, trail, ended_sessions, secrets),
 )
 """Every row that a foreign key names comes first. Leases and jobs are left out: no process runs that could hold one."""
 

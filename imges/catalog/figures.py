@@ -21,8 +21,9 @@ from sqlalchemy import (
 from imges.catalog.columns import EPOCH, MICROSECOND
 from imges.catalog.database import Database
 from imges.catalog.statements import by_index
+from imges.catalog.statistics import Statistics
 from imges.catalog.tables import files, images
-from imges.catalog.types import PlaceUse, Role, State, Statistics
+from imges.catalog.types import PlaceUse, Role, State
 
 T = TypeVarTuple("T")
 

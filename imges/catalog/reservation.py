@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningInsert
 
+from imges.catalog.album_rows import append
 from imges.catalog.columns import Moment
 from imges.catalog.dialects import skipping_insert
 from imges.catalog.old_addresses import keep
@@ -79,6 +80,8 @@ def reserve(
     number, image_id = _named(connection, new, columns_of(new, lease), short_id, hashes)
     if upload_id is not None:
         take_upload_id(connection, number, upload_id)
+    if new.album is not None:
+        append(connection, new.album, [number], now)
     _charge(connection, new, now)
     return reserved(new, number, image_id, lease)
 

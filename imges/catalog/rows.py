@@ -16,9 +16,14 @@ FIRST_VERSION = 1
 """`images.version` of a picture whose files were never replaced."""
 
 _KEPT = [
-    field.name for field in fields(NewImage) if field.name not in {"id", "original", "thumb", "medium", "medium_key"}
+    field.name
+    for field in fields(NewImage)
+    if field.name not in {"id", "original", "thumb", "medium", "medium_key", "album"}
 ]
 """Fields of a new picture that stand in its row of `images`, and in `Image`, under the same name."""
+
+WRITTEN = ("title", "description", "tags", "nsfw", "expires")
+"""Fields of a picture that can be changed after its upload."""
 
 _FILE = [field.name for field in fields(StoredFile)]
 
@@ -55,8 +60,13 @@ def columns_of(new: NewImage, lease: str | None, views: int = 0) -> dict[str, An
     """Return the row in `images` of a picture that *lease* holds as pending; without *lease* it is published."""
     row: dict[str, Any] = {name: getattr(new, name) for name in _KEPT}
     row |= {"id": new.id, "state": _state(lease), "lease": lease, "version": FIRST_VERSION, "views": views}
-    row["search"] = search_text(f"{new.original_filename} {new.title or ''}")
-    return row | summary_of(new)
+    return row | written(new) | summary_of(new)
+
+
+def written(picture: NewImage | Image) -> dict[str, Any]:
+    """Return the columns of `images` that an edit changes."""
+    searched = search_text(f"{picture.original_filename} {picture.title or ''}")
+    return {name: getattr(picture, name) for name in WRITTEN} | {"search": searched}
 
 
 def summary_of(picture: NewImage | Image) -> dict[str, Any]:

@@ -111,6 +111,48 @@ files = Table(
     sqlite_with_rowid=False,  # the rows of one picture lie side by side, in the order of the primary key
 )
 
+albums = Table(
+    "albums",
+    metadata,
+    Column("number", RowNumber, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("api_key", Text, nullable=False),  # a name, no foreign key: albums outlive the key
+    Column("name", Text, nullable=False),
+    Column("name_folded", Text, nullable=False),  # as names are compared: `search_text`
+    Column("description", Text),
+    Column("created", Moment, nullable=False),
+    Column("expires", Moment),
+    Column("cover", RowNumber, ForeignKey(images.c.number, ondelete="SET NULL"), index=True),
+    Column("sort", Text, nullable=False),
+    Column("privacy", Text, nullable=False),
+    Column("password", LargeBinary),  # salt and scrypt hash
+    Column("edit_token_hash", LargeBinary),  # of albums of guests, who all share one key
+    sqlite_autoincrement=True,
+)
+
+_names = albums.c.edit_token_hash.is_(None)
+Index(  # names are unique for a key, but not for guests
+    "albums_name",
+    albums.c.api_key,
+    albums.c.name_folded,
+    unique=True,
+    sqlite_where=_names,
+    postgresql_where=_names,
+)
+Index("albums_api_key", albums.c.api_key, albums.c.created, albums.c.number)
+_partial_index("albums_expires", albums.c.expires, where=albums.c.expires.is_not(None))
+
+album_pictures = Table(
+    "album_pictures",
+    metadata,
+    Column("album", RowNumber, ForeignKey(albums.c.number, ondelete="CASCADE"), primary_key=True),
+    Column("image", RowNumber, ForeignKey(images.c.number, ondelete="CASCADE"), primary_key=True, index=True),
+    Column("position", BigInteger, nullable=False),  # see `album_pictures.position_at`
+    Column("added", Moment, nullable=False),
+    sqlite_with_rowid=False,
+)
+Index("album_pictures_position", album_pictures.c.album, album_pictures.c.position, album_pictures.c.image)
+
 unique_keys = Table(
     "unique_keys",
     metadata,

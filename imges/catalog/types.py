@@ -151,6 +151,8 @@ class NewImage(_HasFiles):
     nsfw: bool = False
     exif: dict[str, str] | None = None
     expires: datetime | None = None
+    album: int | None = None
+    """The number of the album that it is added to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +230,54 @@ class ApiKey:
             raise KeyUnusable("this API key has expired")
 
 
+class Sort(StrEnum):
+    """The order of an album: as its pictures were added and moved, the newest upload first, or by name."""
+
+    ADDED = "added"
+    NEWEST = "newest"
+    NAME = "name"
+
+
+class Privacy(StrEnum):
+    """Who sees an album: everybody who has its address, who also has its password, or only its owner."""
+
+    UNLISTED = "unlisted"
+    PASSWORD = "password"  # noqa: S105  (a word)
+    PRIVATE = "private"
+
+
+Place = tuple[int | str, int]
+"""Where a page of an album ends: the value that its pictures are sorted by, and the number of its last picture."""
+
+Shape = Literal["landscape", "portrait"]
+"""Of a picture that is wider than high, or higher than wide."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewAlbum:
+    """An album about to be made. Its owner is the API key, or the holder of the edit token."""
+
+    id: str
+    api_key: str
+    name: str
+    created: datetime
+    description: str | None = None
+    expires: datetime | None = None
+    sort: Sort = Sort.ADDED
+    privacy: Privacy = Privacy.UNLISTED
+    password: bytes | None = None
+    """Salt and scrypt hash."""
+    edit_token_hash: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Album(NewAlbum):
+    """An album in the catalog. *cover* is the number of a picture."""
+
+    number: int = 0
+    cover: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Search:
     """Which published pictures to find: those that meet all given conditions."""
@@ -263,20 +313,6 @@ class PlaceUse:
     place: str
     pictures: int
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """Published pictures, the *bytes* of all their objects, and their views; and pictures and bytes by each group."""
-
-    pictures: int
-    bytes: int
-    views: int
-    places: dict[str, tuple[int, int]]
-    formats: dict[str, tuple[int, int]]
-    api_keys: dict[str, tuple[int, int]]
-    days: dict[str, tuple[int, int]]
-    """Groups by the day of the upload, in UTC, such as 2014-06-04."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,9 +356,9 @@ class Trace:
 class KeyTaken(ImgesError):
     """An id or object key belongs to another picture, or did once. It is never used again."""
 
-    def __init__(self, kind: Literal["id", "object key"], text: str) -> None:
+    def __init__(self, kind: Literal["id", "object key", "album"], text: str) -> None:
         super().__init__(f"the {kind} {text} is taken")
-        self.kind: Literal["id", "object key"] = kind
+        self.kind: Literal["id", "object key", "album"] = kind
         self.text = text
 
 

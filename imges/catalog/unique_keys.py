@@ -1,4 +1,7 @@
-"""Ids and object keys are never used again. Their table holds keyed hashes; of deleted pictures nothing else stays."""
+"""Ids of pictures and albums, and object keys, are never used again.
+
+Their table holds keyed hashes. Of deleted pictures and albums nothing else stays.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
@@ -13,8 +16,8 @@ from imges.catalog.prepared import Prepared
 from imges.catalog.tables import files, unique_keys
 from imges.catalog.types import KeyTaken
 
-Kind = Literal["id", "object key"]
-Derived = Literal["upload id", "delete token"]
+Kind = Literal["id", "object key", "album"]
+Derived = Literal["upload id", "delete token", "edit token"]
 
 HASH_SIZE = 16
 """Bytes; two of 10^9 keys are the same with a probability of 10^-21."""

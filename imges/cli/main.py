@@ -19,6 +19,8 @@ COMMANDS = {
     "keys": "keys:keys",
     "upload": "upload:upload",
     "login": "login:login",
+    "edit": "edit:edit",
+    "albums": "albums:albums",
     "delete": "delete:delete",
     "block": "block:block",
     "fsck": "fsck:fsck",

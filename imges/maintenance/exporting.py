@@ -14,6 +14,7 @@ from typing import TextIO
 from imges.catalog import Image, OldAddress, State, utc_now
 from imges.durable import PRIVATE, move_over
 from imges.errors import DiskReserve, ImgesError, SpoolUnavailable
+from imges.maintenance import album_list
 from imges.maintenance.context import Context
 from imges.maintenance.objects import fetched
 from imges.maintenance.parallel import each
@@ -44,7 +45,7 @@ class Exported:
 
 
 async def take_out(context: Context, folder: Path, *, parallel: int) -> Exported:
-    """Exports all pictures to *folder*. Files that an earlier run wrote whole are not copied again.
+    """Exports all pictures to *folder*, and the albums. Files that an earlier run wrote whole are not copied again.
 
     The list gets its name when it is complete. A run that breaks off leaves no list.
 
@@ -58,6 +59,7 @@ async def take_out(context: Context, folder: Path, *, parallel: int) -> Exported
             context.progress.stage("exporting", sum((await context.catalog.figures.by_place()).values()))
             await each(export.pictures(), export.one, at_once=parallel)
         await asyncio.to_thread(move_over, part, folder / LIST)
+        await album_list.take_out(context, folder)
     except BaseException:
         _take_away(part)
         raise

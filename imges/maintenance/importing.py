@@ -21,6 +21,7 @@ from imges import naming
 from imges.catalog import GUEST, Image, KeyTaken, NewImage, OldAddress, State, StoredFile, utc_now
 from imges.errors import FormatRefused, ImgesError, NotAnImage
 from imges.imaging import Header
+from imges.maintenance import album_list
 from imges.maintenance.adopt import created_on, described
 from imges.maintenance.context import Context
 from imges.maintenance.hosts.host import Host
@@ -117,6 +118,7 @@ class _Import:
         self._imported.old_addresses += self._mending.added
         if self._imported.old_addresses:
             self._imported.samples = [each.path for each in await self._catalog.old_addresses.samples(SAMPLES)]
+        await album_list.bring_in(self._context, self._wanted.folder)
         return self._imported
 
     async def _make_keys(self) -> None:

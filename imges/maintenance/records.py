@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, PlainValidator, TypeAdapter, Validat
 from imges.catalog import Image, OldAddress, Shows
 from imges.errors import ImgesError
 from imges.maintenance.temporary_database import TemporaryDatabase
-from imges.pictures.storing import LAST_END
+from imges.pictures.lifetimes import LAST_END
 
 T = TypeVar("T")
 
@@ -70,7 +70,8 @@ def _end(value: object) -> datetime:
     return min(_read_moment(value), LAST_END)
 
 
-def _digest_bytes(value: object) -> bytes:
+def digest_bytes(value: object) -> bytes:
+    """Returns the bytes that *value* names in hex. Raises `ValueError` if it does not."""
     if not isinstance(value, str):
         raise ValueError("Input should be text")  # noqa: TRY004  (pydantic's own rule)
     return bytes.fromhex(value)
@@ -99,7 +100,7 @@ class Record:
     views: Annotated[int, Field(ge=0, le=MOST_VIEWS)] = 0
     api_key: Text | None = None
     address: Text | None = None
-    delete_token_hash: Annotated[bytes, PlainValidator(_digest_bytes)] | None = None
+    delete_token_hash: Annotated[bytes, PlainValidator(digest_bytes)] | None = None
     exif: dict[Text, Text] | None = None
     md5: Annotated[str, Field(pattern="^[0-9a-f]{32}$")] | None = None
     """Of the original."""

@@ -12,7 +12,17 @@ from typing import Literal
 from imges.maintenance.old_keys import OldKey
 from imges.storage import InvalidKey, checked_key
 
-SILENT = {"pictures.jsonl", "index.html", "index.php", ".htaccess", ".gitkeep", ".DS_Store", "Thumbs.db", ".staging"}
+SILENT = {
+    "albums.jsonl",
+    "pictures.jsonl",
+    "index.html",
+    "index.php",
+    ".htaccess",
+    ".gitkeep",
+    ".DS_Store",
+    "Thumbs.db",
+    ".staging",
+}
 """Files of such trees that are passed over without a word."""
 
 

@@ -10,7 +10,10 @@ from typing import Self
 
 from imges.catalog import Catalog, utc_now
 from imges.imaging import Imaging
+from imges.pictures.albums import Albums
+from imges.pictures.archiving import Archiving
 from imges.pictures.background import Background
+from imges.pictures.changing import Changing
 from imges.pictures.deleting import Deleting
 from imges.pictures.finding import Finding
 from imges.pictures.health import Health
@@ -41,6 +44,9 @@ class Pictures:
     finding: Finding
     old_addresses: OldAddresses
     views: Views
+    changing: Changing
+    albums: Albums
+    archiving: Archiving
     deleting: Deleting
     sweeping: Sweeping
     health: Health
@@ -65,6 +71,7 @@ class Pictures:
         repeating = Repeating(catalog, now)
         finding = Finding(settings, catalog, places, now)
         deleting = Deleting(catalog, finding, undoing, background, now)
+        albums = Albums(catalog, deleting, now)
         return cls(
             catalog=catalog,
             places=places,
@@ -77,6 +84,7 @@ class Pictures:
                 rendering,
                 undoing,
                 repeating=repeating,
+                albums=albums,
                 background=background,
                 lease=lease,
                 id_key=id_key,
@@ -85,6 +93,9 @@ class Pictures:
             finding=finding,
             old_addresses=OldAddresses(catalog, now),
             views=Views(catalog, background),
+            changing=Changing(settings, catalog, finding, background, now),
+            albums=albums,
+            archiving=Archiving(settings, catalog, albums.contents, finding, places),
             deleting=deleting,
             sweeping=Sweeping(settings, catalog, places, deleting, undoing, repeating=repeating, lease=lease, now=now),
             health=Health(settings, catalog, places, imaging),

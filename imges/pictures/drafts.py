@@ -5,9 +5,31 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from imges import naming
-from imges.catalog import ApiKey, Image, NewImage, StoredFile, UploadId
+from imges.catalog import Album, ApiKey, Image, NewImage, StoredFile, UploadId
 from imges.imaging import MEDIA_TYPES, Rendition, Renditions
 from imges.storage import NewObject
+
+MOST_TAGS = 50
+"""Tags of one picture."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlbumWish:
+    """The album that an upload is to be in: by *name*, or by *id*. The *token* is that of an album of a guest."""
+
+    name: str | None = None
+    id: str | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeAlbum:
+    """An album, and its edit token if it was just made for a guest: only the hash of the token is kept."""
+
+    album: Album
+    edit_token: str | None = None
+    count: int = 0
+    """Pictures that it shows now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +44,7 @@ class UploadOptions:
     expiration: timedelta | None = None
     upload_id: str | None = None
     """The client's own id of this upload. A request that is repeated has the same id."""
+    album: AlbumWish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +68,8 @@ class Uploaded:
     """What was taken out of the file, in the words of `imges.imaging.formats.removed`."""
     repeated: bool = False
     """Whether an earlier request with the same upload id stored it."""
+    album: MadeAlbum | None = None
+    """The album that the upload named."""
 
 
 class Names:
@@ -90,6 +115,8 @@ class Draft:
     expires: datetime | None
     token: str
     upload_id: UploadId | None
+    album: int | None
+    """The number of the album that it is added to."""
 
     def row(self, names: Names, place: str, image_id: str | None) -> NewImage:
         """Return the row to reserve under the present keys of *names*."""
@@ -113,6 +140,7 @@ class Draft:
             nsfw=options.nsfw,
             exif=self.renditions.exif,
             expires=self.expires,
+            album=self.album,
         )
 
 

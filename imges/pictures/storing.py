@@ -9,17 +9,19 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
 from imges import ids, metrics
 from imges.catalog import Catalog, Image, KeyTaken, NewImage, OldAddress, RowClaimed, UploadId, UploadIdTaken
-from imges.errors import BadParameter, Blocked, Busy, CatalogUnavailable, Duplicate
+from imges.errors import Blocked, Busy, CatalogUnavailable, Duplicate
 from imges.imaging import Rendition
+from imges.pictures.albums import Albums
 from imges.pictures.background import Background
-from imges.pictures.drafts import Draft, Names, Uploaded, Uploader, UploadOptions, objects_of
+from imges.pictures.drafts import AlbumWish, Draft, MadeAlbum, Names, Uploaded, Uploader, UploadOptions, objects_of
 from imges.pictures.integrity import is_intact
+from imges.pictures.lifetimes import end_of_upload
 from imges.pictures.rendering import Rendering
 from imges.pictures.repeating import Repeating
 from imges.pictures.undoing import Undoing
@@ -32,11 +34,6 @@ log = logging.getLogger(__name__)
 
 TRIES = 4
 """How many names are tried if objects that the catalog does not know lie under the keys."""
-
-MINUTE = timedelta(minutes=1)
-
-LAST_END = datetime(9999, 1, 1, tzinfo=UTC)
-"""No picture expires later: at the end of that year some time zones are past the end of Python's calendar."""
 
 Undo = Callable[[Image, Sequence[str]], Awaitable[object]]
 """Undoes a failed attempt to store a picture. Objects under these keys may have been put."""
@@ -54,6 +51,7 @@ class Storing:
         undoing: Undoing,
         *,
         repeating: Repeating,
+        albums: Albums,
         background: Background,
         lease: str,
         id_key: bytes,
@@ -65,6 +63,7 @@ class Storing:
         self._rendering = rendering
         self._undoing = undoing
         self._repeating = repeating
+        self._albums = albums
         self._background = background
         self._lease = lease
         self._id_key = id_key
@@ -86,51 +85,51 @@ class Storing:
             return await self._upload(received, options, uploader, folder, None)
         content, name = await asyncio.to_thread(received.content_digest), uploader.key.name
         if earlier := await self._repeating.earlier(name, options.upload_id, content):
-            return earlier
+            return await self._repeated(earlier, options, uploader)
         upload_id = self._catalog.upload_ids.new(name, options.upload_id, content, self._now())
         try:
             return await self._upload(received, options, uploader, folder, upload_id)
         except UploadIdTaken as error:  # by the same request, which came again while this one was processed
             if earlier := await self._repeating.earlier(name, options.upload_id, content):
-                return earlier
+                return await self._repeated(earlier, options, uploader)
             raise Busy from error
 
     async def _upload(
         self, received: Received, options: UploadOptions, uploader: Uploader, folder: Path, upload_id: UploadId | None
     ) -> Uploaded:
         created = self._now()
-        expires = self._expires(created, options.expiration)
+        expires = end_of_upload(self._settings.images.expire, created, options.expiration)
+        chosen = await self._albums.chosen(options.album, uploader.key)
         if options.width is not None:  # the stored original will have another digest
             await self.refuse_blocked(await asyncio.to_thread(received.file.digest))
         with metrics.step("render"):
             renditions = await self._rendering.render_upload(received, options.width, folder, uploader.address)
         await self.refuse_blocked(renditions.original.md5)
-        if duplicate := await self._duplicate(renditions.original, uploader):
-            return Uploaded(duplicate, None, renditions.removed)
         upload_id = upload_id and replace(upload_id, removed=renditions.removed)
-        token = upload_id.delete_token if upload_id else secrets.token_urlsafe(24)
-        draft = Draft(renditions, options, self._kept(uploader), created, expires, token, upload_id)
-        date = created.astimezone(self._settings.site.time_zone)
-        names = Names(received.name, renditions.original.format, date, self._settings.images.naming)
-        return Uploaded(await self._store(draft, names), draft.token, renditions.removed)
+        token, removed = upload_id.delete_token if upload_id else secrets.token_urlsafe(24), renditions.removed
+        duplicate = await self._duplicate(renditions.original, uploader)
+        album = MadeAlbum(chosen) if chosen else await self._named_album(options.album, uploader, token)
+        if duplicate:
+            return Uploaded(duplicate, None, removed, album=album and await self._albums.contents.put(album, duplicate))
+        number = album and album.album.number
+        draft = Draft(renditions, options, self._kept(uploader), created, expires, token, upload_id, number)
+        image = await self._store(draft, self._names(received, draft))
+        return Uploaded(image, token, removed, album=album and await self._albums.contents.counted(album))
 
-    def _expires(self, created: datetime, asked: timedelta | None) -> datetime | None:
-        """Return when the picture ends. Raises `BadParameter` for less than a minute or more than the site allows."""
-        limits = self._settings.images.expire
-        if asked is None:
-            kept = limits.default if limits.default is not None else limits.max
-            return None if kept is None else created + kept
-        if asked < MINUTE:
-            raise BadParameter("the expiration is too soon; one minute at least", field="expiration", least=60)
-        if limits.max is not None and asked > limits.max:
-            longest = str(limits.max).removesuffix(", 0:00:00")
-            most = int(limits.max.total_seconds())
-            raise BadParameter(
-                f"expiration: this site keeps pictures for {longest} at most", field="expiration", limit=most
-            )
-        if asked > LAST_END - created:
-            raise BadParameter("expiration: too far away", field="expiration")
-        return created + asked
+    def _names(self, received: Received, draft: Draft) -> Names:
+        date = draft.created.astimezone(self._settings.site.time_zone)
+        return Names(received.name, draft.renditions.original.format, date, self._settings.images.naming)
+
+    async def _named_album(self, wish: AlbumWish | None, uploader: Uploader, token: str) -> MadeAlbum | None:
+        """Return the album that the upload names. It is made late: a refused upload leaves no album."""
+        return await self._albums.named(wish.name, uploader.key, token) if wish and wish.name else None
+
+    async def _repeated(self, earlier: Uploaded, options: UploadOptions, uploader: Uploader) -> Uploaded:
+        """Return the *earlier* answer with its album."""
+        if options.album is None or earlier.delete_token is None:
+            return earlier
+        album = await self._albums.of_repeated(options.album, uploader.key, earlier.image, earlier.delete_token)
+        return replace(earlier, album=album and await self._albums.contents.counted(album))
 
     def _kept(self, uploader: Uploader) -> Uploader:
         """Return what is stored of *uploader*: no address if `privacy.keep_addresses` is 0."""

@@ -58,12 +58,14 @@ class Sweeping:
         await self._undoing.undo_the_rest()
 
     async def sweep(self) -> None:
-        """Finish what crashes and failures left, and delete what has expired. Raises `CatalogUnavailable`."""
+        """Finish what crashes and failures left, and delete what has expired or ended. Raises `CatalogUnavailable`."""
         await self._undoing.undo_the_rest()
         while rows := await self._claim_abandoned():
             for row in rows:
                 await self._undoing.now_or_later(partial(self._undoing.finish_withdrawing, row, row.files()))
         await self._deleting.mark_expired()
+        while await self._catalog.albums.delete_ended(self._now(), limit=BATCH) == BATCH:
+            pass
         await self._deleting.finish_all()
 
     async def _claim_abandoned(self) -> list[Image]:

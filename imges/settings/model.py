@@ -138,6 +138,10 @@ class Images(Section):
     memory: SomeBytes | None = None
 
 
+class Albums(Section):
+    zip_max: Size = 4 * 2**30
+
+
 class Urls(Section):
     enabled: bool = True
     allow_private: Annotated[tuple[Network, ...], A_LIST] = ()
@@ -208,6 +212,7 @@ class Settings(Section):
     storage: str = "disk"
     catalog: Catalog = Catalog()
     images: Images = Images()
+    albums: Albums = Albums()
     urls: Urls = Urls()
     limits: Limits = Limits()
     privacy: Privacy = Privacy()

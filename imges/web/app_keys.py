@@ -4,6 +4,9 @@ from aiohttp import web
 
 from imges.access.access import Access
 from imges.administration import Administration
+from imges.pictures.albums import Albums
+from imges.pictures.archiving import Archiving
+from imges.pictures.changing import Changing
 from imges.pictures.deleting import Deleting
 from imges.pictures.finding import Finding
 from imges.pictures.health import Health
@@ -19,6 +22,9 @@ STORING = web.AppKey("STORING", Storing)
 FINDING = web.AppKey("FINDING", Finding)
 OLD_ADDRESSES = web.AppKey("OLD_ADDRESSES", OldAddresses)
 VIEWS = web.AppKey("VIEWS", Views)
+ALBUMS = web.AppKey("ALBUMS", Albums)
+ARCHIVING = web.AppKey("ARCHIVING", Archiving)
+CHANGING = web.AppKey("CHANGING", Changing)
 DELETING = web.AppKey("DELETING", Deleting)
 HEALTH = web.AppKey("HEALTH", Health)
 ACCESS = web.AppKey("ACCESS", Access)

@@ -17,7 +17,7 @@ FOR_GOOD = f"public, max-age={YEAR}, immutable"
 
 CORS = {
     "Access-Control-Allow-Origin": "*",
-    "Access-Control-Allow-Methods": "GET, POST, OPTIONS",
+    "Access-Control-Allow-Methods": "GET, POST, DELETE, OPTIONS",
     "Access-Control-Allow-Headers": "*, Authorization",
     "Access-Control-Max-Age": "86400",
 }
@@ -47,12 +47,12 @@ def isolation(path: str) -> dict[str, str]:
     """Returns the headers of the page at *path* that cut it off from other windows and from other sites' logs.
 
     The page that a forum opens as a window (`/upload`) has to reach that forum's window, so it is not cut off. The
-    addresses of delete, drop and report pages are permissions: no link leads from them with a `Referer`.
+    addresses of delete, edit, drop and report pages are permissions: no link leads from them with a `Referer`.
     """
     found: dict[str, str] = {}
     if path != "/upload":
         found["Cross-Origin-Opener-Policy"] = "same-origin"
-    if "/delete/" in path or path.startswith(("/drop/", "/report/")):
+    if "/delete/" in path or "/edit/" in path or path.startswith(("/drop/", "/report/")):
         found["Referrer-Policy"] = "no-referrer"
     return found
 

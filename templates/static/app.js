@@ -1,13 +1,13 @@
 // On every page: copy buttons, and the service worker.
 import { copy } from "./page.js";
 
-document.addEventListener("click", (event) => {
+addEventListener("click", (event) => {
   const button = event.target.closest("[data-copy]");
   if (!button) return;
   const beside = button.parentElement.querySelector("input, pre");
   copy(beside.value ?? beside.textContent);
 });
-document.addEventListener("focusin", (event) => {
+addEventListener("focusin", (event) => {
   if (event.target.matches("input[readonly]")) event.target.select();
 });
 

@@ -13,6 +13,7 @@ export function code(image, format) {
   const shown = { full: url, thumb: image.thumb.url }[extent] ?? image.display_url;
   switch (kind) {
     case "viewer": return viewer;
+    case "current": return viewer + url.slice(url.lastIndexOf("."));
     case "thumb": return image.thumb.url;
     case "html": {
       const picture = `<img src="${shown}" alt="${html(alt)}">`;

@@ -13,7 +13,7 @@ export function startOptions() {
   }
   $("nsfw").checked = last.nsfw === true;
   on("options", changed, "input");
-  $("reset-options").addEventListener("click", () => {
+  on("reset-options", () => {
     for (const name of [...KEPT, "title"]) $(name).value = "";
     $("nsfw").checked = false;
     changed();

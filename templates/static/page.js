@@ -77,7 +77,7 @@ export function isTyping(target) {
 
 /** For each key pressed outside of fields and dialogs, call its function in *actions*. */
 export function onKeys(actions) {
-  document.addEventListener("keydown", (event) => {
+  addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
     const action = actions[event.key.length === 1 ? event.key.toLowerCase() : event.key];

@@ -33,12 +33,14 @@ export function forget(ids) {
   remember("history", pictures().filter((picture) => !gone.has(picture.id)));
 }
 
+const moment = (gmt) => gmt && `${gmt.replace(" ", "T")}Z`;
+
 function fromAnswer(image) {
   return checked({
     ...image,
     id: image.id_encoded,
-    date: `${image.date_gmt.replace(" ", "T")}Z`,
-    expires: image.expiration_date_gmt && `${image.expiration_date_gmt.replace(" ", "T")}Z`,
+    date: moment(image.date_gmt),
+    expires: moment(image.expiration_date_gmt),
     nsfw: image.nsfw === "1",
     delete: image.delete_url ? new URL(image.delete_url).pathname : null,
   });

@@ -131,7 +131,7 @@ let depth = 0;
 const overlay = (shown) => { $("overlay").hidden = !shown; if (!shown) depth = 0; };
 const carriesSource = (event) => [...event.dataTransfer.types].some((type) => type === "Files" || type === "text/uri-list");
 
-document.addEventListener("dragenter", (event) => {
+addEventListener("dragenter", (event) => {
   if (!carriesSource(event)) return;
   event.preventDefault();
   depth += 1;
@@ -139,15 +139,15 @@ document.addEventListener("dragenter", (event) => {
   $("overlay-text").textContent = ngettext("Drop to upload 1 picture", "Drop to upload {count} pictures", count || 1);
   overlay(true);
 });
-document.addEventListener("dragleave", () => { if (--depth <= 0) overlay(false); });
-document.addEventListener("dragover", (event) => { if (carriesSource(event)) event.preventDefault(); });
-document.addEventListener("drop", (event) => {
+addEventListener("dragleave", () => { if (--depth <= 0) overlay(false); });
+addEventListener("dragover", (event) => { if (carriesSource(event)) event.preventDefault(); });
+addEventListener("drop", (event) => {
   overlay(false);
   if (isTyping(event.target) && !event.dataTransfer.files.length) return;
   event.preventDefault();
   upload(sourcesOf(event.dataTransfer));
 });
-document.addEventListener("paste", (event) => {
+addEventListener("paste", (event) => {
   if (isTyping(event.target)) return;
   const sources = sourcesOf(event.clipboardData);
   if (!sources.length) return notice(_("There was no picture on the clipboard."));

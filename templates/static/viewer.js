@@ -39,7 +39,7 @@ function whenMediumStands() {
 
 if (picture.complete) whenMediumStands();
 else picture.addEventListener("load", whenMediumStands, { once: true });
-$("load-original")?.addEventListener("click", async () => {
+on("load-original", async () => {
   notice(_("The original is being loaded …"));
   await loadOriginal();
   notice(_("The original is shown"));
@@ -54,7 +54,7 @@ on("copy", copyCode);
 
 if (navigator.share) {
   $("share").classList.remove("over");
-  $("share").addEventListener("click", () => {
+  on("share", () => {
     const url = document.querySelector("link[rel=canonical]").href;
     navigator.share({ title: document.querySelector("h1").textContent, url }).catch(() => {});
   });
@@ -62,8 +62,10 @@ if (navigator.share) {
 
 const own = find($("viewer").dataset.id);
 if (own?.delete) {
-  $("delete").href = own.delete;
-  $("delete").classList.remove("over");
+  for (const act of ["edit", "delete"]) {
+    $(act).href = own.delete.replace("/delete/", `/${act}/`);
+    $(act).classList.remove("over");
+  }
 }
 
 const openHelp = () => { $("help").showModal(); };

@@ -14,7 +14,7 @@ from tests.browser.test_upload import picture
 from tests.web.conftest import Start
 
 STATIC = Path("templates/static")
-PAGES = ["/", "/history", "/api", "/offline", "viewer", "nsfw", "delete", "/image/nothing", "/nothing"]
+PAGES = ["/", "/history", "/api", "/offline", "viewer", "nsfw", "delete", "edit", "album", "/image/nothing", "/nothing"]
 
 
 WIDE = "* { letter-spacing: 0.12em !important; word-spacing: 0.16em !important; }"
@@ -27,7 +27,11 @@ async def address(visitor: Visitor, page: str) -> str:
     image = await visitor.server.uploaded(
         drawn.png(900, 600), "page.png", nsfw="1" if page == "nsfw" else "0", expiration="P1D", tags="a,b"
     )
-    return re.sub(r"^https?://[^/]+", "", image["delete_url" if page == "delete" else "url_viewer"])
+    if page == "album":
+        image = await visitor.server.uploaded(drawn.png(900, 600), "page.png", album="Holiday")
+        return f"/album/{image['album']['id_encoded']}"
+    path = re.sub(r"^https?://[^/]+", "", image["delete_url" if page in {"delete", "edit"} else "url_viewer"])
+    return path.replace("/delete/", f"/{page}/")
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -129,6 +129,12 @@ async def test_the_owner_may_delete_others_may_not(visitor: Visitor):
         await page.set_input_files("#source", picture("mine.png"))
         await expect(page.locator(".item.done")).to_have_count(1)
         await page.click(".tools a >> nth=0")
+        await page.click("#edit")
+        await page.fill("#title", "Renamed")
+        await page.click("text=Save")
+        await expect(page.locator("#viewer h1")).to_have_text("Renamed")
+        await page.select_option("#format", "current")
+        await expect(page.locator("#code")).to_have_value(re.compile(r"/image/\w+\.png$"))
         await page.click("#delete")
         await expect(page.locator("h1")).to_have_text("Delete this picture?")
         await page.click("text=Delete for good")
@@ -139,6 +145,7 @@ async def test_the_owner_may_delete_others_may_not(visitor: Visitor):
     image = await visitor.server.uploaded(drawn.png())
     async with visitor.page(f"/image/{image['id_encoded']}") as page:
         await expect(page.locator("#delete")).to_be_hidden()
+        await expect(page.locator("#edit")).to_be_hidden()
 
 
 async def test_a_hostile_title_runs_nothing(visitor: Visitor):

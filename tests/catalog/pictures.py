@@ -52,3 +52,13 @@ def keys_of(new: NewImage) -> list[str]:
 async def claim_abandoned(catalog: Catalog, *, lease: str, now: datetime, limit: int = 10) -> list[Image]:
     """Claim rows as the sweep does."""
     return await catalog.images.claim(await catalog.images.abandoned(now=now, limit=limit), lease=lease, now=now)
+
+
+async def published(catalog: Catalog, lease: str, new: NewImage) -> Image:
+    row = await catalog.images.reserve(new, lease=lease)
+    return await catalog.images.publish(row, lease=lease)
+
+
+async def delete(catalog: Catalog, number: int) -> None:
+    assert await catalog.deletions.begin(number)
+    await catalog.deletions.finish(number)

@@ -45,7 +45,8 @@ from imges.catalog.tables import files, unique_keys, upload_ids
 from imges.catalog.tables import images as images_table
 from imges.catalog.upload_ids import Earlier
 from imges.errors import Gone, KeyUnusable, KeyWrong, NotFound, QuotaUsedUp, SettingsError
-from tests.catalog.pictures import MINUTE, NOON, Clock, claim_abandoned, keys_of, new_image, stored
+from tests.catalog.albums import AlbumSuite
+from tests.catalog.pictures import MINUTE, NOON, Clock, claim_abandoned, delete, keys_of, new_image, published, stored
 
 OpenCatalog = Callable[[], AbstractAsyncContextManager[Catalog]]
 
@@ -79,17 +80,7 @@ async def guest(catalog: Catalog) -> ApiKey:
     return next(key for key in await catalog.keys.all() if key.name == GUEST)
 
 
-async def published(catalog: Catalog, lease: str, new: NewImage) -> Image:
-    row = await catalog.images.reserve(new, lease=lease)
-    return await catalog.images.publish(row, lease=lease)
-
-
-async def delete(catalog: Catalog, number: int) -> None:
-    assert await catalog.deletions.begin(number)
-    await catalog.deletions.finish(number)
-
-
-class CatalogSuite:
+class CatalogSuite(AlbumSuite):
     @pytest.fixture
     def clock(self) -> Clock:
         return Clock()
@@ -1258,6 +1249,25 @@ class CatalogSuite:
         ]
         assert ended == [True, True, False]
         assert not await other.ended_sessions.has_ended(b"session", b"another key", NOON)
+
+    async def test_edits_at_once_lose_nothing_and_a_deleting_picture_is_not_edited(
+        self, catalog: Catalog, other: Catalog, lease: str
+    ):
+        image = await published(catalog, lease, FULL)
+
+        def adding(tag: str) -> Callable[[Image], Image]:
+            return lambda row: replace(row, tags=(*row.tags, tag), title="Neu", expires=None, place="ignored")
+
+        await asyncio.gather(
+            *(one.edits.apply(image.number, adding(str(n))) for n in range(6) for one in (catalog, other))
+        )
+        found = await catalog.published.by_id(image.id, NOON)
+        assert sorted(found.tags) == sorted([*FULL.tags, *[str(n) for n in range(6)] * 2])
+        assert (found.title, found.expires, found.place, found.description) == ("Neu", None, "disk", FULL.description)
+        assert await catalog.search.count(Search(text="neu")) == 1
+        assert await catalog.search.count(Search(text="titel")) == 0
+        await catalog.deletions.begin(image.number)
+        assert await catalog.edits.apply(image.number, adding("late")) is None
 
     async def test_a_secret_is_made_once(self, catalog: Catalog, other: Catalog):
         made = await asyncio.gather(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from imges.catalog import ApiKey, Deed, OldAddress, Scope, copy_catalog, open_catalog, schema, upgrade_catalog
+from imges.catalog import ApiKey, Deed, NewAlbum, OldAddress, Scope, copy_catalog, open_catalog, schema, upgrade_catalog
 from imges.catalog.copying import Tally
 from imges.errors import CatalogDiffers, Gone, SettingsError
 from tests.catalog.pictures import MINUTE, NOON, claim_abandoned, new_image, stored
@@ -43,7 +43,8 @@ async def fill(url: str) -> None:
         await catalog.old_addresses.add(full.number, [OldAddress("/u/full.png")])
         for i in range(7):
             await published(catalog, lease, new_image(f"{i}", api_key="ann", medium=None if i % 2 else stored(f"m{i}")))
-        await catalog.images.reserve(new_image("pending"), lease=lease)
+        album = await catalog.albums.make(NewAlbum("album", "ann", "Holiday", NOON, password=b"hash"))
+        await catalog.images.reserve(new_image("pending", album=album.number), lease=lease)
         last = await published(catalog, lease, new_image("deleted"))
         await delete(catalog, last.number)
         await catalog.leases.give_back(lease)
@@ -62,7 +63,9 @@ async def test_everything_arrives_and_goes_back(file: str, tmp_path: Path, postg
     assert copied == {
         "images": 9,
         "files": 24,
-        "unique_keys": 40,
+        "albums": 1,
+        "album_pictures": 1,
+        "unique_keys": 41,
         "upload_ids": 1,
         "old_addresses": 1,
         "api_keys": 2,
@@ -79,6 +82,7 @@ async def test_everything_arrives_and_goes_back(file: str, tmp_path: Path, postg
         assert await after.blocks.all() == await before.blocks.all()
         assert await after.trail.page(before=None, limit=9) == await before.trail.page(before=None, limit=9)
         assert await after.ended_sessions.has_ended(b"hash of a session", b"hash of ann", NOON)
+        assert await after.albums.by_id("album", NOON) == await before.albums.by_id("album", NOON)
         assert await after.secret("id_key", lambda: b"another") == b"\x00\xff secret"
         earlier = await before.upload_ids.find("guest", "an id of the client")
         assert earlier is not None

@@ -22,13 +22,12 @@ from imges.errors import ImgesError
 from imges.receiving import first_bytes, text, urls
 from imges.settings import Settings
 from imges.storage import object_keys
-from imges.web.api import body, diagnosis, presented_key, upload_form, upload_options
+from imges.web.api import album_routes, body, diagnosis, presented_key, upload_form, upload_options
 from imges.web.api.dialects import zipline
 from imges.web.api.form_fields import Event, Field
 from imges.web.api.picture_json import SiteAddresses
 from imges.web.connection import proxies, request_ids
-from imges.web.pages import form_origin, host_names, languages, viewer
-from imges.web.pages.admin import guard
+from imges.web.pages import album, cookies, form_origin, host_names, languages, viewer
 from imges.web.serving import conditions
 
 UNITS = [
@@ -133,7 +132,7 @@ HEADERS: dict[str, Callable[[str], object]] = {
     "Range, the second": lambda value: _conditions("Range")("bytes=0" + value),
     **{name: _conditions(name) for name in ("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since")},
     "If-Range": _conditions("If-Range", Range="bytes=0-1"),
-    "Cookie": lambda value: guard._cookie(request("Cookie", value), "imges_admin"),
+    "Cookie": lambda value: cookies.cookie(request("Cookie", value), "imges_admin"),
     "Accept-Language": languages._by_weight,
     "Content-Type": lambda value: body._content_type(request("Content-Type", value)),
     "Content-Type, boundary": lambda value: body._content_type(
@@ -156,6 +155,9 @@ HEADERS: dict[str, Callable[[str], object]] = {
     "User-Agent": viewer._BOTS.search,
     "path of a viewer": viewer._TITLED.fullmatch,
     "path of a file": viewer._FILE.fullmatch,
+    "path of an album": album._TITLED.fullmatch,
+    "path of a file of an album": album._FILE.fullmatch,
+    "place in a list of albums": album_routes._cursor,
     "path in the log": lambda value: log._TOKEN.sub("", "/image/a/delete/" + value),
     "path of a dialect in the log": lambda value: log._KEY.sub("", "/imgur/" + value),
     "x-zipline-deletes-at": zipline._seconds,
@@ -163,7 +165,7 @@ HEADERS: dict[str, Callable[[str], object]] = {
     "query": lambda value: URL.build(path="/", query_string=value, encoded=True).query,
     "oembed's address": lambda value: viewer._viewed(value, SiteAddresses("http://x", ZoneInfo("UTC"))),
     "expiration": upload_options.duration,
-    "tags": lambda value: upload_options._tags({"tags": value}),
+    "tags": lambda value: upload_options._tags({"tags": value}, "tags"),
     "width": lambda value: upload_options._width({"width": value}, 1),
     "source in a query": upload_form._SCHEME.match,
     "address": urls.parse,
@@ -296,6 +298,9 @@ ENTERED = {
     "web/pages/languages.py:_by_weight": "Accept-Language",
     "web/pages/viewer.py:_TITLED": "path of a viewer",
     "web/pages/viewer.py:_BOTS": "User-Agent",
+    "web/pages/album.py:_FILE": "path of a file of an album",
+    "web/pages/album.py:_TITLED": "path of an album",
+    "web/api/album_routes.py:_cursor": "place in a list of albums",
     "web/pages/viewer.py:_viewed": "oembed's address",
     "web/serving/conditions.py:_date": "If-Modified-Since",
 }

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from imges.catalog import GUEST, Image, NewImage
+from imges.catalog import GUEST, Image, NewAlbum, NewImage, Privacy, Sort, utc_now
 from imges.catalog.images import Images
 from imges.errors import NotFound
 from imges.maintenance.exporting import take_out
@@ -268,6 +268,12 @@ async def test_an_export_comes_back_as_it_was(tmp_path: Path):
         gone = await library.upload(drawn.png(), "c.png")
         await library.pictures.deleting.delete(gone)
         await library.pictures.catalog.images.add_views({first.id: 7})
+        albums = library.pictures.catalog.albums
+        kept = await albums.make(
+            NewAlbum("kept", "ann", "Ferien", first.created, privacy=Privacy.PASSWORD, password=b"hash", sort=Sort.NAME)
+        )
+        await library.pictures.catalog.album_pictures.add(kept, [second.number, first.number], utc_now())
+        await albums.change(kept.number, lambda row: replace(row, cover=first.number))
         before = {image.id: await library.now(image) for image in (first, second)}
         contents = {name: library.file(name).read_bytes() for name in library.files()}
         exported = await take_out(library.context, tmp_path / "export", parallel=2)
@@ -277,7 +283,7 @@ async def test_an_export_comes_back_as_it_was(tmp_path: Path):
     lines = (tmp_path / "export/pictures.jsonl").read_text().splitlines()
     assert {json.loads(line)["key"] for line in lines} == {first.original.key, second.original.key}
     assert sorted(str(file.relative_to(tmp_path / "export")) for file in (tmp_path / "export").rglob("*.*")) == sorted(
-        ["pictures.jsonl", first.original.key, second.original.key]
+        ["albums.jsonl", "pictures.jsonl", first.original.key, second.original.key]
     )
     async with open_library(tmp_path / "two") as library:
         done, said = await imported(library, tmp_path / "export")
@@ -287,6 +293,13 @@ async def test_an_export_comes_back_as_it_was(tmp_path: Path):
             assert image
             found = await library.pictures.finding.by_id(image_id)
             assert replace(found, number=image.number) == image
+        await imported(library, tmp_path / "export")  # once more, which changes nothing
+        album = await library.pictures.catalog.albums.by_id("kept", utc_now())
+        assert (album.name, album.password, album.privacy, album.sort) == ("Ferien", b"hash", "password", "name")
+        contents_of = library.pictures.catalog.album_pictures
+        shown, _ = await contents_of.page(replace(album, sort=Sort.ADDED), utc_now(), limit=9)
+        assert [image.id for image in shown] == [second.id, first.id]
+        assert album.cover == shown[1].number
         guest = next(key for key in await library.pictures.catalog.keys.all() if key.name == GUEST)
         assert (guest.pictures, guest.bytes) == (2, sum(map(len, contents.values())))
         with pytest.raises(NotFound):

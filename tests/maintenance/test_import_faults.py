@@ -13,7 +13,7 @@ import pytest
 from imges.maintenance.adopt import created_on
 from imges.maintenance.exporting import take_out
 from imges.maintenance.hosts.chevereto import Chevereto
-from imges.pictures.storing import LAST_END
+from imges.pictures.lifetimes import LAST_END
 from tests import drawn
 from tests.commands import run
 from tests.maintenance.collection import Library, open_library

@@ -75,5 +75,7 @@ def _answer(request: web.Request, form: UploadForm, uploaded: Uploaded) -> web.R
     if form.format == "txt":
         url = site(request).object(uploaded.image.original.key)
         return web.Response(text=url)
+    if form.format == "album" and uploaded.album:
+        return web.Response(text=site(request).album(uploaded.album.album))
     location = site(request).viewer(uploaded.image)
     return web.Response(status=302, headers={"Location": location})

@@ -10,8 +10,8 @@ from typing import Any, Literal, cast
 from imges.errors import MalformedBody
 from imges.web.api.form_fields import MAX_FIELD_NAME, MAX_FIELDS, Event, Field
 
-MAX_SCALAR = 8192
-"""Characters of a value that is no string: a number, or a list of tags."""
+MAX_SCALAR = 16 * 1024
+"""Characters of a value that is no string: a number, or a list of tags or of 1,000 ids."""
 
 _INSIDE = re.compile(r'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 """A string up to its end, or up to a backslash behind which nothing has come yet."""

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from imges.bytesize import size_formatted
-from imges.catalog.types import Image, StoredFile
+from imges.catalog.types import Album, Image, StoredFile
 
 _DATE = "%Y-%m-%d %H:%M:%S"
 
@@ -27,6 +27,13 @@ class SiteAddresses:
     def viewer(self, image: Image) -> str:
         return f"{self.base}/image/{image.id}"
 
+    def current(self, image: Image) -> str:
+        """Returns the address of the original as it is now, short and without the name of its file."""
+        return f"{self.base}/image/{image.id}.{image.extension}"
+
+    def album(self, album: Album) -> str:
+        return f"{self.base}/album/{album.id}"
+
     def deletion(self, image: Image, token: str) -> str:
         return f"{self.base}/image/{image.id}/delete/{token}"
 
@@ -40,12 +47,15 @@ def answer(
     now: datetime,
     imgbb: bool,
     removed: tuple[str, ...],
+    album: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Returns the JSON answer to an upload; in ImgBB's shape if the picture came in ImgBB's field.
 
-    *removed* is what was taken out of the file that came.
+    *removed* is what was taken out of the file that came, *album* the album that the upload named.
     """
     described = image_object(image, site, kind=kind, token=token, now=now) | {"removed": list(removed)}
+    if album is not None:
+        described["album"] = album
     if imgbb:
         data = _imgbb_data(image, described)
         return {"data": data, "success": True, "status": 200, "status_code": 200, "status_txt": "OK"}
@@ -81,7 +91,7 @@ def image_object(image: Image, site: SiteAddresses, *, kind: str, token: str | N
         "width": original.width,
         "height": original.height,
         "date": image.created.astimezone(site.time_zone).strftime(_DATE),
-        "date_gmt": _gmt(image.created),
+        "date_gmt": gmt(image.created),
         "storage_id": None,
         "description": image.description,
         "nsfw": "1" if image.nsfw else "0",
@@ -109,7 +119,7 @@ def image_object(image: Image, site: SiteAddresses, *, kind: str, token: str | N
         "display_width": shown.width,
         "display_height": shown.height,
         "is_animated": int(image.frames > 1),
-        "expiration_date_gmt": _gmt(image.expires) if image.expires else None,
+        "expiration_date_gmt": gmt(image.expires) if image.expires else None,
         "tags": list(image.tags),
         "image": {
             "filename": filename,
@@ -119,6 +129,7 @@ def image_object(image: Image, site: SiteAddresses, *, kind: str, token: str | N
             "url": url,
             "size": original.size,
         },
+        "url_current": site.current(image),
     }
     return described if token is None else {**described, "delete_url": site.deletion(image, token)}
 
@@ -145,7 +156,8 @@ def _stem(filename: str) -> str:
     return filename.rpartition(".")[0]
 
 
-def _gmt(moment: datetime) -> str:
+def gmt(moment: datetime) -> str:
+    """Returns *moment* as API v1 writes it, in UTC."""
     return moment.astimezone(UTC).strftime(_DATE)
 
 

@@ -22,7 +22,7 @@ SOURCES = ("source", IMGBB, "file", "files")
 
 PARAMETERS = {
     *("key", "format", "title", "description", "tags", "nsfw", "width", "expiration", "name"),
-    *("album", "album_id", "upload_id", "category_id", "action"),
+    *("album", "album_id", "album_token", "upload_id", "category_id", "action"),
 }
 """Fields that never hold the picture."""
 
@@ -85,9 +85,9 @@ class UploadForm:
 
     @property
     def format(self) -> str:
-        """`json`, `txt` or `redirect`. If anything else was asked for, `json`."""
+        """`json`, `txt`, `redirect` or `album`. If anything else was asked for, `json`."""
         asked = self.fields.get("format", "").strip().lower()
-        return asked if asked in {"txt", "redirect"} else "json"
+        return asked if asked in {"txt", "redirect", "album"} else "json"
 
     @property
     def is_imgbb(self) -> bool:

@@ -3,12 +3,17 @@
 import re
 from collections.abc import Mapping
 from datetime import timedelta
+from enum import StrEnum
+from typing import TypeVar
 
+from imges.catalog.types import Privacy, Sort
 from imges.errors import BadParameter
-from imges.pictures.drafts import UploadOptions
+from imges.pictures.albums import AlbumChanges, album_name
+from imges.pictures.changing import Changes
+from imges.pictures.drafts import MOST_TAGS, AlbumWish, UploadOptions
 
-MAX_TITLE, MAX_DESCRIPTION, MAX_TAGS, MAX_TAG = 300, 5000, 50, 100
-"""Characters; `MAX_TAGS` is a number of tags."""
+MAX_TITLE, MAX_DESCRIPTION, MAX_TAG, MAX_PASSWORD = 300, 5000, 100, 200
+"""Characters."""
 
 
 SHOWN = 40
@@ -32,12 +37,81 @@ def upload_options(fields: Mapping[str, str], headers: Mapping[str, str], max_wi
     return UploadOptions(
         title=_line(fields, "title", MAX_TITLE) or _line(fields, "name", MAX_TITLE),
         description=_text(fields, "description", MAX_DESCRIPTION),
-        tags=_tags(fields),
+        tags=_tags(fields, "tags"),
         nsfw=_flag(fields, "nsfw"),
         width=_width(fields, max_width),
         expiration=duration(asked) if (asked := given(fields, "expiration").strip()) else None,
         upload_id=_upload_id(fields, headers),
+        album=_album(fields),
     )
+
+
+def _album(fields: Mapping[str, str]) -> AlbumWish | None:
+    name, album_id = given(fields, "album").strip(), given(fields, "album_id").strip()
+    if album_id:
+        return AlbumWish(id=album_id, token=given(fields, "album_token").strip() or None)
+    return AlbumWish(name=album_name(name)) if name else None
+
+
+def album_changes_in(fields: Mapping[str, str]) -> AlbumChanges:
+    """Returns what *fields* change of an album, as `changes_in` does for a picture."""
+    changes = AlbumChanges()
+    sent = {name for name, value in fields.items() if value.strip() not in NOT_GIVEN}
+    if "name" in sent:
+        changes["name"] = album_name(fields["name"])
+    if "description" in sent:
+        changes["description"] = _text(fields, "description", MAX_DESCRIPTION)
+    if "sort" in sent:
+        changes["sort"] = _choice(fields, "sort", Sort)
+    if "privacy" in sent:
+        changes["privacy"] = _choice(fields, "privacy", Privacy)
+    if "password" in sent:
+        changes["password"] = _password(fields["password"])
+    if "cover" in sent:
+        changes["cover"] = fields["cover"].strip() or None
+    if "expiration" in sent:
+        asked = fields["expiration"].strip()
+        changes["expiration"] = duration(asked) if asked else None
+    return changes
+
+
+E = TypeVar("E", bound=StrEnum)
+
+
+def _choice(fields: Mapping[str, str], name: str, choices: type[E]) -> E:
+    """Returns the first of *choices* for an empty text."""
+    asked = fields[name].strip().lower() or next(iter(choices))
+    if asked not in list(choices):
+        raise BadParameter(f"{name}: {', '.join(choices)}", field=name)
+    return choices(asked)
+
+
+def _password(text: str) -> str | None:
+    if len(text) > MAX_PASSWORD:
+        raise BadParameter(f"password: at most {MAX_PASSWORD} characters", field="password", limit=MAX_PASSWORD)
+    return text or None
+
+
+def changes_in(fields: Mapping[str, str]) -> Changes:
+    """Returns what *fields* change of a picture. A field that is not there changes nothing, an empty one clears.
+
+    Raises `BadParameter` if a field has a wrong value.
+    """
+    changes = Changes()
+    sent = {name for name, value in fields.items() if value.strip() not in NOT_GIVEN}
+    if "title" in sent:
+        changes["title"] = _line(fields, "title", MAX_TITLE)
+    if "description" in sent:
+        changes["description"] = _text(fields, "description", MAX_DESCRIPTION)
+    if "nsfw" in sent:
+        changes["nsfw"] = _flag(fields, "nsfw")
+    if "expiration" in sent:
+        asked = fields["expiration"].strip()
+        changes["expiration"] = duration(asked) if asked else None
+    for name in ("tags", "tags_add", "tags_remove"):
+        if name in sent:
+            changes[name] = _tags(fields, name)
+    return changes
 
 
 def _text(fields: Mapping[str, str], name: str, longest: int) -> str | None:
@@ -52,14 +126,14 @@ def _line(fields: Mapping[str, str], name: str, longest: int) -> str | None:
     return " ".join(text.split()) if text else None
 
 
-def _tags(fields: Mapping[str, str]) -> tuple[str, ...]:
-    listed = (_line(fields, "tags", MAX_TAGS * (MAX_TAG + 2)) or "").split(",")
+def _tags(fields: Mapping[str, str], name: str) -> tuple[str, ...]:
+    listed = (_line(fields, name, MOST_TAGS * (MAX_TAG + 2)) or "").split(",")
     tags = tuple(dict.fromkeys(tag for each in listed if (tag := each.strip())))
-    if len(tags) > MAX_TAGS or any(len(tag) > MAX_TAG for tag in tags):
+    if len(tags) > MOST_TAGS or any(len(tag) > MAX_TAG for tag in tags):
         raise BadParameter(
-            f"tags: at most {MAX_TAGS}, of at most {MAX_TAG} characters each",
-            field="tags",
-            limit=MAX_TAGS,
+            f"{name}: at most {MOST_TAGS}, of at most {MAX_TAG} characters each",
+            field=name,
+            limit=MOST_TAGS,
             longest=MAX_TAG,
         )
     return tags

@@ -12,6 +12,7 @@ from imges.pictures.drafts import Uploaded, Uploader
 from imges.receiving.intake import Source
 from imges.receiving.text import HEAD
 from imges.web.api import picture_json
+from imges.web.api.album_json import album_object
 from imges.web.api.diagnosis import explain
 from imges.web.api.upload_form import UploadForm
 from imges.web.api.upload_options import upload_options
@@ -85,14 +86,15 @@ def site(request: web.Request) -> picture_json.SiteAddresses:
 
 def json_answer(request: web.Request, form: UploadForm, uploaded: Uploaded) -> web.Response:
     """Returns the answer with the picture as API v1's JSON. A repeated answer is the same as the first one."""
-    image = uploaded.image
+    image, where = uploaded.image, site(request)
     answer = picture_json.answer(
         image,
-        site(request),
+        where,
         kind=request.app[FINDING].storage_type(image),
         token=uploaded.delete_token,
         now=image.created if uploaded.repeated else datetime.now(UTC),
         imgbb=form.is_imgbb and "imgbb" in request.app[SETTINGS].api.dialects,
         removed=uploaded.removed,
+        album=album_object(uploaded.album, where) if uploaded.album else None,
     )
     return web.json_response(answer)

@@ -13,7 +13,8 @@ def routes() -> list[web.RouteDef]:
 
 async def ask(request: web.Request) -> web.StreamResponse:
     image = await request.app[DELETING].by_token(request.match_info["id"], request.match_info["token"])
-    return render(request, "delete.html", image=image, name=image.title or image.original_filename)
+    name = image.title or image.original_filename
+    return render(request, "delete.html", image=image, name=name, token=request.match_info["token"])
 
 
 async def delete(request: web.Request) -> web.StreamResponse:

@@ -13,7 +13,12 @@ from imges.web.api.picture_json import SiteAddresses
 from imges.web.pages.languages import N_
 
 GROUPS = {
-    N_("Links"): {"direct": N_("Direct link"), "viewer": N_("Viewer link (short)"), "thumb": N_("Thumbnail link")},
+    N_("Links"): {
+        "direct": N_("Direct link"),
+        "viewer": N_("Viewer link (short)"),
+        "current": N_("Direct link (stays current)"),
+        "thumb": N_("Thumbnail link"),
+    },
     "HTML": {
         "html-full": N_("HTML, full size"),
         "html": N_("HTML, medium with link"),
@@ -48,7 +53,7 @@ def embed_codes(image: Image, site: SiteAddresses) -> list[Code]:
     medium, thumb = site.object((image.medium or image.original).key), site.object(image.thumb.key)
     alt = image.title or image.original_filename
     html, markdown = escape(alt), re.sub(r"([\\\[\]])", r"\\\1", alt)
-    texts = {"direct": direct, "viewer": viewer, "thumb": thumb}
+    texts = {"direct": direct, "viewer": viewer, "current": site.current(image), "thumb": thumb}
     texts |= {
         "html-full": f'<img src="{direct}" alt="{html}">',
         "markdown-full": f"![{markdown}]({direct})",

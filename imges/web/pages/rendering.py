@@ -54,7 +54,7 @@ def set_up_pages(app: web.Application, language: str) -> None:
 def _sources() -> dict[str, str]:
     """Returns the text of each template by its name, all read now, so that none is read on the event loop later."""
     templates = static_folder().parent.iterdir()
-    return {file.name: file.read_text("utf-8") for file in templates if file.suffix in {".html", ".js"}}
+    return {file.name: file.read_text("utf-8") for file in templates if file.suffix in {".html", ".js", ".xml"}}
 
 
 async def compiling(app: web.Application) -> AsyncGenerator[None]:

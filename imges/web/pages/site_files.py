@@ -49,6 +49,7 @@ async def robots(request: web.Request) -> web.StreamResponse:
     lines = [
         "User-agent: *",
         "Disallow: /image/*/delete/",
+        "Disallow: /image/*/edit/",
         *(f"Disallow: /{p}/" for p in request.app[SETTINGS].api.prefixes),
     ]
     return web.Response(text="\n".join(lines) + "\n")

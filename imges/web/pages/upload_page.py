@@ -37,14 +37,15 @@ async def index(request: web.Request) -> web.StreamResponse:
         request,
         "upload.html",
         base=base_url(request),
-        lifetimes=_lifetimes(settings),
+        lifetimes=lifetimes(settings),
         too_large=FileTooLarge(settings.images.max_size).message,
         not_an_image=NotAnImage().message,
         refused=FormatRefused("FORMAT").message,
     )
 
 
-def _lifetimes(settings: Settings) -> dict[str, timedelta]:
+def lifetimes(settings: Settings) -> dict[str, timedelta]:
+    """Returns the lives that pages offer, as far as the site allows them."""
     longest = settings.images.expire.max
     return {value: life for value, life in LIFETIMES.items() if longest is None or life <= longest}
 

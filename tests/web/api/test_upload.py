@@ -117,6 +117,7 @@ async def test_the_additions_of_chevereto(imges: Server):
             "expiration_date_gmt",
             "tags",
             "image",
+            "url_current",
             "delete_url",
             "removed",
         ]

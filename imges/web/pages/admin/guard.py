@@ -14,6 +14,7 @@ from imges.web.api.body import events
 from imges.web.api.form_fields import Field
 from imges.web.app_keys import ADMINISTRATION
 from imges.web.connection.proxies import base_url, client_address
+from imges.web.pages.cookies import cookie
 from imges.web.pages.rendering import render
 
 COOKIE = "imges_admin"
@@ -76,18 +77,8 @@ def action(handler: Callable[[web.Request, Form], Awaitable[web.StreamResponse]]
 
 
 async def session_of(request: web.Request) -> Session | None:
-    ticket = _cookie(request, _cookie_name(request))
+    ticket = cookie(request, _cookie_name(request))
     return await request.app[ADMINISTRATION].sessions.of(ticket) if ticket else None
-
-
-def _cookie(request: web.Request, name: str) -> str | None:
-    """Returns the value of the first cookie *name*. aiohttp's own parser takes 80 ms for a header of 8 KB."""
-    for line in request.headers.getall("Cookie", ()):
-        for pair in line.split(";"):
-            found, _, value = pair.partition("=")
-            if found.strip() == name:
-                return value.strip()
-    return None
 
 
 async def read_form(request: web.Request) -> Form:

@@ -38,7 +38,7 @@ def end_of_edit(limits: Expire, image: Image, asked: timedelta | None, now: date
 
 def _end(limits: Expire, start: datetime, asked: timedelta) -> datetime:
     if asked < MINUTE:
-        raise BadParameter("expiration: one minute at least", field="expiration", least=60)
+        raise BadParameter("the expiration is too soon; one minute at least", field="expiration", least=60)
     if limits.max is not None and asked > limits.max:
         raise _too_long(limits.max)
     if asked > LAST_END - start:

@@ -1,12 +1,14 @@
 """`imges upload`: sends pictures to a server, this one or another, and prints their links."""
 
 import asyncio
+import io
 import json
 import os
 import sys
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import aiohttp
 import click
@@ -36,6 +38,26 @@ LINKS: dict[str, Callable[[dict[str, Any]], str]] = {
 
 class UploadRefused(ImgesError):
     """Why a file was not uploaded: in the server's own words, or why it could not be read or sent."""
+
+
+class ReportedFile(io.BufferedReader):
+    """A file that reports how many of its bytes were read.
+
+    aiohttp announces its length, so that a server can refuse it at once. Standard input has none and goes in `chunks`.
+    """
+
+    def __init__(self, file: io.BufferedReader, report: Callable[[int], None]) -> None:
+        super().__init__(file.raw)
+        self._report = report
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        content = super().read(size)
+        self._report(len(content))
+        return content
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        while chunk := self.read(CHUNK):
+            yield chunk
 
 
 @click.command()
@@ -100,16 +122,11 @@ async def _upload(
     """Returns the `image` of the server's answer. Raises `UploadRefused` if there is none."""
     with _opened(file) as opened:
         size = None if str(file) == "-" else os.fstat(opened.fileno()).st_size
-        task = progress.add_task(file.name, total=size)
-
-        async def content() -> AsyncGenerator[bytes]:
-            while chunk := opened.read(CHUNK):
-                yield chunk
-                progress.advance(task, len(chunk))
-
+        reported = ReportedFile(opened, partial(progress.advance, progress.add_task(file.name, total=size)))
         form = aiohttp.FormData(quote_fields=False)  # names go as browsers and curl send them
         name = "stdin" if size is None else file.name.encode("utf-8", "replace").decode()
-        form.add_field("source", content(), filename=name, content_type="application/octet-stream")
+        content = reported.chunks() if size is None else reported
+        form.add_field("source", content, filename=name, content_type="application/octet-stream")
         return await _sent(session, form, server, key)
 
 
@@ -132,10 +149,10 @@ async def _sent(session: aiohttp.ClientSession, form: aiohttp.FormData, server: 
             raise UploadRefused(f"{server} did not answer as an API v1 server does: HTTP {answer.status}")
 
 
-def _opened(file: Path) -> BinaryIO:
+def _opened(file: Path) -> io.BufferedReader:
     """Raises `UploadRefused` if *file* cannot be read, and if it is a pipe, which might block us for ever."""
     if str(file) == "-":
-        return sys.stdin.buffer
+        return io.BufferedReader(io.FileIO(sys.stdin.fileno(), closefd=False))
     try:
         if file.is_file():
             return file.open("rb")

@@ -3,14 +3,13 @@
 import os
 import subprocess
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from io import BufferedIOBase
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from tests import drawn
-from tests.served import IMGES, Served
+from tests.served import IMGES, Served, serving
 
 
 def upload(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -39,6 +38,15 @@ def test_uploads_print_the_links_asked_for_and_go_on_after_a_refusal(served: Ser
     assert (nobody.returncode, "did not answer" in nobody.stderr) == (1, True)
 
 
+def test_a_file_that_is_too_large_is_refused_in_the_servers_words(tmp_path: Path):
+    """The length comes first. Else the server ends the connection while the file is sent, and its words are lost."""
+    (tmp_path / "large.png").write_bytes(bytes(9 * 2**20))
+    with serving(tmp_path, IMAGES__MAX_SIZE="1 MB") as served:
+        said = upload(tmp_path, "large.png", IMGES_SERVER=f"http://127.0.0.1:{served.port}", IMGES_KEY=served.key)
+    assert (said.returncode, said.stdout) == (1, "")
+    assert "1 MB" in said.stderr
+
+
 def test_a_pipe_is_not_uploaded(served: Served, tmp_path: Path):
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "a.png").write_bytes(drawn.png())
@@ -48,20 +56,13 @@ def test_a_pipe_is_not_uploaded(served: Served, tmp_path: Path):
     assert said.stderr.strip() == "pipe.png: it cannot be read: it is no file"
 
 
-def read_chunks(body: BufferedIOBase) -> None:
-    """Reads to the last chunk: a connection that is closed earlier is reset, and the answer may be lost."""
-    for line in iter(body.readline, b"0\r\n"):
-        assert line
-    body.readline()
-
-
 @pytest.mark.parametrize(
     ("status", "body"), [(200, b"{}"), (502, b""), (200, b'{"image": 1}'), (500, b'{"error": "x"}')]
 )
 def test_an_answer_of_another_server_is_no_refusal(tmp_path: Path, status: int, body: bytes):
     class Other(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            read_chunks(self.rfile)
+            self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -84,7 +85,7 @@ def test_the_key_goes_to_no_other_host_and_its_words_not_to_the_terminal(tmp_pat
     class Other(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             reached.append(self.path)
-            read_chunks(self.rfile)
+            self.rfile.read(int(self.headers["Content-Length"]))
             body = b'{"error": {"message": "\\u001b]0;x\\u0007 no"}}'
             if self.path == "/api/1/upload":
                 self.send_response(status)

@@ -27,7 +27,7 @@ def test_uploads_print_the_links_asked_for_and_go_on_after_a_refusal(served: Ser
     server = {"IMGES_SERVER": f"http://127.0.0.1:{served.port}", "IMGES_KEY": served.key}
     said = upload(tmp_path, "a.png", "b.png", "c.webp", **server)
     assert said.returncode == 1
-    assert "b.png: the file is not an image" in said.stderr
+    assert "b.png: the file b.png that came as `source` is a text" in said.stderr
     assert [served.get(url)[1] for url in said.stdout.split()] == [drawn.png(), drawn.webp()]
     for form, begins in (("viewer", "http"), ("html", "<a href="), ("markdown", "[![]("), ("bbcode", "[url=")):
         said = upload(tmp_path, "a.png", "--copy", form, **server)

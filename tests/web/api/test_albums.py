@@ -5,13 +5,14 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 
 from tests import drawn
 from tests.web.api.keys import new_key
 from tests.web.conftest import Server, Start
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def key(imges: Server) -> str:
     """A key of its own for each test."""
     return await new_key(imges, f"key-{uuid4().hex[:8]}")

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import aiohttp
 import pytest
+import pytest_asyncio
 
 from tests import drawn
 from tests.web.api.keys import new_key
@@ -18,7 +19,7 @@ from tests.web.conftest import Server, Start
 HTML = {"Accept": "text/html"}
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def key(imges: Server) -> str:
     return await new_key(imges, f"key-{uuid4().hex[:8]}")
 

@@ -55,9 +55,14 @@ async def identify(request: web.Request, text: str | None) -> ApiKey:
 async def take(
     request: web.Request, form: UploadForm, *headers: str, fields: Mapping[str, str] | None = None
 ) -> Uploaded:
-    """Stores the picture that the request brings. *fields* are added to its own. Raises what `receive` raises."""
+    """Stores the picture that the request brings. *fields* are added to its own. Raises what `receive` raises.
+
+    An album is left out: its id is of the service that the client thinks it speaks with.
+    """
 
     async def who(form: UploadForm) -> ApiKey:
+        for name in ("album", "album_id", "album_token"):
+            form.fields.pop(name, None)
         form.fields |= fields or {}
         return await identify(request, key_text(request, form, *headers))
 

@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 
 MISSING = "imges-check-nothing"
 """The key of an object that no storage has. A storage that says so can be read."""
+READ_WITHIN = 1.0
+"""Seconds for an answer of a part that has just failed to store. The failure itself may have taken eight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +73,19 @@ class Health:
     async def _catalog_is_read(self) -> bool:
         """Returns whether the catalog answers questions. One on a full disk does, though it stores nothing."""
         try:
-            await self._catalog.keys.all()
-        except ImgesError:
+            async with asyncio.timeout(READ_WITHIN):
+                await self._catalog.keys.all()
+        except (ImgesError, TimeoutError):
             return False
         return True
 
     async def _is_read(self, place: Place) -> bool:
         try:
-            await place.storage.stat(MISSING)
+            async with asyncio.timeout(READ_WITHIN):
+                await place.storage.stat(MISSING)
         except KeyMissing:
             return True
-        except StorageError:
+        except (StorageError, TimeoutError):
             return False
         return True
 

@@ -122,7 +122,7 @@ class CatalogSuite(AlbumSuite):
         assert await catalog.images.publish(row, lease=lease) == replace(row, state=State.PUBLISHED)
         found = await catalog.published.by_id(row.id, NOON)
         assert found == replace(row, state=State.PUBLISHED)
-        for name in NewImage.__dataclass_fields__:
+        for name in NewImage.__dataclass_fields__.keys() - {"album"}:  # albums have rows of their own
             assert getattr(found, name) == getattr(new, name)
 
     async def test_a_picture_is_found_under_its_id_and_all_three_keys(self, catalog: Catalog, lease: str):

@@ -121,3 +121,10 @@ def test_every_decision_has_its_parts_and_a_line_in_the_index():
 
     assert [path.name for path in DECISIONS if not all(part in path.read_text() for part in parts)] == []
     assert [path.name for path in DECISIONS if f"]({path.name})" not in index] == []
+
+
+def test_every_package_is_in_the_wheel():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    there = {".".join(file.parent.relative_to(ROOT).parts) for file in (ROOT / "imges").rglob("__init__.py")}
+
+    assert there - set(listed) == set()

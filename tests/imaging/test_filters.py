@@ -382,4 +382,4 @@ def test_a_file_of_smallest_parts_takes_a_moment(format: str, part: bytes, count
         pass
     else:
         assert len(clean) < 10_000
-    assert time.thread_time() - began < 1.5  # a fifth of it is what it takes
+    assert time.thread_time() - began < 3  # a tenth of it is what it takes

@@ -153,7 +153,7 @@ def test_limits_apply_to_all_processes_together(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("environ", "told"),
-    [({"CATALOG__URL": "sqlite:////proc/nowhere.db"}, "catalog.url"), ({"SERVER__HOST": "192.0.2.1"}, "server.port")],
+    [({"CATALOG__URL": "sqlite:////proc/nowhere.db"}, "catalog.url"), ({"SERVER__HOST": "192.0.2.1"}, "server.host")],
 )
 def test_what_stops_the_start_is_reported_once(tmp_path: Path, environ: dict[str, str], told: str):
     served = Served(tmp_path, SERVER__WORKERS="2", **environ)

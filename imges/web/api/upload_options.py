@@ -16,8 +16,8 @@ MAX_TITLE, MAX_DESCRIPTION, MAX_TAG, MAX_PASSWORD = 300, 5000, 100, 200
 """Characters."""
 
 
-SHOWN = 40
-"""Characters of a client's own text that a message repeats."""
+LIKE_A_KEY = 16
+"""Characters from which on a value that came may be a key in the wrong place, so that no answer repeats it."""
 
 NOT_GIVEN = {"undefined", "null"}
 """What scripts send for a value that they do not have."""
@@ -149,8 +149,9 @@ def _flag(fields: Mapping[str, str], name: str) -> bool:
 
 
 def _bad(name: str, came: str, wanted: str, **details: int) -> BadParameter:
-    shown = "".join(c if c.isprintable() else "?" for c in came[:SHOWN])
-    return BadParameter(f"{name} came as `{shown}`; send {wanted}", field=name, **details)
+    plain = "".join(c if c.isprintable() else "?" for c in came)
+    shown = f"`{plain}`" if len(came) < LIKE_A_KEY else f"a text of {len(came)} characters"
+    return BadParameter(f"{name} came as {shown}; send {wanted}", field=name, **details)
 
 
 def _width(fields: Mapping[str, str], most: int) -> int | None:

@@ -86,7 +86,7 @@ async def test_codes_are_those_of_the_server(visitor: Visitor):
             "all => all.map((one) => [one.dataset.code, one.value])"
         )
         assert dict(served) == made
-        assert len(made) == 12
+        assert len(made) == 13
 
 
 async def test_pictures_may_be_dropped_anywhere(visitor: Visitor):
